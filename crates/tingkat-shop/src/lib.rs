@@ -1,0 +1,15 @@
+//! The domain of an online store: what is sold, what it costs, where it is delivered.
+//!
+//! One file per entity. Knows the cache, and neither SQL nor Redis nor HTTP.
+
+pub mod money;
+pub mod postcode;
+pub mod product;
+pub mod shop;
+pub mod state;
+
+pub use money::{Currency, Money};
+pub use postcode::{Code, Postcode, Postcodes};
+pub use product::{Product, ProductId, Products, Sku, Slug};
+pub use shop::{Shop, Sources};
+pub use state::{State, States, Zone};

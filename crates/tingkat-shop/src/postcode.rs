@@ -1,0 +1,220 @@
+//! Malaysian postcodes: five digits that name a city and its state.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tingkat::certificate::Dep;
+use tingkat::entity::Entity;
+use tingkat::error::{GetError, KeyError};
+use tingkat::key::Key;
+use tingkat::policy::Policy;
+use tingkat::{Answer, Cache, Options};
+
+use crate::state::Zone;
+
+/// Five digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Code([u8; 5]);
+
+/// A text that is no postcode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a postcode has five digits, such as 50450; found {found:?}")]
+pub struct CodeError {
+    found: String,
+}
+
+impl Code {
+    /// The five digits.
+    pub fn as_str(&self) -> &str {
+        // The constructor lets only ASCII digits in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Code {
+    type Err = CodeError;
+
+    /// White space is ignored wherever it stands: shoppers copy and paste.
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        let wrong = || CodeError {
+            found: text.chars().take(32).collect(),
+        };
+        let mut digits = [0_u8; 5];
+        let mut slots = digits.iter_mut();
+        for character in text.chars().filter(|character| !character.is_whitespace()) {
+            let digit = u8::try_from(character)
+                .ok()
+                .filter(u8::is_ascii_digit)
+                .ok_or_else(wrong)?;
+            *slots.next().ok_or_else(wrong)? = digit;
+        }
+        if slots.next().is_some() {
+            Err(wrong())
+        } else {
+            Ok(Self(digits))
+        }
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = CodeError;
+
+    fn try_from(text: String) -> Result<Self, CodeError> {
+        text.parse()
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.as_str().to_owned()
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Key for Code {
+    fn write(&self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+
+    fn parse(text: &str) -> Result<Self, KeyError> {
+        let code: Self = text
+            .parse()
+            .map_err(|error: CodeError| KeyError::new(error.to_string()))?;
+        if code.as_str() == text {
+            Ok(code)
+        } else {
+            Err(KeyError::new(
+                "a postcode key has five digits and nothing else",
+            ))
+        }
+    }
+}
+
+/// Where a postcode is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Postcode {
+    /// The five digits.
+    pub code: Code,
+    /// All cities that share the code, the primary one first; never empty.
+    pub cities: Vec<String>,
+    /// `SGR`.
+    pub state_code: String,
+    /// `Selangor`.
+    pub state_name: String,
+    /// The state's side of the sea.
+    pub zone: Zone,
+}
+
+impl Postcode {
+    /// The primary city.
+    pub fn city(&self) -> &str {
+        self.cities.first().map_or("", String::as_str)
+    }
+}
+
+/// How postcodes and states are cached: they change a few times a year.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        fresh_for: Duration::from_hours(24),
+        stale_for: Duration::from_hours(24 * 7),
+        memory_bytes: 16 << 20,
+        ..Policy::default()
+    }
+}
+
+impl Entity for Postcode {
+    const NAME: &'static str = "postcode";
+    const SCHEMA: u32 = 1;
+    type Key = Code;
+
+    fn policy() -> Policy {
+        policy()
+    }
+
+    /// The row of its state, whose name it shows, and the tags by which an operator may forget it.
+    fn deps(&self) -> Vec<Dep> {
+        let region: String = self.code.as_str().chars().take(2).collect();
+        let mut deps = vec![
+            Dep::of_key("state", &self.state_code),
+            Dep::new(format!("zone:{}", self.zone)),
+            Dep::new(format!("region:{region}")),
+        ];
+        deps.extend(
+            self.cities
+                .iter()
+                .map(|city| Dep::new(format!("city:{city}"))),
+        );
+        deps
+    }
+
+    fn memory_size(&self) -> usize {
+        let cities: usize = self.cities.iter().map(String::capacity).sum();
+        size_of::<Self>()
+            + self.cities.capacity() * size_of::<String>()
+            + cities
+            + self.state_code.capacity()
+            + self.state_name.capacity()
+    }
+}
+
+/// Look-ups of postcodes.
+#[derive(Clone, Debug)]
+pub struct Postcodes {
+    cache: Cache<Code, Postcode>,
+}
+
+impl Postcodes {
+    pub(crate) const fn new(cache: Cache<Code, Postcode>) -> Self {
+        Self { cache }
+    }
+
+    /// Where a postcode is; nothing for one that does not exist.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`].
+    pub async fn locate(
+        &self,
+        code: &Code,
+        options: Options,
+    ) -> Result<Answer<Postcode>, GetError> {
+        self.cache.look_up(code, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_five_digits_whatever_the_white_space() {
+        for text in ["50450", " 50450 ", "50 450", "\t5 0 4 5 0\u{a0}"] {
+            assert_eq!(
+                text.parse::<Code>().map(|code| code.to_string()).as_deref(),
+                Ok("50450")
+            );
+        }
+        for text in ["", "5045", "504500", "5O450", "50-450", "٥٠٤٥٠", "-5045"] {
+            assert!(text.parse::<Code>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        assert!(<Code as Key>::parse("50450").is_ok());
+        assert!(<Code as Key>::parse(" 50450").is_err());
+    }
+}

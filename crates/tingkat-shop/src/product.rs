@@ -1,0 +1,510 @@
+//! Products: what is sold, at which price, and how much of it is left.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tingkat::certificate::Dep;
+use tingkat::entity::Entity;
+use tingkat::error::{GetError, KeyError};
+use tingkat::key::Key;
+use tingkat::policy::Policy;
+use tingkat::{Answer, Cache, Options};
+
+use crate::money::Money;
+
+/// A text that can not name a product.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} has 1 to {most} {allowed}; found {found:?}")]
+pub struct NameError {
+    what: &'static str,
+    allowed: &'static str,
+    most: usize,
+    found: String,
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident, $what:literal, $most:literal, $allowed:literal, $is_allowed:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text.
+            pub const fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let is_allowed: fn(char) -> bool = $is_allowed;
+                if text.is_empty() || text.chars().count() > $most || !text.chars().all(is_allowed) {
+                    let found = text.chars().take(80).collect();
+                    return Err(NameError { what: $what, allowed: $allowed, most: $most, found });
+                }
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Key for $name {
+            fn write(&self, out: &mut String) {
+                out.push_str(&self.0);
+            }
+
+            fn parse(text: &str) -> Result<Self, KeyError> {
+                text.parse().map_err(|error: NameError| KeyError::new(error.to_string()))
+            }
+
+            fn heap_size(&self) -> usize {
+                self.0.len()
+            }
+        }
+    )*};
+}
+
+names! {
+    /// What a product is referred to by, for ever.
+    ProductId, "a product id", 64, "letters, digits, `-` or `_`",
+        |character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    /// What the warehouse calls a product.
+    Sku, "a sku", 64, "printable characters",
+        |character| !character.is_control();
+    /// What the product's page is called.
+    Slug, "a slug", 200, "small letters, digits or `-`",
+        |character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+}
+
+/// Whether a product is on sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Being prepared; not shown.
+    Draft,
+    /// On sale.
+    Active,
+    /// Taken off sale.
+    Inactive,
+    /// Never to be sold again.
+    Discontinued,
+}
+
+impl Status {
+    const NAMES: [(Self, &'static str); 4] = [
+        (Self::Draft, "draft"),
+        (Self::Active, "active"),
+        (Self::Inactive, "inactive"),
+        (Self::Discontinued, "discontinued"),
+    ];
+
+    /// Reads the name that data and answers use.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES
+            .into_iter()
+            .find(|(_, known)| *known == name)
+            .map(|(status, _)| status)
+    }
+}
+
+/// A lower price for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The price while it lasts.
+    pub price: Money,
+    /// From this instant on; without one it has always been running.
+    pub starts_at: Option<Timestamp>,
+    /// Until just before this instant; without one it does not end.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl Promotion {
+    /// Whether it runs at an instant.
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        self.starts_at.is_none_or(|start| start <= now) && self.ends_at.is_none_or(|end| now < end)
+    }
+}
+
+/// A category as a product's page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryName {
+    /// Its id.
+    pub id: String,
+    /// Its page.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Where it is.
+    pub url: String,
+    /// What it shows.
+    pub alt: String,
+}
+
+/// A version of a product with its own price and stock, such as a size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Its own sku.
+    pub sku: Sku,
+    /// What varies: `size`.
+    pub name: String,
+    /// How: `XL`.
+    pub value: String,
+    /// What a guest pays.
+    pub regular_price: Money,
+    /// What a member pays.
+    pub member_price: Money,
+    /// How many are left.
+    pub stock_quantity: i64,
+}
+
+/// What is sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// What the warehouse calls it.
+    pub sku: Sku,
+    /// What its page is called.
+    pub slug: Slug,
+    /// Its name.
+    pub name: String,
+    /// Its description; may be empty.
+    pub description: String,
+    /// Whether it is on sale.
+    pub status: Status,
+    /// What a guest pays without a promotion.
+    pub regular_price: Money,
+    /// What a member pays without a promotion.
+    pub member_price: Money,
+    /// A lower price for a while.
+    pub promotion: Option<Promotion>,
+    /// How many are left.
+    pub stock_quantity: i64,
+    /// From how many on the stock counts as low.
+    pub low_stock_at: i64,
+    /// Whether it stands on the front page.
+    pub featured: bool,
+    /// The categories it is in, ordered by name.
+    pub categories: Vec<CategoryName>,
+    /// At most five pictures, in their order.
+    pub images: Vec<Image>,
+    /// Its versions, ordered by sku.
+    pub variants: Vec<Variant>,
+    /// Counts the writes to it.
+    pub version: i64,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+/// Who asks for a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Anybody.
+    Guest,
+    /// A signed-in member.
+    Member,
+}
+
+impl Product {
+    /// What `tier` pays at an instant: the lower of its own price and a running promotion.
+    pub fn price(&self, tier: Tier, now: Timestamp) -> Money {
+        let own = match tier {
+            Tier::Guest => self.regular_price,
+            Tier::Member => self.member_price,
+        };
+        match self.promotion {
+            Some(promotion)
+                if promotion.is_running(now)
+                    && promotion.price.currency == own.currency
+                    && promotion.price.amount < own.amount =>
+            {
+                promotion.price
+            }
+            _ => own,
+        }
+    }
+
+    /// Whether there is any left, of the product or of one of its variants.
+    pub fn is_in_stock(&self) -> bool {
+        self.stock_quantity > 0
+            || self
+                .variants
+                .iter()
+                .any(|variant| variant.stock_quantity > 0)
+    }
+
+    /// Whether the stock is low, an empty one included.
+    pub const fn is_low(&self) -> bool {
+        self.stock_quantity <= self.low_stock_at
+    }
+}
+
+impl Entity for Product {
+    const NAME: &'static str = "product";
+    const SCHEMA: u32 = 1;
+    type Key = ProductId;
+
+    /// The rows of the categories whose names it shows.
+    fn deps(&self) -> Vec<Dep> {
+        self.categories
+            .iter()
+            .map(|category| Dep::of_key("category", &category.id))
+            .collect()
+    }
+
+    fn memory_size(&self) -> usize {
+        let categories: usize = self
+            .categories
+            .iter()
+            .map(|category| {
+                size_of::<CategoryName>()
+                    + category.id.len()
+                    + category.slug.len()
+                    + category.name.len()
+            })
+            .sum();
+        let images: usize = self
+            .images
+            .iter()
+            .map(|image| size_of::<Image>() + image.url.len() + image.alt.len())
+            .sum();
+        let variants: usize = self
+            .variants
+            .iter()
+            .map(|variant| {
+                size_of::<Variant>()
+                    + variant.sku.as_str().len()
+                    + variant.name.len()
+                    + variant.value.len()
+            })
+            .sum();
+        size_of::<Self>()
+            + self.id.as_str().len()
+            + self.sku.as_str().len()
+            + self.slug.as_str().len()
+            + self.name.capacity()
+            + self.description.capacity()
+            + categories
+            + images
+            + variants
+    }
+}
+
+/// Which product has a sku; only the id is cached, the product has its own entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkuOwner(pub ProductId);
+
+/// Which product has a slug; only the id is cached, the product has its own entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlugOwner(pub ProductId);
+
+macro_rules! owners {
+    ($($owner:ident, $name:literal, $key:ty;)*) => {$(
+        impl Entity for $owner {
+            const NAME: &'static str = $name;
+            const SCHEMA: u32 = 1;
+            type Key = $key;
+
+            fn policy() -> Policy {
+                Policy { memory_bytes: 16 << 20, ..Policy::default() }
+            }
+
+            fn memory_size(&self) -> usize {
+                size_of::<Self>() + self.0.as_str().len()
+            }
+        }
+    )*};
+}
+
+owners! {
+    SkuOwner, "product.sku", Sku;
+    SlugOwner, "product.slug", Slug;
+}
+
+/// Look-ups of products.
+#[derive(Clone, Debug)]
+pub struct Products {
+    cache: Cache<ProductId, Product>,
+    sku_owners: Cache<Sku, SkuOwner>,
+    slug_owners: Cache<Slug, SlugOwner>,
+}
+
+impl Products {
+    pub(crate) const fn new(
+        cache: Cache<ProductId, Product>,
+        sku_owners: Cache<Sku, SkuOwner>,
+        slug_owners: Cache<Slug, SlugOwner>,
+    ) -> Self {
+        Self {
+            cache,
+            sku_owners,
+            slug_owners,
+        }
+    }
+
+    /// The product with an id; nothing when there is none.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`].
+    pub async fn by_id(
+        &self,
+        id: &ProductId,
+        options: Options,
+    ) -> Result<Answer<Product>, GetError> {
+        self.cache.look_up(id, options).await
+    }
+
+    /// The product with a sku; nothing when there is none.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`].
+    pub async fn by_sku(&self, sku: &Sku, options: Options) -> Result<Answer<Product>, GetError> {
+        let owner = self.sku_owners.look_up(sku, options).await?;
+        match owner.value() {
+            Some(SkuOwner(id)) => Ok(self.cache.look_up(id, options).await?.found_by(&owner)),
+            None => Ok(owner.without_value()),
+        }
+    }
+
+    /// The product with a slug; nothing when there is none.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`].
+    pub async fn by_slug(
+        &self,
+        slug: &Slug,
+        options: Options,
+    ) -> Result<Answer<Product>, GetError> {
+        let owner = self.slug_owners.look_up(slug, options).await?;
+        match owner.value() {
+            Some(SlugOwner(id)) => Ok(self.cache.look_up(id, options).await?.found_by(&owner)),
+            None => Ok(owner.without_value()),
+        }
+    }
+
+    /// Many products at once, in the order of `ids`; each has its own answer.
+    pub async fn many(
+        &self,
+        ids: &[ProductId],
+        options: Options,
+    ) -> Vec<Result<Answer<Product>, GetError>> {
+        self.cache.look_up_many(ids, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn product(promotion: Option<Promotion>) -> Product {
+        Product {
+            id: "7".parse().unwrap(),
+            sku: "85123A".parse().unwrap(),
+            slug: "heart".parse().unwrap(),
+            name: "Heart".into(),
+            description: String::new(),
+            status: Status::Active,
+            regular_price: Money::sen(255),
+            member_price: Money::sen(230),
+            promotion,
+            stock_quantity: 3,
+            low_stock_at: 3,
+            featured: false,
+            categories: Vec::new(),
+            images: Vec::new(),
+            variants: Vec::new(),
+            version: 1,
+            updated_at: at("2026-01-01T00:00:00Z"),
+        }
+    }
+
+    #[test]
+    fn a_promotion_starts_and_ends_on_its_instant() {
+        let promotion = Promotion {
+            price: Money::sen(199),
+            starts_at: Some(at("2026-03-01T00:00:00Z")),
+            ends_at: Some(at("2026-03-02T00:00:00Z")),
+        };
+        let product = product(Some(promotion));
+        let guest = |now| product.price(Tier::Guest, at(now)).amount;
+        assert_eq!(guest("2026-02-28T23:59:59.999Z"), 255);
+        assert_eq!(guest("2026-03-01T00:00:00Z"), 199);
+        assert_eq!(guest("2026-03-01T23:59:59.999Z"), 199);
+        assert_eq!(guest("2026-03-02T00:00:00Z"), 255);
+    }
+
+    #[test]
+    fn a_member_never_pays_more_than_the_member_price() {
+        let promotion = Promotion {
+            price: Money::sen(240),
+            starts_at: None,
+            ends_at: None,
+        };
+        let product = product(Some(promotion));
+        let now = at("2026-03-01T00:00:00Z");
+        assert_eq!(product.price(Tier::Guest, now).amount, 240);
+        assert_eq!(product.price(Tier::Member, now).amount, 230);
+    }
+
+    #[test]
+    fn stock_at_the_threshold_is_low() {
+        let product = product(None);
+        assert!(product.is_low());
+        assert!(product.is_in_stock());
+    }
+
+    #[test]
+    fn names_are_checked() {
+        assert!("".parse::<ProductId>().is_err());
+        assert!("a b".parse::<ProductId>().is_err());
+        assert!("x".repeat(65).parse::<ProductId>().is_err());
+        assert!("Upper".parse::<Slug>().is_err());
+        assert!("a\nb".parse::<Sku>().is_err());
+        assert!("DCGS0069".parse::<Sku>().is_ok());
+    }
+}

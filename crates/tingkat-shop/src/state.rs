@@ -1,0 +1,125 @@
+//! The states and federal territories of Malaysia.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tingkat::certificate::Dep;
+use tingkat::entity::Entity;
+use tingkat::error::{GetError, KeyError};
+use tingkat::key::Key;
+use tingkat::policy::Policy;
+use tingkat::{Answer, Cache, Options};
+
+/// Which side of the South China Sea; shipping costs differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Zone {
+    /// Peninsular Malaysia.
+    West,
+    /// Sabah, Sarawak and Labuan.
+    East,
+}
+
+impl Zone {
+    /// As in data and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::West => "west",
+            Self::East => "east",
+        }
+    }
+
+    /// Reads what [`name`](Self::name) gives.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::West, Self::East]
+            .into_iter()
+            .find(|zone| zone.name() == name)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A state or federal territory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Three letters: `SGR`.
+    pub code: String,
+    /// The full name.
+    pub name: String,
+    /// Its side of the sea.
+    pub zone: Zone,
+}
+
+/// The list of all states, ordered by code; it is cached as one entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateList(pub Vec<State>);
+
+/// The key of the one [`StateList`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AllStates;
+
+impl Key for AllStates {
+    fn write(&self, out: &mut String) {
+        out.push_str("all");
+    }
+
+    fn parse(text: &str) -> Result<Self, KeyError> {
+        if text == "all" {
+            Ok(Self)
+        } else {
+            Err(KeyError::new("the only key is `all`"))
+        }
+    }
+}
+
+impl Entity for StateList {
+    const NAME: &'static str = "states";
+    const SCHEMA: u32 = 1;
+    type Key = AllStates;
+
+    fn policy() -> Policy {
+        super::postcode::policy()
+    }
+
+    fn deps(&self) -> Vec<Dep> {
+        self.0
+            .iter()
+            .map(|state| Dep::of_key("state", &state.code))
+            .collect()
+    }
+
+    fn memory_size(&self) -> usize {
+        let texts: usize = self
+            .0
+            .iter()
+            .map(|state| state.code.capacity() + state.name.capacity())
+            .sum();
+        size_of::<Self>() + self.0.capacity() * size_of::<State>() + texts
+    }
+}
+
+/// Look-ups of states.
+#[derive(Clone, Debug)]
+pub struct States {
+    list: Cache<AllStates, StateList>,
+}
+
+impl States {
+    pub(crate) const fn new(list: Cache<AllStates, StateList>) -> Self {
+        Self { list }
+    }
+
+    /// All states, ordered by code.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`].
+    pub async fn all(&self, options: Options) -> Result<Answer<StateList>, GetError> {
+        let answer = self.list.look_up(&AllStates, options).await?;
+        Ok(answer.or_else(|| Arc::new(StateList(Vec::new()))))
+    }
+}

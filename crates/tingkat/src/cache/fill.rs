@@ -1,0 +1,345 @@
+//! What a load found becomes an entry: into memory if it is accepted now, into the remote tier if
+//! the lease still holds.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::load::Answered;
+use super::read::Landed;
+use super::{EARLY_WINDOW, Shared, Tier};
+use crate::certificate::{Certificate, Dep, Verdict};
+use crate::envelope::{self, Envelope, Kind};
+use crate::error::{GetError, SourceError};
+use crate::event::Event;
+use crate::key::Key;
+use crate::memory::{Cold, Slot};
+use crate::node::NEVER;
+use crate::policy::{Placement, Policy};
+use crate::ports::{Found, Tick};
+
+/// A life longer than this is not worth telling from it.
+const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365 * 10);
+
+/// An entry that came out of the remote tier.
+pub(super) struct Opened<V> {
+    pub(super) slot: Slot<V>,
+    pub(super) is_accepted: bool,
+    pub(super) leaves_stale: bool,
+}
+
+/// What became of a load.
+pub(super) struct Filled<V> {
+    pub(super) landed: Landed<V>,
+    /// The cell for the remote tier, with its life, if it is to be written.
+    pub(super) cell: Option<(Bytes, Duration)>,
+}
+
+impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
+    /// Takes in what the source said about a key.
+    pub(super) fn fill(
+        &self,
+        key: &K,
+        policy: &Policy,
+        answered: Answered<V>,
+        known: Option<&Arc<V>>,
+    ) -> Result<Filled<V>, GetError> {
+        let Answered {
+            loaded,
+            certificate,
+            sent_at,
+            sent_epoch,
+            took,
+        } = answered;
+        let certificate = certificate.or_else(|| self.node.0.knowledge.cursor());
+        let uncached = |value: Option<Arc<V>>| Filled {
+            landed: Landed {
+                value,
+                tier: Tier::Source,
+                sent_epoch,
+                current_at: sent_at,
+                is_accepted: true,
+                is_stored: false,
+                searched_remote: false,
+            },
+            cell: None,
+        };
+        let value = match loaded.found {
+            Found::Value(value) => Some(Arc::new(value)),
+            Found::Absent => None,
+            Found::NotModified => {
+                let nothing = || SourceError::fatal("`not modified` without a known value");
+                Some(Arc::clone(
+                    known.ok_or_else(|| GetError::source_failed(nothing()))?,
+                ))
+            }
+            Found::Uncached(value) => return Ok(uncached(value.map(Arc::new))),
+            Found::Failed(error) => {
+                self.node.tell(Event::LoadFailed {
+                    entity: self.name,
+                    error: &error,
+                });
+                return Err(GetError::source_failed(error));
+            }
+        };
+        let life = if value.is_some() {
+            policy.fresh_for
+        } else {
+            policy.absent_for
+        };
+        let fresh_for = loaded
+            .fresh_for
+            .unwrap_or_else(|| self.jittered(life, policy))
+            .min(LONGEST_LIFE);
+        let placement = loaded.placement.unwrap_or(policy.placement);
+        let Some(certificate) = certificate else {
+            return Ok(uncached(value));
+        };
+        if fresh_for.is_zero()
+            || placement == Placement::Nowhere
+            || certificate.position.xip().len() > envelope::MOST_XIP
+        {
+            return Ok(uncached(value));
+        }
+        let mut deps = value
+            .as_deref()
+            .map(|value| (self.deps)(value))
+            .unwrap_or_default();
+        deps.extend(loaded.deps);
+        let entry = Entry {
+            value,
+            certificate,
+            deps,
+            fresh_for,
+            stale_for: policy.stale_for,
+            took,
+            sent_at,
+        };
+        Ok(self.store(key, policy, placement, sent_epoch, entry))
+    }
+
+    fn store(
+        &self,
+        key: &K,
+        policy: &Policy,
+        placement: Placement,
+        sent_epoch: u64,
+        entry: Entry<V>,
+    ) -> Filled<V> {
+        let id = self.node.0.random.id();
+        let now = self.node.0.clock.now();
+        let cell = if placement.in_remote() {
+            self.seal(key, policy, id, now, &entry)
+        } else {
+            None
+        };
+        let value_bytes = entry
+            .value
+            .as_deref()
+            .map_or(0, |value| (self.weigh)(value));
+        let is_oversized = value_bytes > policy.max_value_bytes;
+        if is_oversized {
+            self.stats.oversized.add(1);
+            self.node.tell(Event::Oversized {
+                entity: self.name,
+                bytes: value_bytes,
+            });
+        }
+        let value = entry.value.clone();
+        let fresh_until = entry.sent_at.after(entry.fresh_for);
+        let cold = Cold {
+            id,
+            certificate: entry.certificate,
+            deps: entry.deps.into(),
+            fresh_until,
+            stale_until: fresh_until.after(entry.stale_for),
+            retry_at: AtomicU64::new(0),
+            created_at: entry.sent_at,
+            load_time: entry.took,
+            value_bytes,
+        };
+        // The epoch is read before the check, so that a change in between is looked at again.
+        let observed = self.node.0.knowledge.observe();
+        let is_accepted = self.judge(key, &cold) == Verdict::Accepted;
+        let in_memory = is_accepted && placement.in_memory() && !is_oversized;
+        if in_memory {
+            let calm_until = calm_until(&cold, policy);
+            self.memory.insert(
+                key.clone(),
+                Slot::new(
+                    value.clone(),
+                    observed.epoch,
+                    calm_until,
+                    entry.sent_at,
+                    cold,
+                ),
+            );
+        } else if !is_accepted {
+            self.stats.overtaken.add(1);
+        }
+        let cell = cell.filter(|_| is_accepted);
+        let landed = Landed {
+            value,
+            tier: Tier::Source,
+            sent_epoch,
+            current_at: entry.sent_at,
+            is_accepted,
+            is_stored: in_memory || cell.is_some(),
+            searched_remote: false,
+        };
+        Filled { landed, cell }
+    }
+
+    /// The cell that the remote tier shall hold, and for how long.
+    fn seal(
+        &self,
+        key: &K,
+        policy: &Policy,
+        id: [u8; 16],
+        now: Tick,
+        entry: &Entry<V>,
+    ) -> Option<(Bytes, Duration)> {
+        let codec = self.codec.as_ref()?;
+        let payload = match &entry.value {
+            Some(value) => match codec.encode(value) {
+                Ok(bytes) => Some(Bytes::from(bytes)),
+                Err(error) => {
+                    tracing::warn!(entity = self.name, %error, "a value has no encoding");
+                    return None;
+                }
+            },
+            None => None,
+        };
+        let wall = self.node.0.clock.wall_ms();
+        let sealed = Envelope {
+            id,
+            // Without a log of the store a position means nothing to another node.
+            certificate: self.is_tracked().then(|| entry.certificate.clone()),
+            deps: entry.deps.clone(),
+            created_ms: wall.saturating_sub(millis(now.since(entry.sent_at))),
+            fresh_ms: millis(entry.fresh_for),
+            stale_ms: millis(entry.stale_for),
+            load_us: u64::try_from(entry.took.as_micros()).unwrap_or(u64::MAX),
+            payload,
+        };
+        let Ok(cell) = sealed.encode(&key.text(), policy.compress_above) else {
+            self.stats.oversized.add(1);
+            return None;
+        };
+        Some((
+            cell,
+            entry
+                .fresh_for
+                .saturating_add(entry.stale_for)
+                .min(LONGEST_LIFE),
+        ))
+    }
+
+    /// Reads a cell of the remote tier; nothing when its bytes are not an entry of this key.
+    /// `read_as` is the position before the cell was asked for; it stands in where cells carry none.
+    pub(super) fn open(
+        &self,
+        key: &K,
+        policy: &Policy,
+        cell: &Bytes,
+        read_as: &Certificate,
+    ) -> Option<Opened<V>> {
+        let codec = self.codec.as_ref()?;
+        let envelope = Envelope::decode(cell, &key.text()).ok()?;
+        let value = match &envelope.payload {
+            Some(payload) => Some(Arc::new(codec.decode(payload).ok()?)),
+            None => None,
+        };
+        let (now, wall) = (self.node.0.clock.now(), self.node.0.clock.wall_ms());
+        // Another machine's wall clock is believed within the life that the policy gives.
+        let age = Duration::from_millis(wall.saturating_sub(envelope.created_ms)).min(LONGEST_LIFE);
+        let fresh_for = Duration::from_millis(envelope.fresh_ms).min(LONGEST_LIFE);
+        let stale_for = Duration::from_millis(envelope.stale_ms).min(policy.stale_for);
+        let certificate = match (envelope.certificate, self.is_tracked()) {
+            (Some(certificate), true) => certificate,
+            (None, false) => read_as.clone(),
+            (Some(_), false) | (None, true) => return None,
+        };
+        let fresh_until = now.after(fresh_for.saturating_sub(age));
+        let overdue = age.saturating_sub(fresh_for);
+        let value_bytes = value.as_deref().map_or(0, |value| (self.weigh)(value));
+        let cold = Cold {
+            id: envelope.id,
+            certificate,
+            deps: envelope.deps.into(),
+            fresh_until,
+            stale_until: now.after(stale_for.saturating_sub(overdue)),
+            retry_at: AtomicU64::new(0),
+            created_at: now.before(age),
+            load_time: Duration::from_micros(envelope.load_us).min(policy.hard_deadline),
+            value_bytes,
+        };
+        let observed = self.node.0.knowledge.observe();
+        let verdict = self.judge(key, &cold);
+        let leaves_stale = match verdict {
+            Verdict::Accepted => true,
+            Verdict::Refused(refusal) => {
+                self.count_refusal(refusal);
+                refusal.leaves_stale()
+            }
+        };
+        let is_accepted = verdict == Verdict::Accepted;
+        let epoch = if is_accepted { observed.epoch } else { 0 };
+        let loaded_at = if self.is_tracked() {
+            NEVER
+        } else {
+            cold.created_at
+        };
+        let calm_until = calm_until(&cold, policy);
+        Some(Opened {
+            slot: Slot::new(value, epoch, calm_until, loaded_at, cold),
+            is_accepted,
+            leaves_stale,
+        })
+    }
+
+    /// Keeps an entry of the remote tier in memory, if it may be there.
+    pub(super) fn keep(&self, key: &K, policy: &Policy, opened: &Opened<V>) -> bool {
+        let fits = opened
+            .slot
+            .cold()
+            .is_some_and(|cold| cold.value_bytes <= policy.max_value_bytes);
+        let keeps = opened.is_accepted && policy.placement.in_memory() && fits;
+        if keeps {
+            self.memory.insert(key.clone(), opened.slot.whole());
+        }
+        keeps
+    }
+
+    fn jittered(&self, life: Duration, policy: &Policy) -> Duration {
+        let share = policy.jitter.clamp(0.0, 1.0) * self.node.0.random.unit();
+        life.min(LONGEST_LIFE).mul_f64(1.0 - share)
+    }
+}
+
+struct Entry<V> {
+    value: Option<Arc<V>>,
+    certificate: Certificate,
+    deps: Vec<Dep>,
+    fresh_for: Duration,
+    stale_for: Duration,
+    took: Duration,
+    sent_at: Tick,
+}
+
+/// Until when a hit has nothing to think about: early refresh can not be drawn before.
+fn calm_until(cold: &Cold, policy: &Policy) -> Tick {
+    let early = (policy.early_refresh * EARLY_WINDOW).clamp(0.0, 1e6);
+    cold.fresh_until.before(cold.load_time.mul_f64(early))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The head of a value cell.
+pub(super) fn value_head(id: [u8; 16]) -> crate::ports::CellHead {
+    Kind::Value.head(id)
+}

@@ -1,0 +1,174 @@
+//! Asking the remote tier, and what its answer means to this node now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::answer::Freshness;
+use super::fill::Opened;
+use super::read::{Attempt, Landed};
+use super::{Shared, Tier};
+use crate::certificate::Certificate;
+use crate::envelope::{self, Kind};
+use crate::key::Key;
+use crate::memory::Slot;
+use crate::node::{Access, Budget, Guarded};
+use crate::policy::Policy;
+
+/// What the remote tier has under a key.
+pub(super) enum Finding<V> {
+    /// An entry that may be served.
+    Current(Opened<V>),
+    /// An entry that needs a refresh, and stays until then.
+    PastFresh(Opened<V>),
+    /// Bytes that must go: an entry that was refused, or no entry at all.
+    Replaceable(Bytes, Option<Opened<V>>),
+    /// An entry that can not be judged, because this node is not anchored.
+    Unanchored(Opened<V>),
+    /// Nothing.
+    Missing,
+    /// Somebody loads it.
+    Leased,
+    /// Somebody's load has just failed.
+    Failed,
+    /// The tier was not asked or did not answer.
+    Unknown,
+}
+
+impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
+    /// Asks the remote tier for a key.
+    pub(super) async fn search(&self, key: &K, attempt: &Attempt) -> Finding<V> {
+        // Without a log nothing in the remote tier can be validated.
+        let must_load = !self.is_tracked() && attempt.options.freshness != Freshness::Usual;
+        if must_load {
+            return Finding::Unknown;
+        }
+        self.search_remote(key, &attempt.policy, &attempt.budget)
+            .await
+    }
+
+    pub(super) async fn search_remote(
+        &self,
+        key: &K,
+        policy: &Policy,
+        budget: &Budget,
+    ) -> Finding<V> {
+        let remote = match &self.node.0.remote {
+            Some(remote) if policy.placement.in_remote() && self.codec.is_some() => remote,
+            _ => return Finding::Unknown,
+        };
+        let name = self.space.cell(key);
+        let read_as = self.node.0.knowledge.cursor();
+        let started = self.node.0.clock.now();
+        let cell = remote
+            .call(&self.node, budget, Access::Read, |remote| remote.get(&name))
+            .await;
+        let Some(cell) = cell else {
+            self.stats.remote_failures.add(1);
+            return Finding::Unknown;
+        };
+        let finding = self.read_cell(key, policy, cell, read_as.as_ref());
+        self.count_search(&finding, self.node.0.clock.now().since(started));
+        finding
+    }
+
+    pub(super) fn usable_remote(&self, attempt: &Attempt) -> Option<&Guarded> {
+        let remote = self.node.0.remote.as_ref()?;
+        (attempt.policy.placement.in_remote() && self.codec.is_some()).then_some(remote)
+    }
+
+    pub(super) fn count_search(&self, finding: &Finding<V>, took: Duration) {
+        match finding {
+            Finding::Current(_) | Finding::PastFresh(_) => {
+                self.stats.remote_hits.add(1);
+                self.stats.remote_time.record(took);
+            }
+            Finding::Replaceable(..)
+            | Finding::Unanchored(_)
+            | Finding::Missing
+            | Finding::Leased
+            | Finding::Failed
+            | Finding::Unknown => self.stats.remote_misses.add(1),
+        }
+    }
+
+    /// What a cell means to this node now.
+    pub(super) fn read_cell(
+        &self,
+        key: &K,
+        policy: &Policy,
+        cell: Option<Bytes>,
+        read_as: Option<&Certificate>,
+    ) -> Finding<V> {
+        let Some(cell) = cell.filter(|cell| !cell.is_empty()) else {
+            return Finding::Missing;
+        };
+        match envelope::head(&cell) {
+            Ok((Kind::Lease, _)) => return Finding::Leased,
+            Ok((Kind::Error, _)) => return Finding::Failed,
+            Ok((Kind::Value, _)) | Err(_) => {}
+        }
+        let fallback = read_as.cloned().unwrap_or_else(Certificate::of_nothing);
+        let Some(opened) = self.open(key, policy, &cell, &fallback) else {
+            self.stats.undecodable.add(1);
+            return Finding::Replaceable(cell, None);
+        };
+        if !opened.is_accepted {
+            let stale = opened.leaves_stale.then_some(opened);
+            return Finding::Replaceable(cell, stale);
+        }
+        let now = self.node.0.clock.now();
+        let observed = self.node.0.knowledge.observe();
+        if !self.node.0.knowledge.anchors(observed, now) {
+            return Finding::Unanchored(opened);
+        }
+        let is_fresh = opened
+            .slot
+            .cold()
+            .is_some_and(|cold| now < cold.fresh_until);
+        if is_fresh {
+            Finding::Current(opened)
+        } else {
+            Finding::PastFresh(opened)
+        }
+    }
+
+    pub(super) fn land_opened(&self, key: &K, policy: &Policy, opened: &Opened<V>) -> Landed<V> {
+        let observed = self.node.0.knowledge.observe();
+        self.keep(key, policy, opened);
+        let created_at = opened
+            .slot
+            .cold()
+            .map_or(observed.fresh_at, |cold| cold.created_at);
+        let current_at = if self.is_tracked() {
+            observed.fresh_at.max(created_at)
+        } else {
+            created_at
+        };
+        Landed {
+            value: opened.slot.value.clone(),
+            tier: Tier::Remote,
+            sent_epoch: observed.epoch,
+            current_at,
+            is_accepted: true,
+            is_stored: true,
+            searched_remote: true,
+        }
+    }
+}
+
+/// The value that a finding leaves to stand in.
+pub(super) fn stale_of<V>(finding: &Finding<V>) -> Option<Arc<Slot<V>>> {
+    match finding {
+        Finding::Current(opened)
+        | Finding::PastFresh(opened)
+        | Finding::Unanchored(opened)
+        | Finding::Replaceable(_, Some(opened)) => Some(Arc::new(opened.slot.whole())),
+        Finding::Replaceable(_, None)
+        | Finding::Missing
+        | Finding::Leased
+        | Finding::Failed
+        | Finding::Unknown => None,
+    }
+}

@@ -1,0 +1,404 @@
+//! What a node knows of the change log, and how it judges an entry by it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use super::publication::{Observed, Publication};
+use super::xids::Xids;
+use super::{Certificate, Change, ChangeKind, Dep, Incarnation, Position};
+use crate::ports::{History, Poll, Tick, Written};
+
+/// A node that knows more deps than this forgets them all and refuses what is older than now.
+pub(crate) const MOST_DEPS: usize = 500_000;
+
+/// More patterns than this become changes of their entities.
+const MOST_PATTERNS: usize = 64;
+
+/// What is checked of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence<'a> {
+    /// The entity's name.
+    pub(crate) entity: &'a str,
+    /// The canonical text of the entry's key.
+    pub(crate) key: &'a str,
+    /// What it shows besides its own key.
+    pub(crate) deps: &'a [Dep],
+    /// What its load had seen.
+    pub(crate) certificate: &'a Certificate,
+}
+
+/// Whether an entry may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It has seen all that this node knows.
+    Accepted,
+    /// It has not, or can not be judged.
+    Refused(Refusal),
+}
+
+/// Why an entry is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// One of its deps was forgotten: it must not be served at all.
+    Forgotten,
+    /// One of its deps was expired: it is usable as a stale value.
+    Expired,
+    /// It is older than this node's memory: usable as a stale value.
+    Floor,
+    /// It is of another lifetime of the log: usable as a stale value.
+    Incarnation,
+}
+
+impl Refusal {
+    /// Whether the value may still stand in, marked, while the truth is out of reach.
+    pub const fn leaves_stale(self) -> bool {
+        !matches!(self, Self::Forgotten)
+    }
+}
+
+/// The change map, the cursor and the anchor of one node.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    published: Publication,
+    bound: Duration,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    incarnation: Option<Incarnation>,
+    cursor: Option<Position>,
+    floor: Option<Position>,
+    log_floor: Option<Position>,
+    forgotten: ChangeMap,
+    expired: ChangeMap,
+    patterns: Vec<(Box<str>, Xids)>,
+}
+
+type ChangeMap = HashMap<u64, Xids, BuildHasherDefault<Hashed>>;
+
+/// Dep hashes are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+/// Two deps with the same hash refuse each other's entries, which costs a load and no truth.
+fn hash(dep: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(dep.as_bytes())
+}
+
+impl Knowledge {
+    /// Nothing is known yet: nothing is accepted before the first history.
+    pub(crate) fn empty(bound: Duration) -> Self {
+        Self {
+            published: Publication::new(Tick::from_nanos(0)),
+            bound,
+            known: RwLock::default(),
+        }
+    }
+
+    /// The log of one process, which the process itself always knows to the end.
+    pub(crate) fn local(incarnation: Incarnation) -> Self {
+        let known = Known {
+            incarnation: Some(incarnation),
+            cursor: Some(Position::log_id(0)),
+            ..Known::default()
+        };
+        let published = Publication::new(Tick::from_nanos(u64::MAX));
+        Self {
+            published,
+            bound: Duration::ZERO,
+            known: RwLock::new(known),
+        }
+    }
+
+    /// What a reader may rely on; to be called before it looks at an entry.
+    pub(crate) fn observe(&self) -> Observed {
+        self.published.observe()
+    }
+
+    /// The staleness bound.
+    pub(crate) const fn bound(&self) -> Duration {
+        self.bound
+    }
+
+    /// Whether what was observed is complete enough for a read that starts now.
+    pub(crate) fn anchors(&self, observed: Observed, now: Tick) -> bool {
+        now.since(observed.fresh_at) <= self.bound
+    }
+
+    /// The position of the last poll, with its log.
+    pub(crate) fn cursor(&self) -> Option<Certificate> {
+        let known = self.read();
+        Some(Certificate {
+            incarnation: known.incarnation?,
+            position: known.cursor.clone()?,
+        })
+    }
+
+    /// Up to where the log was compacted when last heard of.
+    pub(crate) fn incarnation(&self) -> Option<Incarnation> {
+        self.read().incarnation
+    }
+
+    /// Deps that are remembered.
+    pub(crate) fn deps(&self) -> usize {
+        let known = self.read();
+        known.forgotten.len() + known.expired.len()
+    }
+
+    /// Judges an entry by all that is known now (rule R2).
+    pub(crate) fn judge(&self, evidence: Evidence<'_>) -> Verdict {
+        self.read().judge(evidence)
+    }
+
+    /// Takes in what a poll brought that was sent at `sent_at` (rule R7 is the caller's).
+    pub(crate) fn apply_poll(&self, poll: &Poll, sent_at: Tick) {
+        let mut known = self.write();
+        let is_news = known.apply(poll);
+        let overfull = known.len() > MOST_DEPS;
+        if overfull {
+            known.forget_all_before(poll.position.clone());
+        }
+        drop(known);
+        if is_news || overfull {
+            self.published.changed();
+        }
+        self.published.complete_as_of(sent_at);
+    }
+
+    /// Starts over from all that the log still knows. What does not fit is replaced by a floor.
+    pub(crate) fn apply_history(&self, history: &History, sent_at: Tick) {
+        let mut known = self.write();
+        let mut unseen = std::mem::take(&mut *known);
+        if unseen.incarnation == Some(history.poll.incarnation) {
+            // What this node committed itself and the history does not show yet.
+            unseen.forget_all_before(history.poll.position.clone());
+        } else {
+            unseen = Known::default();
+        }
+        *known = Known {
+            incarnation: Some(history.poll.incarnation),
+            log_floor: history.poll.floor.clone(),
+            floor: None,
+            ..unseen
+        };
+        for (max, change) in &history.compacted {
+            known.note(change, |xids| xids.merge_folded(*max));
+        }
+        known.apply(&history.poll);
+        if history.poll.overflow || known.len() > MOST_DEPS {
+            known.forget_all_before(history.poll.position.clone());
+        }
+        drop(known);
+        self.published.changed();
+        self.published.complete_as_of(sent_at);
+    }
+
+    /// Takes in a change that this node itself committed, before the write returns (rule R8).
+    pub(crate) fn own_write(&self, written: Written, changes: &[Change]) {
+        let mut known = self.write();
+        if known.incarnation != Some(written.incarnation) {
+            return;
+        }
+        let cursor = known.cursor.clone();
+        for change in changes {
+            known.note(change, |xids| xids.add(written.xid, cursor.as_ref()));
+        }
+        drop(known);
+        self.published.changed();
+    }
+
+    /// Writes changes to the log of one process; returns the transaction that they became.
+    pub(crate) fn append_local(&self, changes: &[Change]) -> Option<Written> {
+        let mut known = self.write();
+        let incarnation = known.incarnation?;
+        let xid = known.cursor.as_ref()?.xmax();
+        let cursor = Position::log_id(xid);
+        for change in changes {
+            known.note(change, |xids| xids.add(xid, Some(&cursor)));
+        }
+        if known.len() > MOST_DEPS {
+            known.forget_all_before(cursor.clone());
+        }
+        known.cursor = Some(cursor);
+        drop(known);
+        self.published.changed();
+        Some(Written { incarnation, xid })
+    }
+
+    /// Nothing is accepted until it is loaded again (rule R7); entries stay usable as stale.
+    pub(crate) fn cold_reset(&self) {
+        *self.write() = Known::default();
+        self.published.changed();
+        self.published.distrust();
+    }
+
+    /// Does not serve by what is known any more, because time itself can not be trusted.
+    pub(crate) fn distrust(&self) {
+        self.published.distrust();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        // What is known is replaced or extended in steps that can not panic half-way.
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn len(&self) -> usize {
+        self.forgotten.len() + self.expired.len()
+    }
+
+    fn judge(&self, evidence: Evidence<'_>) -> Verdict {
+        let Evidence {
+            entity,
+            key,
+            deps,
+            certificate,
+        } = evidence;
+        if self.incarnation != Some(certificate.incarnation) {
+            return Verdict::Refused(Refusal::Incarnation);
+        }
+        let position = &certificate.position;
+        if self
+            .floor
+            .as_ref()
+            .is_some_and(|floor| !position.contains(floor))
+        {
+            return Verdict::Refused(Refusal::Floor);
+        }
+        let own = Dep::of_key(entity, key);
+        let of_entity = Dep::of_entity(entity);
+        let everything = Dep::everything();
+        let names = || {
+            [&own, &of_entity, &everything]
+                .into_iter()
+                .chain(deps)
+                .map(Dep::name)
+        };
+        let changed_in = |map: &ChangeMap| {
+            !map.is_empty()
+                && names().any(|name| {
+                    map.get(&hash(name))
+                        .is_some_and(|xids| !xids.covered_by(position))
+                })
+        };
+        let matched = self
+            .patterns
+            .iter()
+            .any(|(pattern, xids)| glob_matches(pattern, own.name()) && !xids.covered_by(position));
+        if matched || changed_in(&self.forgotten) {
+            Verdict::Refused(Refusal::Forgotten)
+        } else if changed_in(&self.expired) {
+            Verdict::Refused(Refusal::Expired)
+        } else {
+            Verdict::Accepted
+        }
+    }
+
+    /// Whether anything is different now.
+    fn apply(&mut self, poll: &Poll) -> bool {
+        let mut is_news = !poll.changes.is_empty();
+        for (xid, change) in &poll.changes {
+            self.note(change, |xids| xids.add(*xid, Some(&poll.position)));
+        }
+        self.cursor = Some(poll.position.clone());
+        if poll.floor != self.log_floor {
+            self.log_floor.clone_from(&poll.floor);
+            self.fold();
+            is_news = true;
+        }
+        is_news
+    }
+
+    fn note(&mut self, change: &Change, note: impl FnOnce(&mut Xids)) {
+        let map = match change.kind {
+            ChangeKind::Forget => &mut self.forgotten,
+            ChangeKind::Expire => &mut self.expired,
+            ChangeKind::Pattern => {
+                let name = change.dep.name();
+                if let Some((_, xids)) =
+                    self.patterns.iter_mut().find(|(known, _)| **known == *name)
+                {
+                    return note(xids);
+                }
+                if self.patterns.len() < MOST_PATTERNS {
+                    let mut xids = Xids::default();
+                    note(&mut xids);
+                    return self.patterns.push((name.into(), xids));
+                }
+                let entity = name
+                    .split_once(':')
+                    .map_or("*".to_owned(), |(entity, _)| format!("{entity}.*"));
+                return note(self.forgotten.entry(hash(&entity)).or_default());
+            }
+        };
+        note(map.entry(hash(change.dep.name())).or_default());
+    }
+
+    /// Folds what the log has folded, and lets go of what a floor of our own refuses anyway.
+    fn fold(&mut self) {
+        let Some(log_floor) = &self.log_floor else {
+            return;
+        };
+        for xids in self.forgotten.values_mut().chain(self.expired.values_mut()) {
+            xids.fold(log_floor);
+        }
+        for (_, xids) in &mut self.patterns {
+            xids.fold(log_floor);
+        }
+        if let Some(floor) = &self.floor {
+            // Whoever contains the floor has an xmin at or above the floor's.
+            let matters = |xids: &Xids| !xids.covered_by_all_that_contain(floor);
+            self.forgotten.retain(|_, xids| matters(xids));
+            self.expired.retain(|_, xids| matters(xids));
+            self.patterns.retain(|(_, xids)| matters(xids));
+        }
+    }
+
+    /// Refuses everything older than `position` instead of remembering what changed before it.
+    fn forget_all_before(&mut self, position: Position) {
+        // Own writes that the position has not seen yet must stay.
+        let unseen = |xids: &Xids| !xids.covered_by(&position);
+        self.forgotten.retain(|_, xids| unseen(xids));
+        self.expired.retain(|_, xids| unseen(xids));
+        self.patterns.retain(|(_, xids)| unseen(xids));
+        self.floor = Some(position);
+    }
+}
+
+/// A `*` at either end stands for anything; elsewhere it is itself.
+fn glob_matches(pattern: &str, name: &str) -> bool {
+    let (open_start, rest) = pattern
+        .strip_prefix('*')
+        .map_or((false, pattern), |rest| (true, rest));
+    let (open_end, middle) = rest
+        .strip_suffix('*')
+        .map_or((false, rest), |rest| (true, rest));
+    match (open_start, open_end) {
+        (false, false) => name == middle,
+        (true, false) => name.ends_with(middle),
+        (false, true) => name.starts_with(middle),
+        (true, true) => name.contains(middle),
+    }
+}

@@ -1,0 +1,184 @@
+//! The transactions in which one dep changed, as far as a node must remember them.
+
+use super::Position;
+
+/// Recent transactions are kept one by one up to this many.
+///
+/// They can not be told by their maximum alone: the snapshot `100:110:100` covers 105 and not 100.
+const MOST_RECENT: usize = 8;
+
+/// Between two polls a node may add this many writes of its own before they are folded.
+const MOST_OWN: usize = 64;
+
+/// Which transactions changed a dep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Xids {
+    /// The newest of the folded ones; covered once it is below a snapshot's xmin.
+    old_max: u64,
+    /// The others, one by one.
+    recent: Vec<u64>,
+    /// A position that has seen all that were cut off the list.
+    cut: Option<Box<Position>>,
+}
+
+impl Xids {
+    /// Whether a load at `position` has seen all of them.
+    pub(crate) fn covered_by(&self, position: &Position) -> bool {
+        (self.old_max == 0 || self.old_max < position.xmin())
+            && self.recent.iter().all(|&xid| position.covers(xid))
+            && self.cut.as_ref().is_none_or(|cut| position.contains(cut))
+    }
+
+    /// Adds one. `cursor` is what the node has seen of the log; what it covers may be cut off.
+    pub(crate) fn add(&mut self, xid: u64, cursor: Option<&Position>) {
+        if self.recent.contains(&xid) {
+            return;
+        }
+        self.recent.push(xid);
+        if self.recent.len() > MOST_RECENT
+            && let Some(cursor) = cursor
+        {
+            // Cursors only grow, so the newer one has seen what the older cut had seen.
+            self.recent.retain(|&xid| !cursor.covers(xid));
+            self.cut = Some(Box::new(cursor.clone()));
+        }
+        if self.recent.len() > MOST_OWN {
+            let newest = self.recent.drain(..).max().unwrap_or(0);
+            self.old_max = self.old_max.max(newest);
+        }
+    }
+
+    /// Folds what a compacted log has folded: all below the floor's xmin.
+    pub(crate) fn fold(&mut self, floor: &Position) {
+        let below = self
+            .recent
+            .iter()
+            .copied()
+            .filter(|&xid| xid < floor.xmin())
+            .max();
+        if let Some(newest) = below {
+            self.old_max = self.old_max.max(newest);
+            self.recent.retain(|&xid| xid >= floor.xmin());
+        }
+    }
+
+    /// Merges what a compacted log knows.
+    pub(crate) fn merge_folded(&mut self, max: u64) {
+        self.old_max = self.old_max.max(max);
+    }
+
+    /// Whether every position that contains `floor` covers them, so that they need not be kept.
+    pub(crate) fn covered_by_all_that_contain(&self, floor: &Position) -> bool {
+        // What contains the floor has an xmin at or above the floor's.
+        self.recent.iter().all(|&xid| xid < floor.xmin())
+            && self.old_max < floor.xmin()
+            && self.cut.as_ref().is_none_or(|cut| floor.contains(cut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn position(xmin: u64, xmax: u64, xip: &[u64]) -> Position {
+        Position::snapshot(xmin, xmax, xip.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_gap_is_not_covered_by_a_newer_neighbour() {
+        let mut xids = Xids::default();
+        xids.add(100, None);
+        xids.add(105, None);
+        assert!(!xids.covered_by(&position(100, 110, &[100])));
+        assert!(xids.covered_by(&position(101, 110, &[])));
+    }
+
+    #[test]
+    fn an_own_write_that_the_cursor_has_not_seen_survives_the_cut() {
+        let mut xids = Xids::default();
+        let cursor = position(50, 50, &[]);
+        for xid in 40..49 {
+            xids.add(xid, Some(&cursor));
+        }
+        xids.add(60, Some(&cursor));
+        for xid in 30..39 {
+            xids.add(xid, Some(&cursor));
+        }
+        assert!(!xids.covered_by(&position(55, 55, &[])));
+        assert!(xids.covered_by(&position(61, 61, &[])));
+    }
+
+    /// A position as the set of what it has seen, among the transactions below 40.
+    fn seen(position: &Position) -> BTreeSet<u64> {
+        (1..40)
+            .filter(|&xid| xid < position.xmax() && !position.xip().contains(&xid))
+            .collect()
+    }
+
+    prop_compose! {
+        fn positions()(xmax in 1_u64..40, holes in prop::collection::btree_set(1_u64..40, 0..6)) -> Position {
+            let xip: Vec<u64> = holes.into_iter().filter(|&xid| xid < xmax).collect();
+            let xmin = xip.first().copied().unwrap_or(xmax);
+            Position::snapshot(xmin, xmax, xip).unwrap()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn contains_is_the_subset_of_what_was_seen(a in positions(), b in positions()) {
+            prop_assert_eq!(a.contains(&b), seen(&b).is_subset(&seen(&a)));
+        }
+
+        #[test]
+        fn covers_is_membership(a in positions(), xid in 1_u64..40) {
+            prop_assert_eq!(a.covers(xid), seen(&a).contains(&xid));
+        }
+
+        #[test]
+        fn a_position_reads_back(a in positions()) {
+            prop_assert_eq!(a.to_string().parse::<Position>(), Ok(a));
+        }
+
+        /// Whatever was cut or folded: what is accepted has seen every change.
+        #[test]
+        fn nothing_unseen_is_ever_covered(
+            steps in prop::collection::vec((1_u64..40, positions(), any::<bool>()), 0..40),
+            load in positions(),
+        ) {
+            let mut xids = Xids::default();
+            let mut all = BTreeSet::new();
+            let mut cursor: Option<Position> = None;
+            for (xid, step, fold) in steps {
+                // A node's cursor only grows.
+                if cursor.as_ref().is_none_or(|cursor| step.contains(cursor)) {
+                    cursor = Some(step);
+                }
+                xids.add(xid, cursor.as_ref());
+                all.insert(xid);
+                if fold && let Some(cursor) = &cursor {
+                    xids.fold(cursor);
+                }
+            }
+            if xids.covered_by(&load) {
+                prop_assert!(all.is_subset(&seen(&load)), "{xids:?} accepts {load}");
+            }
+        }
+
+        /// Short lists are exact: what has seen every change is accepted.
+        #[test]
+        fn a_short_list_refuses_nothing_that_has_seen_all(
+            changes in prop::collection::btree_set(1_u64..40, 0..8),
+            load in positions(),
+        ) {
+            let mut xids = Xids::default();
+            for &xid in &changes {
+                xids.add(xid, None);
+            }
+            prop_assert_eq!(xids.covered_by(&load), changes.is_subset(&seen(&load)));
+        }
+    }
+}

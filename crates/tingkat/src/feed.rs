@@ -1,0 +1,241 @@
+//! Following the change log: one poll at a time, ten times a second or when somebody asks.
+
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use tokio::sync::{Notify, watch};
+
+use crate::certificate::{Incarnation, Position};
+use crate::error::LogError;
+use crate::event::Event;
+use crate::node::Node;
+use crate::ports::{ChangeLog, Hint, History, Poll, Tick};
+
+/// More changes than this at once make the node begin anew.
+const MOST_CHANGES: usize = 50_000;
+
+/// Hints wake the feed at most this often.
+const HINT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A clock that slept this much longer than it admits can not anchor anything.
+const CLOCK_JUMP: Duration = Duration::from_millis(100);
+
+/// The heartbeat of a feed, and how to ask for a beat.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    interval: Duration,
+    wake: Notify,
+    hint: Notify,
+    /// Polls that ended, well or not.
+    ended: watch::Sender<u64>,
+}
+
+impl Pulse {
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            wake: Notify::new(),
+            hint: Notify::new(),
+            ended: watch::channel(0).0,
+        }
+    }
+}
+
+/// What a node knows about its feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedState {
+    /// How long ago the last successful poll was sent; none before the first one.
+    pub poll_age: Option<Duration>,
+    /// The staleness bound.
+    pub bound: Duration,
+    /// The log that is followed.
+    pub incarnation: Option<Incarnation>,
+    /// Deps that are remembered.
+    pub deps: usize,
+}
+
+impl Node {
+    /// How the feed of changes is; nothing when there is no change log.
+    pub fn feed(&self) -> Option<FeedState> {
+        self.0.log.as_ref()?;
+        let fresh_at = self.0.knowledge.observe().fresh_at;
+        let is_known = fresh_at != Tick::from_nanos(0);
+        Some(FeedState {
+            poll_age: is_known.then(|| self.0.clock.now().since(fresh_at)),
+            bound: self.0.knowledge.bound(),
+            incarnation: self.0.knowledge.incarnation(),
+            deps: self.0.knowledge.deps(),
+        })
+    }
+
+    /// Takes in a hint from another node: a wake-up and nothing else.
+    pub fn hinted(&self, hint: Hint) {
+        if self.0.knowledge.incarnation() == Some(hint.incarnation) {
+            self.0.feed.hint.notify_one();
+        }
+    }
+
+    /// Polls until a poll that was sent at or after `since` has come back, for at most `deadline`.
+    pub(crate) async fn validate(&self, since: Tick, deadline: Duration) -> bool {
+        if self.0.log.is_none() {
+            return true;
+        }
+        let mut ended = self.0.feed.ended.subscribe();
+        let validated = async {
+            // The poll under way may have been sent too early; the one after it was not.
+            for _ in 0..2 {
+                if self.0.knowledge.observe().fresh_at >= since {
+                    return true;
+                }
+                self.0.feed.wake.notify_one();
+                if ended.changed().await.is_err() {
+                    return false;
+                }
+            }
+            self.0.knowledge.observe().fresh_at >= since
+        };
+        self.within(deadline, validated).await.unwrap_or(false)
+    }
+}
+
+/// Begins to follow the node's log, if it has one.
+pub(crate) fn start(node: &Node) {
+    let Some(log) = node.0.log.clone() else {
+        return;
+    };
+    let node = node.clone();
+    node.clone().spawn(async move {
+        let shutdown = node.0.shutdown.clone();
+        let following = std::pin::pin!(follow(&node, &*log));
+        select(following, std::pin::pin!(shutdown.cancelled())).await;
+    });
+}
+
+async fn follow(node: &Node, log: &dyn ChangeLog) {
+    let mut feed = Feed {
+        node,
+        log,
+        is_up: true,
+        clocks: node.clocks(),
+    };
+    loop {
+        feed.beat().await;
+        let pulse = &node.0.feed;
+        pulse.ended.send_modify(|count| *count += 1);
+        let beat_ended = node.0.clock.now();
+        let hint = async {
+            pulse.hint.notified().await;
+            let since = node.0.clock.now().since(beat_ended);
+            node.0.clock.sleep(HINT_PAUSE.saturating_sub(since)).await;
+        };
+        let asked = either(pulse.wake.notified(), hint);
+        either(asked, node.0.clock.sleep(pulse.interval)).await;
+    }
+}
+
+impl Node {
+    fn clocks(&self) -> (Tick, Tick) {
+        (self.0.clock.now(), self.0.clock.boot())
+    }
+}
+
+struct Feed<'a> {
+    node: &'a Node,
+    log: &'a dyn ChangeLog,
+    is_up: bool,
+    clocks: (Tick, Tick),
+}
+
+impl Feed<'_> {
+    async fn beat(&mut self) {
+        self.distrust_after_sleep();
+        // A poll that takes longer than the bound anchors nothing, and must not hold up the next.
+        let deadline = self.node.0.knowledge.bound().max(self.node.0.feed.interval);
+        let result = match self.node.within(deadline, self.poll()).await {
+            Some(result) => result.map_err(|error| error.to_string()),
+            None => Err(
+                "the poll of the change log did not answer within the staleness bound".to_owned(),
+            ),
+        };
+        let is_up = result.is_ok();
+        if is_up != self.is_up {
+            self.is_up = is_up;
+            self.node.tell(Event::Feed {
+                is_up,
+                error: result.as_ref().err().map(String::as_str),
+            });
+        }
+    }
+
+    async fn poll(&self) -> Result<(), LogError> {
+        let knowledge = &self.node.0.knowledge;
+        let sent_at = self.node.0.clock.now();
+        let Some(cursor) = knowledge.cursor() else {
+            return self.begin(None).await;
+        };
+        let poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
+        if poll.incarnation != cursor.incarnation {
+            return self.begin(Some("the change log began a new life")).await;
+        }
+        if poll.position.xmax() < cursor.position.xmax() {
+            self.log.replace_incarnation(poll.incarnation).await?;
+            return self.begin(Some("the database went back in time")).await;
+        }
+        if poll.overflow {
+            let history = History {
+                poll,
+                compacted: Vec::new(),
+            };
+            knowledge.apply_history(&history, sent_at);
+            self.node.tell(Event::ColdReset {
+                reason: "too many changes at once",
+            });
+            return Ok(());
+        }
+        if has_slept(&cursor.position, &poll) {
+            return self.begin(None).await;
+        }
+        knowledge.apply_poll(&poll, sent_at);
+        Ok(())
+    }
+
+    /// Learns all that the log knows; after a cold reset if there is a `reason` for one.
+    async fn begin(&self, reason: Option<&str>) -> Result<(), LogError> {
+        if let Some(reason) = reason {
+            self.node.0.knowledge.cold_reset();
+            self.node.tell(Event::ColdReset { reason });
+        }
+        let sent_at = self.node.0.clock.now();
+        let history = self.log.history(crate::certificate::MOST_DEPS).await?;
+        self.node.0.knowledge.apply_history(&history, sent_at);
+        Ok(())
+    }
+
+    /// A machine that was suspended saw no changes meanwhile, and its clock may not tell.
+    fn distrust_after_sleep(&mut self) {
+        let clocks = self.node.clocks();
+        let (ran, passed) = (clocks.0.since(self.clocks.0), clocks.1.since(self.clocks.1));
+        self.clocks = clocks;
+        if passed > ran + CLOCK_JUMP {
+            self.node.0.knowledge.distrust();
+        }
+    }
+}
+
+/// Whether changes may have been compacted away since the last poll.
+fn has_slept(cursor: &Position, poll: &Poll) -> bool {
+    poll.floor
+        .as_ref()
+        .is_some_and(|floor| !cursor.contains(floor))
+}
+
+/// Waits for whichever comes first.
+pub(crate) async fn either<A, B>(
+    a: impl Future<Output = A>,
+    b: impl Future<Output = B>,
+) -> Either<A, B> {
+    match select(std::pin::pin!(a), std::pin::pin!(b)).await {
+        Either::Left((a, _)) => Either::Left(a),
+        Either::Right((b, _)) => Either::Right(b),
+    }
+}

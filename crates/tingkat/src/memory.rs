@@ -1,0 +1,245 @@
+//! The first tier: entries of this process, bounded by bytes.
+//!
+//! # Bytes per entry
+//!
+//! An entry is charged `key heap + value size + deps + FIXED`, where the value's size is what
+//! [`Entity::memory_size`](crate::entity::Entity::memory_size) says and `FIXED` covers the slot,
+//! the table and the allocator.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quick_cache::sync::Cache as QuickCache;
+use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
+
+use crate::certificate::{Certificate, Dep};
+use crate::key::Key;
+use crate::ports::Tick;
+use crate::stats::Stats;
+
+/// Bytes that an entry takes whatever is in it: slot, index, ghost, reference counts, what the
+/// allocator rounds up. Measured; see the memory benchmark.
+pub const FIXED_BYTES: usize = 240;
+
+/// Recency matters more than frequency in a shop: measured on real traces, see the benchmarks.
+const HOT_ALLOCATION: f64 = 0.9;
+const GHOST_ALLOCATION: f64 = 1.0;
+
+/// An entry as a hit sees it.
+#[derive(Debug)]
+pub(crate) struct Slot<V> {
+    /// The value; nothing when it is known that there is none.
+    pub(crate) value: Option<Arc<V>>,
+    /// The epoch in which it was last accepted; 0 when it is only usable as stale.
+    epoch: AtomicU64,
+    /// Before this, a hit has nothing more to think about.
+    calm_until: Tick,
+    /// When the load was sent, if this node loaded it; else the beginning of time.
+    pub(crate) loaded_at: Tick,
+    /// The rest; a clone leaves it behind.
+    cold: Option<Arc<Cold>>,
+}
+
+/// What a hit does not need.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    /// Tells this fill from every other one.
+    pub(crate) id: [u8; 16],
+    /// What the load had seen.
+    pub(crate) certificate: Certificate,
+    /// What the entry shows besides its own key.
+    pub(crate) deps: Box<[Dep]>,
+    /// Needs a refresh from here on.
+    pub(crate) fresh_until: Tick,
+    /// Usable as a stale value until here.
+    pub(crate) stale_until: Tick,
+    /// Not to be asked for again before this, after a failure; in nanoseconds of the clock.
+    pub(crate) retry_at: AtomicU64,
+    /// When it was loaded, on whichever node, as far as wall clocks agree.
+    pub(crate) created_at: Tick,
+    /// How long the load took.
+    pub(crate) load_time: Duration,
+    /// Bytes that the value takes.
+    pub(crate) value_bytes: usize,
+}
+
+/// Counting references of the cold part would cost a hit a second contended write, so the clone
+/// that the table hands out goes without it.
+impl<V> Clone for Slot<V> {
+    fn clone(&self) -> Self {
+        Self {
+            value: self.value.clone(),
+            epoch: AtomicU64::new(self.epoch()),
+            calm_until: self.calm_until,
+            loaded_at: self.loaded_at,
+            cold: None,
+        }
+    }
+}
+
+// Slots are reached under the lock of their shard, which orders what is written to them.
+impl<V> Slot<V> {
+    pub(crate) fn new(
+        value: Option<Arc<V>>,
+        epoch: u64,
+        calm_until: Tick,
+        loaded_at: Tick,
+        cold: Cold,
+    ) -> Self {
+        Self {
+            value,
+            epoch: AtomicU64::new(epoch),
+            calm_until,
+            loaded_at,
+            cold: Some(Arc::new(cold)),
+        }
+    }
+
+    /// The epoch in which it was last accepted; 0 when it is only usable as stale.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Before this, a hit has nothing more to think about.
+    pub(crate) const fn calm_until(&self) -> Tick {
+        self.calm_until
+    }
+
+    /// Says in which epoch it was accepted.
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// The slot with everything.
+    pub(crate) fn whole(&self) -> Self {
+        Self {
+            cold: self.cold.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The cold part; there is one wherever the slot did not come from a plain hit.
+    pub(crate) fn cold(&self) -> Option<&Arc<Cold>> {
+        self.cold.as_ref()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Bytes;
+
+impl<K: Key, V> Weighter<K, Slot<V>> for Bytes {
+    fn weight(&self, key: &K, slot: &Slot<V>) -> u64 {
+        let cold = slot.cold.as_ref();
+        let deps: usize = cold.map_or(0, |cold| {
+            cold.deps
+                .iter()
+                .map(|dep| size_of::<Dep>() + dep.name().len())
+                .sum()
+        });
+        let value = cold.map_or(0, |cold| cold.value_bytes);
+        (FIXED_BYTES + size_of::<K>() + key.heap_size() + deps + value) as u64
+    }
+}
+
+/// Counts what is evicted.
+#[derive(Clone, Debug)]
+struct Evictions(Arc<Stats>);
+
+impl<K, V> Lifecycle<K, V> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _key: K, _value: V) {
+        self.0.evictions.add(1);
+    }
+}
+
+/// The memory tier of one entity.
+#[derive(Debug)]
+pub(crate) struct Memory<K: Key, V> {
+    table: QuickCache<K, Slot<V>, Bytes, DefaultHashBuilder, Evictions>,
+}
+
+impl<K: Key, V> Memory<K, V> {
+    pub(crate) fn new(bytes: u64, stats: Arc<Stats>) -> Self {
+        // A guess at the number of entries; the table grows beyond it when they are smaller.
+        let items = usize::try_from(bytes / 1_024)
+            .unwrap_or(usize::MAX)
+            .clamp(16, 1 << 20);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes)
+            .hot_allocation(HOT_ALLOCATION)
+            .ghost_allocation(GHOST_ALLOCATION)
+            .build();
+        let hasher = DefaultHashBuilder::default();
+        let table = match options {
+            Ok(options) => QuickCache::with_options(options, Bytes, hasher, Evictions(stats)),
+            // The options are constants but for two numbers, which have defaults.
+            Err(_) => QuickCache::with(items, bytes, Bytes, hasher, Evictions(stats)),
+        };
+        Self { table }
+    }
+
+    /// The entry as a hit needs it, without its cold part.
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<Slot<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.table.get(key)
+    }
+
+    /// The whole entry, without counting as a use.
+    pub(crate) fn inspect(&self, key: &K) -> Option<Slot<V>> {
+        self.look(key, Slot::whole)
+    }
+
+    /// Looks at the entry where it stands.
+    pub(crate) fn look<T>(&self, key: &K, look: impl FnOnce(&Slot<V>) -> T) -> Option<T> {
+        let mut look = Some(look);
+        let mut seen = None;
+        // The table shows an entry in place only to this method; nothing is ever removed here.
+        self.table.remove_if(key, |slot| {
+            seen = look.take().map(|look| look(slot));
+            false
+        });
+        seen
+    }
+
+    pub(crate) fn insert(&self, key: K, slot: Slot<V>) {
+        self.table.insert(key, slot);
+    }
+
+    pub(crate) fn remove(&self, key: &K) -> bool {
+        self.table.remove(key).is_some()
+    }
+
+    /// Removes the entry if it is this fill still.
+    pub(crate) fn remove_fill(&self, key: &K, id: [u8; 16]) {
+        self.table.remove_if(key, |slot| {
+            slot.cold.as_ref().is_some_and(|cold| cold.id == id)
+        });
+    }
+
+    /// Keeps what `keep` says; walks every entry, so not for a hot path.
+    pub(crate) fn retain(&self, keep: impl Fn(&K, &Slot<V>) -> bool) {
+        self.table.retain(keep);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.table.clear();
+    }
+
+    pub(crate) fn entries(&self) -> u64 {
+        self.table.len() as u64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.table.weight()
+    }
+
+    pub(crate) fn keys(&self, most: usize) -> Vec<K> {
+        self.table.iter().take(most).map(|(key, _)| key).collect()
+    }
+}

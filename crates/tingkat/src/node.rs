@@ -1,0 +1,467 @@
+//! This process as one of several that cache the same store: its clock, its remote tier, what it knows.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Either, select};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::breaker::{self, Breaker, Outcome};
+use crate::certificate::{Incarnation, Knowledge};
+use crate::clock::SystemClock;
+use crate::error::{RemoteError, RemoteErrorKind};
+use crate::event::{Event, Listeners};
+use crate::ports::{ChangeLog, Clock, Remote, Tick};
+use crate::random::Random;
+use crate::registry::Registry;
+
+/// One node; cheap to clone. Every cache belongs to one.
+#[derive(Clone)]
+pub struct Node(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) prefix: Box<str>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) remote: Option<Guarded>,
+    pub(crate) log: Option<Arc<dyn ChangeLog>>,
+    pub(crate) knowledge: Knowledge,
+    pub(crate) random: Random,
+    pub(crate) listeners: Listeners,
+    pub(crate) registry: Registry,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) lease: Duration,
+    pub(crate) feed: crate::feed::Pulse,
+}
+
+/// Sets up a [`Node`].
+pub struct Builder {
+    prefix: String,
+    clock: Arc<dyn Clock>,
+    remote: Option<Arc<dyn Remote>>,
+    log: Option<Arc<dyn ChangeLog>>,
+    budget: Duration,
+    bound: Duration,
+    poll_interval: Duration,
+    lease: Duration,
+    breaker: breaker::Config,
+    seed: Option<u64>,
+    listeners: Listeners,
+}
+
+impl Node {
+    /// A node with no remote tier, no change log and the machine's clock.
+    pub fn builder() -> Builder {
+        Builder {
+            prefix: "tingkat:".to_owned(),
+            clock: Arc::new(SystemClock),
+            remote: None,
+            log: None,
+            budget: Duration::from_millis(50),
+            bound: Duration::from_secs(1),
+            poll_interval: Duration::from_millis(100),
+            lease: Duration::from_secs(3),
+            breaker: breaker::Config::default(),
+            seed: None,
+            listeners: Listeners::default(),
+        }
+    }
+
+    /// Every cache of this node, with its types erased.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Where the remote tier's breaker stands; nothing without a remote tier.
+    pub fn breaker(&self) -> Option<breaker::State> {
+        self.0
+            .remote
+            .as_ref()
+            .map(|remote| remote.reads.lock().state())
+    }
+
+    /// Stops the node's background work and waits for loads under way, until `deadline` from now.
+    ///
+    /// Caches of a node that is shut down answer from memory what is current there, and
+    /// [`ShutDown`](crate::error::GetErrorKind::ShutDown) otherwise.
+    pub async fn shut_down(&self, deadline: Duration) {
+        self.0.shutdown.cancel();
+        self.0.tasks.close();
+        let waited = std::pin::pin!(self.0.tasks.wait());
+        select(waited, self.0.clock.sleep(deadline)).await;
+    }
+
+    /// Runs a future to its end, whoever waits for it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(task);
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.0.shutdown.is_cancelled()
+    }
+
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        self.0.listeners.tell(event);
+    }
+
+    /// Waits for `work` until `deadline` from now.
+    pub(crate) async fn within<T>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let work = std::pin::pin!(work);
+        match select(work, self.0.clock.sleep(deadline)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(((), _)) => None,
+        }
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("prefix", &self.0.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// What every key in the remote tier begins with; services that share a server need different ones.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Another clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// A remote tier.
+    pub fn remote(mut self, remote: Arc<dyn Remote>) -> Self {
+        self.remote = Some(remote);
+        self
+    }
+
+    /// The store's change log; without one freshness is by time alone, once there is a remote tier.
+    pub fn change_log(mut self, log: Arc<dyn ChangeLog>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// What one request spends on the remote tier at most, over all round trips.
+    pub fn remote_budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How old a value may be that counts as current.
+    pub fn staleness_bound(mut self, bound: Duration) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// How often the change log is asked.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// For how long a lease holds without renewal.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// When the remote tier is given a rest.
+    pub fn breaker(mut self, config: breaker::Config) -> Self {
+        self.breaker = config;
+        self
+    }
+
+    /// Makes the node's random numbers repeatable.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Hears of every event, on the thread where it happens: it must be quick.
+    pub fn on_event(mut self, listener: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listeners.add(Arc::new(listener));
+        self
+    }
+
+    /// The node. With a change log it follows it from now on, so this needs a tokio runtime.
+    pub fn build(self) -> Node {
+        let random = self
+            .seed
+            .map_or_else(Random::from_system, Random::from_seed);
+        let knowledge = if self.log.is_some() {
+            Knowledge::empty(self.bound)
+        } else {
+            Knowledge::local(Incarnation::from_bytes(random.id()))
+        };
+        let remote = self
+            .remote
+            .map(|remote| Guarded::new(remote, self.budget, &self.breaker));
+        let node = Node(Arc::new(Inner {
+            prefix: self.prefix.into(),
+            clock: self.clock,
+            remote,
+            log: self.log,
+            knowledge,
+            random,
+            listeners: self.listeners,
+            registry: Registry::default(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            lease: self.lease,
+            feed: crate::feed::Pulse::new(self.poll_interval),
+        }));
+        crate::feed::start(&node);
+        node
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The remote tier behind its breakers: one for everything, one for writes alone.
+pub(crate) struct Guarded {
+    remote: Arc<dyn Remote>,
+    pub(crate) budget: Duration,
+    reads: BreakerCell,
+    writes: BreakerCell,
+    is_probing: std::sync::atomic::AtomicBool,
+}
+
+struct BreakerCell(Mutex<Breaker>);
+
+impl BreakerCell {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is left of a request's share of the remote tier.
+#[derive(Debug)]
+pub(crate) struct Budget(AtomicU64);
+
+impl Budget {
+    /// Nothing, where there is no remote tier.
+    pub(crate) fn empty() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn spend(&self, spent: Duration) {
+        let left = self.left().saturating_sub(spent);
+        self.0.store(
+            u64::try_from(left.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+    }
+}
+
+/// Whether a call changes something; refusals to write leave reads alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+impl Guarded {
+    fn new(remote: Arc<dyn Remote>, budget: Duration, config: &breaker::Config) -> Self {
+        let cell = || BreakerCell(Mutex::new(Breaker::new(config.clone())));
+        Self {
+            remote,
+            budget,
+            reads: cell(),
+            writes: cell(),
+            is_probing: false.into(),
+        }
+    }
+
+    /// A fresh share for one request.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget(AtomicU64::new(
+            u64::try_from(self.budget.as_nanos()).unwrap_or(u64::MAX),
+        ))
+    }
+
+    /// Calls the tier, if its breaker and the budget allow; nothing on any failure.
+    pub(crate) async fn call<'a, T>(
+        &'a self,
+        node: &Node,
+        budget: &Budget,
+        access: Access,
+        call: impl FnOnce(&'a dyn Remote) -> BoxFuture<'a, Result<T, RemoteError>>,
+    ) -> Option<T> {
+        if !self.reads.lock().allows() || (access == Access::Write && !self.writes.lock().allows())
+        {
+            return None;
+        }
+        let left = budget.left();
+        if left.is_zero() {
+            return None;
+        }
+        let started = node.0.clock.now();
+        let answer = node.within(left, call(&*self.remote)).await;
+        let took = node.0.clock.now().since(started);
+        budget.spend(took);
+        self.take_in(node, access, took, answer)
+    }
+
+    fn take_in<T>(
+        &self,
+        node: &Node,
+        access: Access,
+        took: Duration,
+        answer: Option<Result<T, RemoteError>>,
+    ) -> Option<T> {
+        let now = node.0.clock.now();
+        let (value, error) = match answer {
+            Some(Ok(value)) => (Some(value), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (
+                None,
+                Some(RemoteError::new(
+                    RemoteErrorKind::Timeout,
+                    "no answer within the budget",
+                )),
+            ),
+        };
+        let Some(error) = error else {
+            self.reads.lock().record(now, Outcome::Answered(took));
+            if access == Access::Write {
+                self.writes.lock().record(now, Outcome::Answered(took));
+            }
+            return value;
+        };
+        // A server that refuses to write still reads.
+        let only_writes = error.kind() == RemoteErrorKind::WriteRefused;
+        let cell = if only_writes {
+            &self.writes
+        } else {
+            &self.reads
+        };
+        let has_changed = cell.lock().record(now, Outcome::Failed);
+        if has_changed {
+            let text = error.to_string();
+            node.tell(Event::Breaker {
+                state: breaker::State::Open,
+                writes: only_writes,
+                error: Some(&text),
+            });
+            self.probe_until_closed(node);
+        }
+        None
+    }
+
+    /// Probes in the background until both breakers are closed; never with a customer's request.
+    fn probe_until_closed(&self, node: &Node) {
+        if self.is_probing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let node = node.clone();
+        node.clone().spawn(async move {
+            let shutdown = node.0.shutdown.clone();
+            let probing = std::pin::pin!(async {
+                if let Some(guarded) = &node.0.remote {
+                    guarded.probe_loop(&node).await;
+                }
+            });
+            select(probing, std::pin::pin!(shutdown.cancelled())).await;
+        });
+    }
+
+    async fn probe_loop(&self, node: &Node) {
+        loop {
+            for (writes, cell) in [(false, &self.reads), (true, &self.writes)] {
+                let is_due = cell.lock().wants_probe(node.0.clock.now());
+                if !is_due {
+                    continue;
+                }
+                let started = node.0.clock.now();
+                let probe = if writes {
+                    self.probe_write(node)
+                } else {
+                    self.remote.ping()
+                };
+                let answer = node.within(self.budget, probe).await;
+                let now = node.0.clock.now();
+                let outcome = match answer {
+                    Some(Ok(())) => Outcome::Answered(now.since(started)),
+                    Some(Err(_)) | None => Outcome::Failed,
+                };
+                let changed = cell.lock().record_probe(now, outcome);
+                let state = cell.lock().state();
+                if changed && state == breaker::State::Closed {
+                    node.tell(Event::Breaker {
+                        state,
+                        writes,
+                        error: None,
+                    });
+                }
+            }
+            let next = [&self.reads, &self.writes]
+                .iter()
+                .filter_map(|cell| cell.lock().probe_at())
+                .min();
+            let Some(next) = next else {
+                self.is_probing.store(false, Ordering::Release);
+                // A call may have opened it again between the look and the store.
+                let is_open = [&self.reads, &self.writes]
+                    .iter()
+                    .any(|cell| !cell.lock().allows());
+                if is_open && !self.is_probing.swap(true, Ordering::AcqRel) {
+                    continue;
+                }
+                return;
+            };
+            let pause = next
+                .since(node.0.clock.now())
+                .max(Duration::from_millis(10));
+            node.0.clock.sleep(pause).await;
+        }
+    }
+
+    fn probe_write(&self, node: &Node) -> BoxFuture<'_, Result<(), RemoteError>> {
+        let key = format!("{}p", node.0.prefix);
+        let cell =
+            bytes::Bytes::copy_from_slice(&crate::envelope::Kind::Error.head(node.0.random.id()));
+        self.remote
+            .set_many(vec![(key, cell, Duration::from_secs(1))])
+    }
+}
+
+/// The time that a remote tier has not answered for is nobody's business but the breaker's.
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When something is due, for entries and flights: the beginning of time stands for never loaded here.
+pub(crate) const NEVER: Tick = Tick::from_nanos(0);

@@ -1,0 +1,224 @@
+//! Every cache of a node with its types erased, for operations: statistics, forget, inspect.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::cache::{Cache, Mode, Options, Shared};
+use crate::error::{ChangeError, GetError, KeyError};
+use crate::key::Key;
+use crate::policy::Policy;
+use crate::stats::Stats;
+
+/// The caches of a node, in the order in which they were built.
+///
+/// It does not keep them alive: a cache belongs to whoever built it.
+#[derive(Default)]
+pub struct Registry {
+    caches: RwLock<Vec<Weak<dyn Registered>>>,
+}
+
+/// What the registry holds: a cache without its handle.
+pub(crate) trait Registered: Send + Sync {
+    /// A handle.
+    fn handle(self: Arc<Self>) -> Arc<dyn AnyCache>;
+}
+
+impl<K: Key, V: Send + Sync + 'static> Registered for Shared<K, V> {
+    fn handle(self: Arc<Self>) -> Arc<dyn AnyCache> {
+        Arc::new(Cache(self))
+    }
+}
+
+impl Registry {
+    /// All caches.
+    pub fn all(&self) -> Vec<Arc<dyn AnyCache>> {
+        let caches = self.caches.read().unwrap_or_else(PoisonError::into_inner);
+        caches
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(Registered::handle)
+            .collect()
+    }
+
+    /// The cache of an entity.
+    pub fn find(&self, entity: &str) -> Option<Arc<dyn AnyCache>> {
+        self.all().into_iter().find(|cache| cache.name() == entity)
+    }
+
+    pub(crate) fn add(&self, cache: Weak<dyn Registered>) {
+        let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
+        caches.retain(|cache| cache.strong_count() > 0);
+        caches.push(cache);
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.all().iter().map(|cache| cache.name()))
+            .finish()
+    }
+}
+
+/// An entry in memory as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// There is a value; an entry without one says that there is no such thing.
+    pub has_value: bool,
+    /// How long ago it was loaded.
+    pub age: Duration,
+    /// How long it stays fresh.
+    pub fresh_for: Duration,
+    /// How long it may stand in after that.
+    pub stale_for: Duration,
+    /// What it shows besides its own key.
+    pub deps: Vec<String>,
+    /// What its load had seen of the log.
+    pub position: String,
+    /// Whether it would be served now, or why it would be refused.
+    pub refused: Option<crate::certificate::Refusal>,
+    /// Bytes that its value takes in memory.
+    pub bytes: usize,
+}
+
+/// What can be done with a cache whose types are not known.
+pub trait AnyCache: Send + Sync {
+    /// The entity.
+    fn name(&self) -> &'static str;
+
+    /// Its counters.
+    fn stats(&self) -> &Stats;
+
+    /// How it is cached.
+    fn policy(&self) -> Arc<Policy>;
+
+    /// How it answers.
+    fn mode(&self) -> Mode;
+
+    /// Changes how it answers.
+    fn set_mode(&self, mode: Mode);
+
+    /// Entries in memory.
+    fn entries(&self) -> u64;
+
+    /// Bytes in memory, as they are charged.
+    fn bytes(&self) -> u64;
+
+    /// Some of the keys in memory, at most `most`.
+    fn keys(&self, most: usize) -> Vec<String>;
+
+    /// What memory has under a key.
+    ///
+    /// # Errors
+    /// When the text is no key of the entity.
+    fn inspect(&self, key: &str) -> Result<Option<Inspected>, KeyError>;
+
+    /// Loads keys into the tiers; how many of them have a value.
+    fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>>;
+
+    /// Removes keys from every tier of every node.
+    fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), ForgetError>>;
+
+    /// Removes all keys that match a pattern.
+    fn forget_pattern<'a>(&'a self, pattern: &'a str) -> BoxFuture<'a, Result<(), ChangeError>>;
+
+    /// Removes all entries of the entity.
+    fn clear(&self) -> BoxFuture<'_, Result<(), ChangeError>>;
+}
+
+/// Why keys could not be forgotten.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// One of them is no key of the entity.
+    #[error("not a key of this entity")]
+    Key(#[from] KeyError),
+    /// The change could not be made known.
+    #[error("failed to forget")]
+    Change(#[from] ChangeError),
+}
+
+/// Why keys could not be loaded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WarmError {
+    /// One of them is no key of the entity.
+    #[error("not a key of this entity")]
+    Key(#[from] KeyError),
+    /// The first of those that failed.
+    #[error("failed to load")]
+    Get(#[from] GetError),
+}
+
+impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
+    fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    fn stats(&self) -> &Stats {
+        &self.0.stats
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        self.0.policy()
+    }
+
+    fn mode(&self) -> Mode {
+        self.0.mode()
+    }
+
+    fn set_mode(&self, mode: Mode) {
+        Self::set_mode(self, mode);
+    }
+
+    fn entries(&self) -> u64 {
+        self.0.memory.entries()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.memory.bytes()
+    }
+
+    fn keys(&self, most: usize) -> Vec<String> {
+        self.0.memory.keys(most).iter().map(Key::text).collect()
+    }
+
+    fn inspect(&self, key: &str) -> Result<Option<Inspected>, KeyError> {
+        let key = K::parse(key)?;
+        Ok(self.0.inspect(&key))
+    }
+
+    fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>> {
+        Box::pin(async move {
+            let keys = keys
+                .iter()
+                .map(|key| K::parse(key))
+                .collect::<Result<Vec<K>, _>>()?;
+            let answers = self.look_up_many(&keys, Options::default()).await;
+            let mut warmed = 0;
+            for answer in answers {
+                warmed += usize::from(answer?.value().is_some());
+            }
+            Ok(warmed)
+        })
+    }
+
+    fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), ForgetError>> {
+        Box::pin(async move {
+            let keys = keys
+                .iter()
+                .map(|key| K::parse(key))
+                .collect::<Result<Vec<K>, _>>()?;
+            Ok(self.forget_many(&keys).await?)
+        })
+    }
+
+    fn forget_pattern<'a>(&'a self, pattern: &'a str) -> BoxFuture<'a, Result<(), ChangeError>> {
+        Box::pin(Self::forget_pattern(self, pattern))
+    }
+
+    fn clear(&self) -> BoxFuture<'_, Result<(), ChangeError>> {
+        Box::pin(Self::clear(self))
+    }
+}

@@ -1,0 +1,176 @@
+//! What happened, in plain counters; names and labels are somebody else's business.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters that are touched on every hit are spread over this many cache lines.
+const STRIPES: usize = 8;
+
+/// A counter on a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+/// A counter for a hot path: threads add on different cache lines.
+#[derive(Debug, Default)]
+pub struct Striped {
+    lines: [Line; STRIPES],
+}
+
+thread_local! {
+    static STRIPE: usize = {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // The remainder fits.
+        usize::try_from(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(0) % STRIPES
+    };
+}
+
+impl Striped {
+    /// Adds one.
+    pub(crate) fn add_one(&self) {
+        let stripe = STRIPE.try_with(|stripe| *stripe).unwrap_or(0);
+        if let Some(line) = self.lines.get(stripe) {
+            line.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The sum over all threads.
+    pub fn get(&self) -> u64 {
+        self.lines
+            .iter()
+            .map(|line| line.0.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+/// A counter.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds.
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Takes away.
+    pub(crate) fn sub(&self, count: u64) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// The count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Durations by powers of two of a microsecond: bucket `n` counts those below `2^n` µs, the last one the rest.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; Self::BUCKETS],
+    nanos: AtomicU64,
+}
+
+impl Histogram {
+    /// From below 1 µs to about 8 s and beyond.
+    pub const BUCKETS: usize = 24;
+
+    /// Counts a duration.
+    pub(crate) fn record(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = (u64::BITS - micros.leading_zeros()) as usize;
+        if let Some(bucket) = self.buckets.get(bucket.min(Self::BUCKETS - 1)) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        self.nanos.fetch_add(
+            u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The counts per bucket, each with the bucket's upper edge; the last one has none.
+    pub fn buckets(&self) -> impl Iterator<Item = (Option<Duration>, u64)> + '_ {
+        self.buckets.iter().enumerate().map(|(index, count)| {
+            let edge = (index + 1 < Self::BUCKETS).then(|| Duration::from_micros(1 << index));
+            (edge, count.load(Ordering::Relaxed))
+        })
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.buckets
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// The sum of all durations.
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+}
+
+/// What happened to one entity on this node since the start.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Answered from memory, current.
+    pub memory_hits: Striped,
+    /// Not answered from memory.
+    pub memory_misses: Counter,
+    /// Answered from the remote tier.
+    pub remote_hits: Counter,
+    /// Not there, or not usable.
+    pub remote_misses: Counter,
+    /// Calls to the remote tier that failed or ran out of time.
+    pub remote_failures: Counter,
+    /// Bytes in the remote tier that were no entry of ours.
+    pub undecodable: Counter,
+    /// Entries refused because something they show has changed.
+    pub refused_changed: Counter,
+    /// Entries refused because they are older than what the node remembers.
+    pub refused_floor: Counter,
+    /// Entries refused because they are of another lifetime of the log.
+    pub refused_incarnation: Counter,
+    /// Answers that were marked stale.
+    pub stale_answers: Counter,
+    /// Answers that there is no such thing.
+    pub absent_answers: Counter,
+    /// Callers that joined another caller's load.
+    pub joined: Counter,
+    /// Calls to the source, each for one or more keys.
+    pub batches: Counter,
+    /// Keys asked from the source.
+    pub loaded_keys: Counter,
+    /// Keys that the source failed on.
+    pub failed_keys: Counter,
+    /// Loads given up at the hard deadline.
+    pub hung_loads: Counter,
+    /// Keys refused because the queue was full.
+    pub overloads: Counter,
+    /// Refreshes in the background.
+    pub refreshes: Counter,
+    /// Loads whose value had changed by the time they ended.
+    pub overtaken: Counter,
+    /// Entries written to the remote tier.
+    pub fills: Counter,
+    /// Fills that another node's lease or fill had overtaken.
+    pub fills_rejected: Counter,
+    /// Waits for another node's load.
+    pub lease_waits: Counter,
+    /// Entries that memory had no room for.
+    pub evictions: Counter,
+    /// Values too large for the memory tier.
+    pub oversized: Counter,
+    /// Answers of the cache that differed from the source's, in shadow mode.
+    pub differences: Counter,
+    /// Loads under way.
+    pub loads_running: Counter,
+    /// Keys waiting for a load.
+    pub loads_queued: Counter,
+    /// How long the source took, per batch.
+    pub load_time: Histogram,
+    /// How long answers from the remote tier took.
+    pub remote_time: Histogram,
+    /// How long answers that needed the source took.
+    pub source_time: Histogram,
+}
