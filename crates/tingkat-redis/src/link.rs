@@ -1,0 +1,219 @@
+//! One connection to one server: made, lost, and made again in the background.
+//!
+//! A command never waits for a connection and is never queued: without one it fails at once.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+use tingkat::ports::Clock;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::address::Address;
+use crate::refusal;
+
+/// This many commands in a row without an answer, and the connection is taken for dead: a
+/// firewall that drops packets says nothing.
+const MOST_UNANSWERED: u32 = 3;
+
+/// Pauses between attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How to reach a server and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it is.
+    pub address: Address,
+    /// To connect and log in.
+    pub connect_timeout: Duration,
+    /// For the answer to a command.
+    pub response_timeout: Duration,
+    /// The channel on which hints are published.
+    pub hint_channel: String,
+}
+
+impl Config {
+    /// A server at `address`, with keys under `prefix`.
+    pub fn new(address: Address, prefix: &str) -> Self {
+        Self {
+            address,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_millis(50),
+            hint_channel: format!("{prefix}hint"),
+        }
+    }
+}
+
+/// Whether there is a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The first attempt is under way.
+    Connecting,
+    /// There is one.
+    Up,
+    /// There is none, for this reason.
+    Down(String),
+}
+
+pub(crate) struct Link {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    current: RwLock<Option<(u64, MultiplexedConnection)>>,
+    generation: AtomicU64,
+    unanswered: AtomicU32,
+    broken: Notify,
+    state: watch::Sender<State>,
+}
+
+impl Link {
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            clock,
+            current: RwLock::new(None),
+            generation: AtomicU64::new(0),
+            unanswered: AtomicU32::new(0),
+            broken: Notify::new(),
+            state: watch::channel(State::Connecting).0,
+        })
+    }
+
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// The connection of the moment, if there is one, with its number.
+    pub(crate) fn connection(&self) -> Option<(u64, MultiplexedConnection)> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Says that a connection is of no use any more.
+    pub(crate) fn lost(&self, generation: u64, why: &str) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current
+            .as_ref()
+            .is_some_and(|(present, _)| *present == generation)
+        {
+            *current = None;
+            drop(current);
+            self.state.send_replace(State::Down(why.to_owned()));
+            self.broken.notify_one();
+        }
+    }
+
+    /// Watches over one command, from when it is sent.
+    pub(crate) fn watch(&self, generation: u64) -> Watch<'_> {
+        Watch {
+            link: self,
+            generation,
+            sent_at: self.clock.now(),
+            is_answered: false,
+        }
+    }
+
+    /// Keeps a connection until `stop`.
+    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
+        let _ = stop.run_until_cancelled(self.keep_for_ever()).await;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn keep_for_ever(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.connect().await {
+                Ok(connection) => {
+                    let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+                    self.unanswered.store(0, Ordering::Relaxed);
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) =
+                        Some((generation, connection));
+                    self.state.send_replace(State::Up);
+                    pause = FIRST_PAUSE;
+                    self.broken.notified().await;
+                }
+                Err(why) => {
+                    let state = State::Down(why);
+                    self.state.send_if_modified(|present| {
+                        let is_new = *present != state;
+                        *present = state;
+                        is_new
+                    });
+                    self.clock.sleep(self.jittered(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, String> {
+        let client =
+            Client::open(self.config.address.info()).map_err(|error| refusal::describe(&error))?;
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.config.connect_timeout))
+            .set_response_timeout(Some(self.config.response_timeout));
+        let connecting = async {
+            let mut connection = client
+                .get_multiplexed_async_connection_with_config(&settings)
+                .await?;
+            // A server that loads its data or lacks a right says so now and not to a customer.
+            redis::cmd("PING")
+                .query_async::<()>(&mut connection)
+                .await?;
+            Ok::<_, redis::RedisError>(connection)
+        };
+        match tokio::time::timeout(self.config.connect_timeout, connecting).await {
+            Ok(result) => result.map_err(|error| refusal::describe(&error)),
+            Err(_) => Err(format!(
+                "no answer within {:?}",
+                self.config.connect_timeout
+            )),
+        }
+    }
+
+    /// Spreads the attempts of many nodes over half to one and a half times the pause.
+    fn jittered(&self, pause: Duration) -> Duration {
+        // Nanoseconds of a running clock are random enough for that.
+        let share = self.clock.now().as_nanos() % 1_000;
+        pause / 2 + pause.mul_f64(f64::from(u32::try_from(share).unwrap_or(0)) / 1_000.0)
+    }
+}
+
+/// Notices a command that gets no answer, also when whoever wanted it stopped waiting.
+pub(crate) struct Watch<'a> {
+    link: &'a Link,
+    generation: u64,
+    sent_at: tingkat::ports::Tick,
+    is_answered: bool,
+}
+
+impl Watch<'_> {
+    /// The server answered, if only with an error.
+    pub(crate) fn answered(mut self) {
+        self.is_answered = true;
+        self.link.unanswered.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let waited = self.link.clock.now().since(self.sent_at);
+        // A caller that left early says nothing about the server.
+        if self.is_answered || waited < self.link.config.response_timeout / 2 {
+            return;
+        }
+        if self.link.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_UNANSWERED {
+            self.link
+                .lost(self.generation, "no answer to several commands in a row");
+        }
+    }
+}
