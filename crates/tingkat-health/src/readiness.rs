@@ -1,0 +1,299 @@
+//! Whether a node should be sent requests.
+//!
+//! A dependency that all nodes share may not take all of them out at once. Redis down is ready, and
+//! so is a database that went down after it was up: the tiers still answer. Not ready is only the
+//! node that can not answer anything, and the one that is about to leave.
+
+use serde::Serialize;
+
+/// What was last seen of the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SourceState {
+    /// Nobody has asked it yet.
+    #[default]
+    Unknown,
+    /// The last question was answered.
+    Up,
+    /// The last question was not answered.
+    Down {
+        /// The error, in words that may be shown to anybody: no URL, no user name.
+        why: String,
+        /// When this began, in milliseconds since 1970.
+        since_ms: u64,
+    },
+}
+
+impl SourceState {
+    /// The word for it in answers and on pages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down { .. } => "down",
+        }
+    }
+}
+
+/// What was last seen of Redis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RedisState {
+    /// The node is configured to do without.
+    #[default]
+    Off,
+    /// No connection has been made yet.
+    Connecting,
+    /// The last command was answered.
+    Up,
+    /// The connection was lost, or the breaker is open.
+    Down {
+        /// The error, in words that may be shown to anybody: no URL, no user name.
+        why: String,
+    },
+}
+
+impl RedisState {
+    /// The word for it in answers and on pages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Connecting => "connecting",
+            Self::Up => "up",
+            Self::Down { .. } => "down",
+        }
+    }
+}
+
+/// All that the verdict depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The database.
+    pub source: SourceState,
+    /// Whether the database has answered at least once since the node started.
+    pub source_was_ever_up: bool,
+    /// Redis.
+    pub redis: RedisState,
+    /// The node was told to stop.
+    pub draining: bool,
+}
+
+/// The verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing is missing.
+    Ready,
+    /// It answers, though something is missing.
+    Degraded,
+    /// It can not answer anything yet.
+    NotReady,
+    /// It is about to stop and wants no new requests.
+    Draining,
+}
+
+impl Status {
+    /// The word for it in answers and on pages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::NotReady => "not_ready",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// Whether the node should be sent requests.
+    pub const fn takes_requests(self) -> bool {
+        matches!(self, Self::Ready | Self::Degraded)
+    }
+}
+
+/// Whether a node should be sent requests, and why not or why only just.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// The verdict.
+    pub status: Status,
+    /// What is missing, the worst first; empty exactly when nothing is.
+    pub reasons: Vec<String>,
+}
+
+impl Readiness {
+    /// The verdict on what was seen.
+    pub fn of(observed: &Observed) -> Self {
+        let mut reasons = Vec::new();
+        if observed.draining {
+            reasons.push("the node is stopping".to_owned());
+        }
+        reasons.extend(source_reason(observed));
+        reasons.extend(redis_reason(&observed.redis));
+
+        let can_answer = observed.source_was_ever_up || observed.source == SourceState::Up;
+        let status = if observed.draining {
+            Status::Draining
+        } else if !can_answer {
+            Status::NotReady
+        } else if reasons.is_empty() {
+            Status::Ready
+        } else {
+            Status::Degraded
+        };
+        Self { status, reasons }
+    }
+}
+
+fn source_reason(observed: &Observed) -> Option<String> {
+    let was_up = observed.source_was_ever_up;
+    match &observed.source {
+        SourceState::Up => None,
+        SourceState::Unknown if was_up => {
+            Some("it is not known whether the database answers".to_owned())
+        }
+        SourceState::Unknown => Some("the database has not been reached yet".to_owned()),
+        SourceState::Down { why, .. } if was_up => Some(format!(
+            "the database is down, answers come from the cache: {why}"
+        )),
+        SourceState::Down { why, .. } => {
+            Some(format!("the database has never been reached: {why}"))
+        }
+    }
+}
+
+fn redis_reason(redis: &RedisState) -> Option<String> {
+    match redis {
+        RedisState::Off | RedisState::Up => None,
+        RedisState::Connecting => Some("redis has not been reached yet".to_owned()),
+        RedisState::Down { why } => Some(format!("redis is down: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source_down() -> SourceState {
+        SourceState::Down {
+            why: "connection refused".into(),
+            since_ms: 1_767_225_600_000,
+        }
+    }
+
+    fn redis_down() -> RedisState {
+        RedisState::Down {
+            why: "timed out".into(),
+        }
+    }
+
+    /// The source, whether it was ever up, redis, draining; then the status and its reasons.
+    type Row = (
+        SourceState,
+        bool,
+        RedisState,
+        bool,
+        Status,
+        &'static [&'static str],
+    );
+
+    #[test]
+    fn the_verdict_is_this_table() {
+        use RedisState as R;
+        use SourceState as S;
+        use Status::{Degraded, Draining, NotReady, Ready};
+
+        const NEVER: &str = "the database has never been reached: connection refused";
+        const NOT_YET: &str = "the database has not been reached yet";
+        const DOWN: &str = "the database is down, answers come from the cache: connection refused";
+        const UNSURE: &str = "it is not known whether the database answers";
+        const NO_REDIS: &str = "redis is down: timed out";
+        const REDIS_LATER: &str = "redis has not been reached yet";
+        const STOPPING: &str = "the node is stopping";
+
+        let table: Vec<Row> = vec![
+            (S::Up, true, R::Up, false, Ready, &[]),
+            (S::Up, true, R::Off, false, Ready, &[]),
+            // The flag may lag behind the state.
+            (S::Up, false, R::Up, false, Ready, &[]),
+            (S::Up, true, R::Connecting, false, Degraded, &[REDIS_LATER]),
+            (S::Up, true, redis_down(), false, Degraded, &[NO_REDIS]),
+            (source_down(), true, R::Up, false, Degraded, &[DOWN]),
+            (source_down(), true, R::Off, false, Degraded, &[DOWN]),
+            (
+                source_down(),
+                true,
+                redis_down(),
+                false,
+                Degraded,
+                &[DOWN, NO_REDIS],
+            ),
+            (S::Unknown, true, R::Up, false, Degraded, &[UNSURE]),
+            (source_down(), false, R::Up, false, NotReady, &[NEVER]),
+            (
+                source_down(),
+                false,
+                redis_down(),
+                false,
+                NotReady,
+                &[NEVER, NO_REDIS],
+            ),
+            (S::Unknown, false, R::Off, false, NotReady, &[NOT_YET]),
+            (
+                S::Unknown,
+                false,
+                R::Connecting,
+                false,
+                NotReady,
+                &[NOT_YET, REDIS_LATER],
+            ),
+            (S::Up, true, R::Up, true, Draining, &[STOPPING]),
+            (
+                source_down(),
+                false,
+                R::Off,
+                true,
+                Draining,
+                &[STOPPING, NEVER],
+            ),
+        ];
+        for (source, source_was_ever_up, redis, draining, status, reasons) in table {
+            let observed = Observed {
+                source,
+                source_was_ever_up,
+                redis,
+                draining,
+            };
+            let readiness = Readiness::of(&observed);
+            assert_eq!(readiness.status, status, "{observed:?}");
+            assert_eq!(readiness.reasons, reasons, "{observed:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_seen_nothing_takes_no_requests() {
+        let status = Readiness::of(&Observed::default()).status;
+        assert_eq!(status, Status::NotReady);
+        assert!(!status.takes_requests());
+    }
+
+    #[test]
+    fn only_a_node_that_can_answer_takes_requests() {
+        let takes = [
+            Status::Ready,
+            Status::Degraded,
+            Status::NotReady,
+            Status::Draining,
+        ]
+        .map(Status::takes_requests);
+        assert_eq!(takes, [true, true, false, false]);
+    }
+
+    #[test]
+    fn the_name_of_a_status_is_how_it_is_written() {
+        for status in [
+            Status::Ready,
+            Status::Degraded,
+            Status::NotReady,
+            Status::Draining,
+        ] {
+            let written = serde_json::to_string(&status).unwrap();
+            assert_eq!(written, format!("{:?}", status.name()));
+        }
+    }
+}

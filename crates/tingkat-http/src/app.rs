@@ -1,0 +1,50 @@
+//! What the routes share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tingkat::ports::Clock;
+use tingkat_health::Observed;
+use tingkat_shop::Shop;
+use tokio::sync::watch;
+
+use crate::limits::Limits;
+
+/// What the routes need; every handler sees the same one.
+#[derive(Clone)]
+pub struct App {
+    /// The look-ups.
+    pub shop: Shop,
+    /// Decides which price is paid now.
+    pub clock: Arc<dyn Clock>,
+    /// What the node last saw of its neighbours, and whether it is stopping.
+    pub readiness: watch::Receiver<Observed>,
+    /// What one request may cost.
+    pub limits: Limits,
+}
+
+impl App {
+    /// The time of day.
+    pub(crate) fn wall_time(&self) -> Timestamp {
+        timestamp(self.clock.wall_ms())
+    }
+}
+
+/// The instant this many milliseconds after the beginning of 1970.
+///
+/// One that no calendar has comes from a clock that is broken, and is as good as the last one.
+pub(crate) fn timestamp(wall_ms: u64) -> Timestamp {
+    i64::try_from(wall_ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

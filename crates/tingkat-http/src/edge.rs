@@ -1,0 +1,142 @@
+//! What every request passes through, whatever its route: checks before, and a net below.
+//!
+//! It stands around the router and not inside, so that it sees the answers of the router itself. No
+//! request leaves without an answer, and no error leaves without a problem document.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use percent_encoding::percent_decode_str;
+
+use crate::limits::Limits;
+use crate::problem::{Code, Problem, shortened};
+
+/// Answers a request through the routes, or with what is wrong with it.
+pub(crate) async fn edge(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let mut response = match check(&request, &limits) {
+        Ok(()) => answer(request, next, &limits).await,
+        Err(problem) => problem.into_response(),
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response = method_not_allowed(&method, &response);
+    }
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn check(request: &Request, limits: &Limits) -> Result<(), Problem> {
+    check_uri(request.uri(), limits)?;
+    check_body(request, limits)
+}
+
+fn check_uri(uri: &Uri, limits: &Limits) -> Result<(), Problem> {
+    let bytes = uri.path_and_query().map_or(0, |text| text.as_str().len());
+    if bytes > limits.uri_bytes {
+        let most = limits.uri_bytes;
+        return Err(Problem::new(
+            Code::UriTooLong,
+            format!("path and query have {bytes} bytes; at most {most} are read"),
+        )
+        .with("most_bytes", most));
+    }
+    check_encoding("path", uri.path())?;
+    check_encoding("query", uri.query().unwrap_or_default())
+}
+
+fn check_encoding(part: &str, text: &str) -> Result<(), Problem> {
+    for (at, _) in text.match_indices('%') {
+        let digits = text.as_bytes().get(at + 1..at + 3).unwrap_or_default();
+        if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            let found: String = text.get(at..).unwrap_or_default().chars().take(3).collect();
+            return Err(Problem::new(
+                Code::UriMalformed,
+                format!(
+                    "found {found:?} in the {part}; `%` is followed by two hexadecimal digits, and `%` itself is `%25`"
+                ),
+            ));
+        }
+    }
+    if percent_decode_str(text).decode_utf8().is_err() {
+        return Err(Problem::new(
+            Code::UriMalformed,
+            format!("the {part} is not UTF-8 once it is decoded; encode the bytes of UTF-8"),
+        ));
+    }
+    Ok(())
+}
+
+/// Looks at what the request declares: a body that nobody reads costs nothing.
+fn check_body(request: &Request, limits: &Limits) -> Result<(), Problem> {
+    let bytes = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match bytes {
+        Some(bytes) if bytes > limits.body_bytes => {
+            let most = limits.body_bytes;
+            Err(Problem::new(
+                Code::BodyTooLarge,
+                format!("the body has {bytes} bytes; at most {most} are read"),
+            )
+            .with("most_bytes", most))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn answer(request: Request, next: Next, limits: &Limits) -> Response {
+    let uri = request.uri().clone();
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(limits.request_timeout, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            let path = uri.path();
+            tracing::error!(path, panic = words(&*panic), "a handler panicked");
+            Problem::internal().into_response()
+        }
+        Err(_) => {
+            let seconds = limits.request_timeout.as_secs_f64();
+            Problem::new(
+                Code::RequestTimeout,
+                format!("the request was given up after {seconds} s"),
+            )
+            .into_response()
+        }
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    literal
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("not a text")
+}
+
+/// The router says which methods are allowed in a header, and nothing in the body.
+fn method_not_allowed(method: &Method, bare: &Response) -> Response {
+    let allow = bare.headers().get(header::ALLOW);
+    let allowed = allow
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let methods: Vec<&str> = allowed.split(',').map(str::trim).collect();
+    let found = shortened(method.as_str());
+    let detail = format!(
+        "found {found}; this route answers {}",
+        methods.join(" and ")
+    );
+    let problem = Problem::new(Code::MethodNotAllowed, detail).with("allowed_methods", methods);
+    let mut response = problem.into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    response
+}

@@ -1,0 +1,29 @@
+//! The HTTP face of the store: routes, problem documents and the server under them.
+//!
+//! Start at [`mod@router`]: it is the table of contents. Knows the store and its caches; sees
+//! neither Redis nor SQL, and decides nothing about freshness: it only tells what the caches said.
+
+pub mod app;
+pub mod limits;
+pub mod problem;
+pub mod router;
+pub mod serve;
+
+mod cache_status;
+mod edge;
+mod etag;
+mod home;
+mod page;
+mod postcodes;
+mod probes;
+mod problems;
+mod products;
+mod query;
+mod reply;
+mod states;
+
+pub use app::App;
+pub use limits::Limits;
+pub use problem::{Code, Problem};
+pub use router::router;
+pub use serve::serve;

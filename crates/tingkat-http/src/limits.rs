@@ -1,0 +1,42 @@
+//! What one request, one connection and the whole server may cost.
+
+use std::time::Duration;
+
+/// The bounds of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest address, path and query together. The largest batch of the longest ids fits.
+    pub uri_bytes: usize,
+    /// The largest request head; at least 8 KiB whatever is written here.
+    pub head_bytes: usize,
+    /// The largest request body.
+    pub body_bytes: u64,
+    /// How long a request may take before it is given up. Longer than the hard deadlines of two
+    /// loads: a product by its sku may need both.
+    pub request_timeout: Duration,
+    /// A connection that brings no complete request head for this long is closed, whether it is
+    /// idle or slow. More than a minute, since that is for how long proxies keep their connections,
+    /// and the side that sends requests should be the one that closes.
+    pub idle_timeout: Duration,
+    /// A connection that takes no byte of an answer for this long is closed.
+    pub send_timeout: Duration,
+    /// How long requests in flight have to finish once the server stops.
+    pub drain_timeout: Duration,
+    /// Connections at a time; one more waits in the backlog of the kernel.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            uri_bytes: 16 << 10,
+            head_bytes: 32 << 10,
+            body_bytes: 1 << 20,
+            request_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(75),
+            send_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(20),
+            connections: 4096,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The query of a look-up: known parameters, each at most once.
+//!
+//! An unknown parameter is refused, because ignoring a misspelt filter answers another question
+//! than the one that was asked.
+
+use std::borrow::Cow;
+
+use crate::problem::{Code, Problem, shortened};
+
+/// The parameters of one request.
+pub(crate) struct Query<'a> {
+    known: &'static [&'static str],
+    given: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Query<'a> {
+    /// Reads a query of a route that has these parameters.
+    pub(crate) fn parse(
+        query: Option<&'a str>,
+        known: &'static [&'static str],
+    ) -> Result<Self, Problem> {
+        let mut given: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if !known.contains(&&*name) {
+                return Err(unknown(&name, known));
+            }
+            if given.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(Problem::new(
+                    Code::ParameterRepeated,
+                    format!("`{name}` is given twice; once is enough"),
+                ));
+            }
+            given.push((name, value));
+        }
+        Ok(Self { known, given })
+    }
+
+    /// The only parameter that is given, with its name.
+    pub(crate) fn only(&self) -> Result<(&str, &str), Problem> {
+        match self.given.as_slice() {
+            [(name, value)] => Ok((name, value)),
+            [] => Err(Problem::new(
+                Code::ParameterMissing,
+                format!("no query parameter is given; give {}", one_of(self.known)),
+            )
+            .with("known_parameters", self.known)),
+            many => {
+                let found: Vec<String> = many.iter().map(|(name, _)| format!("`{name}`")).collect();
+                Err(Problem::new(
+                    Code::ParametersConflict,
+                    format!(
+                        "found {} together; give {}",
+                        found.join(" and "),
+                        one_of(self.known)
+                    ),
+                )
+                .with("known_parameters", self.known))
+            }
+        }
+    }
+}
+
+/// Checks the query of a route that has no parameters.
+pub(crate) fn none(query: Option<&str>) -> Result<(), Problem> {
+    Query::parse(query, &[]).map(drop)
+}
+
+fn unknown(name: &str, known: &'static [&'static str]) -> Problem {
+    let found = shortened(name);
+    let detail = if known.is_empty() {
+        format!("found {found:?}; this route has no query parameters")
+    } else {
+        format!("found {found:?}; this route has {}", one_of(known))
+    };
+    Problem::new(Code::ParameterUnknown, detail).with("known_parameters", known)
+}
+
+fn one_of(known: &[&str]) -> String {
+    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}

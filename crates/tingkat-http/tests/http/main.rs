@@ -1,0 +1,19 @@
+//! The routes as a client sees them. One file per route file, over a store in memory with switches.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what is not a test here is a part of one"
+)]
+
+mod edge;
+mod home;
+mod postcodes;
+mod probes;
+mod problems;
+mod products;
+mod serve;
+mod states;
+mod store;
+mod wire;
