@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The caching tier of an online store.
+#[derive(Debug, Parser)]
+#[command(name = "tingkat", version, about, long_about = None, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) log: Log,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How the program logs.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// What is logged: a level, or directives such as `info,tingkat_redis=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "TINGKAT__LOG__LEVEL",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
+    pub(crate) log_level: String,
+    /// How a line of the log looks
+    #[arg(
+        long,
+        global = true,
+        env = "TINGKAT__LOG__FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answer look-ups over HTTP
+    #[command(after_help = SERVE_HELP)]
+    Serve(Serve),
+    /// Prepare a database
+    #[command(subcommand)]
+    Schema(Schema),
+}
+
+const SERVE_HELP: &str = "\
+Without any configuration it listens on 127.0.0.1:8080, keeps the demo store in ./tingkat.db and
+joins a Redis on localhost if one answers. Secrets are read from the environment, never from flags:
+
+  DATABASE_URL       postgres://user:password@host/database, or sqlite:path   [sqlite:tingkat.db]
+  REDIS_URL          redis://… or rediss://…, or `off`                        [redis://127.0.0.1:6379]
+  REDIS_KEY_PREFIX   what every key in Redis begins with                      [tingkat:dev:<id>:]
+  PORT               the port to listen on, unless --listen names it          [8080]";
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen
+    #[arg(long, env = "TINGKAT__SERVER__LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schema {
+    /// Create what Tingkat needs in the database that `DATABASE_URL` names
+    Install(Install),
+}
+
+/// Arguments of `schema install`.
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// Create and fill the demo store; refuses when one of its tables exists
+    #[arg(long, required = true)]
+    pub(crate) demo: bool,
+    /// Print the SQL that creates the tables, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

@@ -1,0 +1,96 @@
+//! How the program ends: the one table of exit codes.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use tingkat_sql::{InstallError, InstallErrorKind, OpenError, OpenErrorKind, UrlError};
+
+/// What a script can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// Nobody planned for it.
+    Unexpected = 1,
+    /// The command line is right but can not be carried out here.
+    Usage = 2,
+    /// Something that the program needs does not answer.
+    Unreachable = 5,
+    /// The configuration is wrong.
+    Configuration = 78,
+}
+
+/// Why the program ends early, in one line.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    line: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, line: impl Into<String>) -> Self {
+        Self {
+            code,
+            line: line.into(),
+        }
+    }
+
+    pub(crate) fn unexpected(line: impl Into<String>) -> Self {
+        Self::new(Code::Unexpected, line)
+    }
+
+    pub(crate) fn configuration(line: impl Into<String>) -> Self {
+        Self::new(Code::Configuration, line)
+    }
+
+    /// An error with its causes, after what was tried.
+    pub(crate) fn chained(code: Code, tried: impl Display, error: &dyn Error) -> Self {
+        let mut line = format!("{tried}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self::new(code, line)
+    }
+
+    /// Says it on standard error.
+    #[expect(
+        clippy::print_stderr,
+        reason = "the last line of a command that failed"
+    )]
+    pub(crate) fn report(self) -> ExitCode {
+        eprintln!("tingkat: {}", self.line);
+        ExitCode::from(self.code as u8)
+    }
+}
+
+impl From<UrlError> for Failure {
+    fn from(error: UrlError) -> Self {
+        Self::chained(Code::Configuration, "DATABASE_URL", &error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let is_busy = error.kind() == OpenErrorKind::Busy;
+        let code = if is_busy {
+            Code::Unreachable
+        } else {
+            Code::Configuration
+        };
+        Self::chained(code, "failed to open the database", &error)
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Self {
+        let code = if error.kind() == InstallErrorKind::Unreachable {
+            Code::Unreachable
+        } else {
+            Code::Usage
+        };
+        Self::chained(code, "failed to install", &error)
+    }
+}

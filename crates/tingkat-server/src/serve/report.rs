@@ -1,0 +1,68 @@
+//! What an operator reads in the log: where everything is, and one line when something changes.
+
+use tingkat::breaker::State as BreakerState;
+use tingkat::event::Event;
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+
+/// Where everything is.
+pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
+    let at = listener
+        .local_addr()
+        .map_or_else(|_| config.listen.to_string(), |address| address.to_string());
+    tracing::info!("listening on http://{at}");
+    tracing::info!("database: {}", config.source);
+    if let Some(address) = &config.redis {
+        tracing::info!("redis: {address}, keys under {prefix}");
+    } else {
+        tracing::info!("redis: off");
+    }
+    tracing::info!("try http://{at}/v1/postcodes/50450 and http://{at}/v1/products/1");
+}
+
+/// What happened in the tiers, as far as somebody would act on it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other events are counted, not logged"
+)]
+pub(super) fn event(event: Event<'_>) {
+    match event {
+        Event::Breaker {
+            state: BreakerState::Closed,
+            writes,
+            ..
+        } => {
+            tracing::info!("redis answers again: {}", used_for(writes));
+        }
+        Event::Breaker { error, writes, .. } => {
+            let error = error.unwrap_or("unknown");
+            tracing::warn!("redis is left alone for {}: {error}", used_for(writes));
+        }
+        Event::LoadFailed { entity, error } => {
+            let cause = std::error::Error::source(error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            tracing::debug!(entity, "a load failed: {error}: {cause}");
+        }
+        Event::LoadHung { entity } => {
+            tracing::warn!(entity, "a load was given up at its hard deadline");
+        }
+        Event::ColdReset { reason } => tracing::warn!("the cache begins anew: {reason}"),
+        Event::Feed { is_up: true, .. } => tracing::info!("the change log answers again"),
+        Event::Feed {
+            is_up: false,
+            error,
+        } => {
+            tracing::warn!(
+                "the change log does not answer: {}",
+                error.unwrap_or("unknown")
+            );
+        }
+        _ => {}
+    }
+}
+
+const fn used_for(writes: bool) -> &'static str {
+    if writes { "writes" } else { "everything" }
+}

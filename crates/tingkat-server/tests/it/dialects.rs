@@ -1,0 +1,63 @@
+//! The two databases, as shoppers see them: there is no difference.
+
+use std::sync::Arc;
+
+use tingkat_lab::Target;
+
+use crate::crowd::Crowd;
+use crate::day::on_one_day;
+use crate::program::{Folder, Program};
+use crate::question::Question;
+use crate::stores::installed;
+use crate::truth::{postcodes, products, unknown_codes};
+
+#[tokio::test]
+async fn sqlite_and_postgresql_give_the_same_bytes() {
+    on_one_day(async || {
+        let served = installed().await;
+        let mut nodes = Vec::new();
+        for url in ["sqlite:tingkat.db", &served.url()] {
+            let program = Program::serve(&Folder::new()).with("DATABASE_URL", url);
+            nodes.push(program.listening().await);
+        }
+        let (embedded, served) = (
+            bodies(&nodes[0].target).await,
+            bodies(&nodes[1].target).await,
+        );
+        assert_eq!(embedded.len(), 3_023 + 100 + 1_958 * 2 + 1);
+        for (one, other) in embedded.iter().zip(&served) {
+            assert_eq!(one, other);
+        }
+    })
+    .await;
+}
+
+/// The path, the status and the body of every postcode, some codes that are none, every product
+/// and the states, in an order of their own.
+async fn bodies(target: &Arc<Target>) -> Vec<(String, u16, String)> {
+    let products = products();
+    let mut questions: Vec<Question> = postcodes().iter().map(Question::postcode).collect();
+    questions.extend(
+        unknown_codes()
+            .take(100)
+            .map(|code| Question::unknown(&code)),
+    );
+    questions.extend(products.iter().map(Question::product_by_id));
+    questions.extend(products.iter().map(Question::product_by_sku));
+    let report = Crowd::ask(target, questions).finished().await;
+    assert!(!report.right().is_empty());
+
+    let asked = report.0.into_iter();
+    let mut bodies: Vec<(String, u16, String)> = asked
+        .map(|asked| (asked.question.path, asked.result.unwrap()))
+        .map(|(path, answer)| (path, answer.status.as_u16(), answer.text()))
+        .collect();
+    let states = target.get("/v1/states").await.unwrap();
+    bodies.push((
+        "/v1/states".to_owned(),
+        states.status.as_u16(),
+        states.text(),
+    ));
+    bodies.sort();
+    bodies
+}

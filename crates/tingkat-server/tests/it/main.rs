@@ -1,0 +1,27 @@
+//! The whole program, as a process among processes: a real Redis, a real database, real signals.
+//!
+//! One file per noun; what they share is how to run the program and what the right answers are.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not a test here is a part of one"
+)]
+
+mod crowd;
+mod day;
+mod dialects;
+mod logs;
+mod postcodes;
+mod products;
+mod program;
+mod question;
+mod readiness;
+mod redis;
+mod requests;
+mod schema;
+mod starts;
+mod stops;
+mod stores;
+mod truth;

@@ -1,0 +1,72 @@
+//! Every product of the store, over HTTP, by each of its names.
+
+use tingkat_lab::Target;
+
+use crate::crowd::Crowd;
+use crate::day::on_one_day;
+use crate::program::Node;
+use crate::question::Question;
+use crate::truth::products;
+
+/// Ids in one request.
+const MOST_IDS: usize = 200;
+
+#[tokio::test]
+async fn every_product_has_its_price_to_the_sen_by_id_by_sku_and_by_slug() {
+    let node = Node::alone().await;
+    let products = products();
+    assert_eq!(products.len(), 1_958);
+    let by_id = products.iter().map(Question::product_by_id).collect();
+    let by_id = Crowd::ask(&node.target, by_id).finished().await;
+    assert_eq!(by_id.right().len(), products.len());
+
+    let by_sku = products.iter().map(Question::product_by_sku).collect();
+    let by_sku = Crowd::ask(&node.target, by_sku).finished().await;
+    assert_eq!(by_sku.right().len(), products.len());
+
+    let mut by_slug = Vec::new();
+    for answer in by_id.right() {
+        let body = answer.json().unwrap();
+        let place: usize = body["id"].as_str().unwrap().parse().unwrap();
+        let slug = body["slug"].as_str().unwrap();
+        by_slug.push(Question::product_by_slug(slug, &products[place - 1]));
+    }
+    let by_slug = Crowd::ask(&node.target, by_slug).finished().await;
+    assert_eq!(by_slug.right().len(), products.len());
+}
+
+#[tokio::test]
+async fn a_product_has_the_same_bytes_by_every_route() {
+    let node = Node::alone().await;
+    on_one_day(async || {
+        let products = products();
+        for some in products.chunks(MOST_IDS) {
+            let ids: Vec<&str> = some.iter().map(|it| it.id.as_str()).collect();
+            let mut bodies = Vec::new();
+            for product in some {
+                let body = body(&node.target, &format!("/v1/products/{}", product.id)).await;
+                bodies.push(body.clone());
+                let slug = slug(&body);
+                for path in [format!("sku={}", product.sku), format!("slug={slug}")] {
+                    let other = self::body(&node.target, &format!("/v1/products?{path}")).await;
+                    assert_eq!(other, body, "{path}");
+                }
+            }
+            let batch = body(&node.target, &format!("/v1/products?ids={}", ids.join(","))).await;
+            let together = format!(r#"{{"items":[{}],"missing":[]}}"#, bodies.join(","));
+            assert_eq!(batch, together);
+        }
+    })
+    .await;
+}
+
+async fn body(target: &Target, path: &str) -> String {
+    let answer = target.get(path).await.unwrap();
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.text()
+}
+
+fn slug(body: &str) -> String {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    body["slug"].as_str().unwrap().to_owned()
+}

@@ -1,0 +1,197 @@
+//! Redis comes and goes; the answers stay right and none is missing.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use tingkat_faults::{Direction, Proxy};
+use tingkat_testkit::{Redis, eventually, free_port};
+
+use crate::crowd::{CALLERS, Crowd, slower_than};
+use crate::program::{Folder, Node, PATIENCE, Program};
+use crate::question::{distinct, further};
+
+/// What one request may spend on Redis.
+const BUDGET: Duration = Duration::from_millis(50);
+
+/// No request takes longer, whatever Redis does: many budgets, and few loads.
+const BOUND: Duration = Duration::from_secs(2);
+
+const PREFIX: &str = "it:redis:";
+
+async fn node(url: &str) -> Node {
+    node_in(&Folder::new(), url).await
+}
+
+async fn node_in(folder: &Folder, url: &str) -> Node {
+    Program::serve(folder)
+        .with("REDIS_URL", url)
+        .with("REDIS_KEY_PREFIX", PREFIX)
+        .listening()
+        .await
+}
+
+async fn node_with(redis: &Redis) -> Node {
+    let node = node(&redis.url()).await;
+    node.sees("redis", "up").await;
+    node
+}
+
+/// All keys in it, which must be ours.
+async fn keys(redis: &Redis) -> usize {
+    let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
+    let is_ours = |key: &str| key.starts_with(PREFIX);
+    let keys = keys.items().iter().map(|key| key.text().unwrap());
+    keys.inspect(|key| assert!(is_ours(key), "{key}")).count()
+}
+
+/// Waits until a look-up that nobody has made before leaves a key in Redis.
+async fn is_used(node: &Node, redis: &Redis) {
+    let before = keys(redis).await;
+    let questions = RefCell::new(further());
+    eventually(PATIENCE, async || {
+        let question = questions.borrow_mut().next().unwrap();
+        question.check(&node.get(&question.path).await).unwrap();
+        keys(redis).await > before
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_one_process_has_loaded_another_finds_in_redis() {
+    let (redis, folder) = (Redis::start().await.unwrap(), Folder::new());
+    let questions = distinct(2_000);
+    let first = node_in(&folder, &redis.url()).await;
+    first.sees("redis", "up").await;
+    Crowd::ask(&first.target, questions.clone())
+        .finished()
+        .await
+        .right();
+    eventually(PATIENCE, async || keys(&redis).await >= questions.len())
+        .await
+        .unwrap();
+
+    let second = node_in(&folder, &redis.url()).await;
+    second.sees("redis", "up").await;
+    let report = Crowd::ask(&second.target, questions).finished().await;
+    for answer in report.right() {
+        let way = answer.header("cache-status");
+        assert_eq!(way, Some("memory; fwd=uri-miss, redis; hit"));
+    }
+}
+
+#[tokio::test]
+async fn two_stores_of_one_developer_have_keys_of_their_own() {
+    let redis = Redis::start().await.unwrap();
+    for _ in 0..2 {
+        let folder = Folder::new();
+        let program = Program::serve(&folder).with("REDIS_URL", redis.url());
+        let node = program.listening().await;
+        node.sees("redis", "up").await;
+        let answer = node.get("/v1/postcodes/50450").await;
+        assert!(answer.header("cache-status").unwrap().contains("source"));
+    }
+    eventually(PATIENCE, async || {
+        redis.cmd(&["DBSIZE"]).await.unwrap() == 2
+    })
+    .await
+    .unwrap();
+    let keys = redis
+        .cmd(&["KEYS", "tingkat:dev:????????:c:postcode.*"])
+        .await;
+    assert_eq!(keys.unwrap().items().len(), 2);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_off_or_does_not_listen_is_missed_by_nobody() {
+    let closed = format!("redis://127.0.0.1:{}", free_port().unwrap());
+    for (url, state) in [("off", "off"), (&closed, "down")] {
+        let node = node(url).await;
+        node.sees("redis", state).await;
+        let report = Crowd::ask(&node.target, distinct(2_000)).finished().await;
+        for answer in report.right() {
+            let way = answer.header("cache-status").unwrap();
+            assert!(!way.contains("redis"), "{way}");
+        }
+        assert_eq!(node.readiness().await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_is_killed_under_load_fails_no_request_and_is_used_again_after_a_restart() {
+    let redis = Redis::start().await.unwrap();
+    let node = node_with(&redis).await;
+    let crowd = Crowd::ask(&node.target, distinct(10_000));
+    crowd.has_asked(3_000).await;
+    assert!(keys(&redis).await > 1_000);
+    redis.kill();
+    let report = crowd.finished().await;
+    let answers = report.right();
+    assert_eq!(answers.len(), 10_000);
+    assert_eq!(slower_than(&answers, BOUND), 0);
+    assert_eq!(node.readiness().await.0, 200);
+
+    redis.restart().await.unwrap();
+    is_used(&node, &redis).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_under_load_fails_no_request_and_is_used_again_when_it_goes_on() {
+    let redis = Redis::start().await.unwrap();
+    let node = node_with(&redis).await;
+    let crowd = Crowd::ask(&node.target, distinct(10_000));
+    crowd.has_asked(3_000).await;
+    redis.stop().unwrap();
+    let report = crowd.finished().await;
+    let answers = report.right();
+    assert_eq!(answers.len(), 10_000);
+    assert_eq!(slower_than(&answers, BOUND), 0);
+
+    redis.cont().unwrap();
+    is_used(&node, &redis).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_after_the_start_is_used() {
+    let redis = Redis::start().await.unwrap();
+    redis.kill();
+    let node = node(&redis.url()).await;
+    let report = Crowd::ask(&node.target, distinct(500)).finished().await;
+    assert_eq!(report.right().len(), 500);
+    assert_eq!(node.readiness().await.0, 200);
+
+    redis.restart().await.unwrap();
+    node.sees("redis", "up").await;
+    is_used(&node, &redis).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_swallows_everything_is_left_alone_after_a_few_requests() {
+    let redis = Redis::start().await.unwrap();
+    let proxy = Proxy::start(redis.addr()).await.unwrap();
+    let node = node(&redis.url_at(proxy.addr().port())).await;
+    node.sees("redis", "up").await;
+    proxy.pause(Direction::Both);
+
+    let mut questions = distinct(6_000);
+    let later = questions.split_off(CALLERS * 4);
+    let report = Crowd::ask(&node.target, questions).finished().await;
+    let first = report.right();
+    assert!(slower_than(&first, BUDGET) > 0);
+    assert_eq!(slower_than(&first, BOUND), 0);
+    node.says("redis is left alone for everything").await;
+
+    let count = later.len();
+    let report = Crowd::ask(&node.target, later).finished().await;
+    let answers = report.right();
+    // All of them would be, if they waited. Some are because this machine is busy.
+    assert!(slower_than(&answers, BUDGET) < count / 10);
+    assert_eq!(slower_than(&answers, BOUND), 0);
+    for answer in answers {
+        let way = answer.header("cache-status").unwrap();
+        assert!(!way.contains("redis"), "{way}");
+    }
+
+    proxy.heal().await.unwrap();
+    is_used(&node, &redis).await;
+}

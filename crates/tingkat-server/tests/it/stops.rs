@@ -1,0 +1,152 @@
+//! How a node stops: it finishes what it has begun, unless it is told twice.
+
+use std::sync::Arc;
+
+use rustix::process::Signal;
+use tingkat_lab::{Answer, AskError, AskErrorKind, Target};
+use tingkat_testkit::eventually;
+use tingkat_testkit::postgres::Database;
+use tokio::task::JoinSet;
+
+use crate::crowd::{CALLERS, Crowd};
+use crate::program::{Folder, Node, PATIENCE, Program};
+use crate::question::{Question, distinct};
+use crate::stores::installed;
+use crate::truth::postcodes;
+
+/// A node whose database holds the answer to one request back.
+struct Held {
+    node: Node,
+    database: Database<'static>,
+    question: Question,
+    request: JoinSet<Result<Answer, AskError>>,
+}
+
+impl Held {
+    async fn new() -> Self {
+        let database = installed().await;
+        let program = Program::serve(&Folder::new()).with("DATABASE_URL", database.url());
+        let node = program.listening().await;
+        node.sees("source", "up").await;
+        // A prepared transaction keeps its lock without anybody who has to stay.
+        let lock = "BEGIN; LOCK TABLE postcode; PREPARE TRANSACTION 'held'";
+        database.psql(lock).await.unwrap();
+
+        let question = Question::postcode(&postcodes()[0]);
+        let (target, path) = (Arc::clone(&node.target), question.path.clone());
+        let mut request = JoinSet::new();
+        request.spawn(async move { target.get(&path).await });
+        let held = Self {
+            node,
+            database,
+            question,
+            request,
+        };
+        held.has_reached_the_database().await;
+        held
+    }
+
+    async fn has_reached_the_database(&self) {
+        let waiting = "SELECT count(*) FROM pg_locks \
+                       WHERE NOT granted AND relation = 'postcode'::regclass";
+        eventually(PATIENCE, async || {
+            self.database.psql(waiting).await.unwrap() == "1"
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn release(&self) {
+        self.database
+            .psql("ROLLBACK PREPARED 'held'")
+            .await
+            .unwrap();
+    }
+
+    async fn result(&mut self) -> Result<Answer, AskError> {
+        self.request.join_next().await.unwrap().unwrap()
+    }
+}
+
+async fn drains_at(signal: Signal) {
+    let mut held = Held::new().await;
+    held.node.process.signal(signal);
+    held.node.says("stopping: no new connections").await;
+    let somebody_else = Target::new(held.node.target.address());
+    eventually(PATIENCE, async || {
+        let refused = somebody_else.get("/livez").await;
+        refused.is_err_and(|error| error.kind() == AskErrorKind::Unreachable)
+    })
+    .await
+    .unwrap();
+
+    held.release().await;
+    let answer = held.result().await.unwrap();
+    held.question.check(&answer).unwrap();
+    let ended = held.node.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_request_under_way_at_sigterm_is_answered() {
+    drains_at(Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_at_ctrl_c_is_answered() {
+    drains_at(Signal::INT).await;
+}
+
+#[tokio::test]
+async fn the_second_signal_waits_for_nobody() {
+    let mut held = Held::new().await;
+    held.node.process.signal(Signal::TERM);
+    held.node.says("stopping: no new connections").await;
+    // Signals in quick succession count as one, so one of these is the second.
+    eventually(PATIENCE, || {
+        held.node.process.signal(Signal::TERM);
+        std::future::ready(!held.node.process.is_running())
+    })
+    .await
+    .unwrap();
+    let ended = held.node.process.ended().await;
+    assert!(ended.code.is_some(), "{}", ended.stderr);
+    let error = held
+        .request
+        .join_next()
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error.kind(), AskErrorKind::Unanswered);
+    held.database
+        .psql("ROLLBACK PREPARED 'held'")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_answer_is_cut_when_a_node_stops_under_load() {
+    let mut node = Node::alone().await;
+    let crowd = Crowd::ask(&node.target, distinct(10_000));
+    crowd.has_asked(3_000).await;
+    node.process.signal(Signal::TERM);
+    let report = crowd.finished().await;
+
+    let (mut answered, mut unanswered) = (0, 0);
+    for asked in &report.0 {
+        match &asked.result {
+            Ok(answer) => {
+                asked.question.check(answer).unwrap();
+                answered += 1;
+            }
+            // Its connection was idle for the server: it closed before it saw the request.
+            Err(error) if error.kind() == AskErrorKind::Unanswered => unanswered += 1,
+            Err(error) => assert_eq!(error.kind(), AskErrorKind::Unreachable, "{error}"),
+        }
+    }
+    assert!(answered >= 3_000, "{answered}");
+    assert!(answered < 10_000, "it went on serving");
+    assert!(unanswered <= CALLERS, "{unanswered}");
+    assert_eq!(node.process.ended().await.code, Some(0));
+}

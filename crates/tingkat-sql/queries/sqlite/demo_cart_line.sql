@@ -1,0 +1,17 @@
+-- Adds the lines of carts of the demo store.
+--
+-- Parameters
+--   ?1 text  rows: a JSON array of objects with
+--     customer_id, product_id: text
+--     quantity: integer
+--     added_at: microseconds since 1970
+-- Result: none
+INSERT INTO cart_line (
+  customer_id, product_id, quantity, added_at
+)
+SELECT
+  given.value ->> 'customer_id',
+  given.value ->> 'product_id',
+  given.value ->> 'quantity',
+  given.value ->> 'added_at'
+FROM json_each(?1) AS given

@@ -1,0 +1,27 @@
+//! Sources of Tingkat: the store's tables in PostgreSQL and SQLite.
+//!
+//! Every statement is an .sql file, once per dialect. A load is one statement, however many keys it
+//! is for. This crate alone knows `sqlx`; nothing of it shows outside.
+
+mod database;
+pub mod demo;
+mod error;
+mod install;
+mod postcode;
+mod postgres;
+mod product;
+mod record;
+mod rows;
+mod sqlite;
+mod state;
+mod statement;
+mod url;
+
+pub use database::{Config, Database};
+pub use demo::Demo;
+pub use error::{
+    CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
+};
+pub use install::{demo_sql, install_demo};
+pub use sqlite::FileId;
+pub use url::{Url, UrlError};
