@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
 
 /// A parsed `redis://`, `rediss://` or `redis+unix://` URL. Its `Display` has no secret in it.
@@ -19,14 +20,19 @@ pub struct AddressError {
 }
 
 impl Address {
-    /// As the client wants it, with RESP3.
+    /// As the client wants it, with RESP3, and without Nagle's algorithm, which would hold each
+    /// command back until the one before it is answered.
     pub(crate) fn info(&self) -> ConnectionInfo {
         let settings = self
             .0
             .redis_settings()
             .clone()
             .set_protocol(ProtocolVersion::RESP3);
-        self.0.clone().set_redis_settings(settings)
+        let tcp = TcpSettings::default().set_nodelay(true);
+        self.0
+            .clone()
+            .set_redis_settings(settings)
+            .set_tcp_settings(tcp)
     }
 
     /// Whether the connection is encrypted.
@@ -90,6 +96,12 @@ mod tests {
                 .unwrap()
                 .is_encrypted()
         );
+    }
+
+    #[test]
+    fn commands_are_sent_without_waiting_for_earlier_answers() {
+        let address: Address = "redis://cache.example".parse().unwrap();
+        assert!(address.info().tcp_settings().nodelay());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
 use tingkat::ports::Clock;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
@@ -32,7 +32,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// For the answer to a command.
     pub response_timeout: Duration,
-    /// The channel on which hints are published.
+    /// The channel on which hints are published: the log's incarnation in 32 hexadecimal digits, a
+    /// space, and the hint's number in 16.
     pub hint_channel: String,
 }
 
@@ -62,11 +63,18 @@ pub enum State {
 pub(crate) struct Link {
     config: Config,
     clock: Arc<dyn Clock>,
-    current: RwLock<Option<(u64, MultiplexedConnection)>>,
+    current: RwLock<Option<Live>>,
     generation: AtomicU64,
     unanswered: AtomicU32,
-    broken: Notify,
     state: watch::Sender<State>,
+}
+
+/// A connection that is in use.
+struct Live {
+    generation: u64,
+    connection: MultiplexedConnection,
+    /// Cancelled once it is of no use any more.
+    gone: CancellationToken,
 }
 
 impl Link {
@@ -77,7 +85,6 @@ impl Link {
             current: RwLock::new(None),
             generation: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
-            broken: Notify::new(),
             state: watch::channel(State::Connecting).0,
         })
     }
@@ -95,20 +102,17 @@ impl Link {
         self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .as_ref()
+            .map(|live| (live.generation, live.connection.clone()))
     }
 
     /// Says that a connection is of no use any more.
     pub(crate) fn lost(&self, generation: u64, why: &str) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current
-            .as_ref()
-            .is_some_and(|(present, _)| *present == generation)
-        {
-            *current = None;
+        if let Some(live) = current.take_if(|live| live.generation == generation) {
             drop(current);
             self.state.send_replace(State::Down(why.to_owned()));
-            self.broken.notify_one();
+            live.gone.cancel();
         }
     }
 
@@ -126,20 +130,21 @@ impl Link {
     pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
         let _ = stop.run_until_cancelled(self.keep_for_ever()).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.state.send_replace(State::Down("closed".to_owned()));
     }
 
     async fn keep_for_ever(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.connect().await {
-                Ok(connection) => {
-                    let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-                    self.unanswered.store(0, Ordering::Relaxed);
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) =
-                        Some((generation, connection));
-                    self.state.send_replace(State::Up);
-                    pause = FIRST_PAUSE;
-                    self.broken.notified().await;
+                Ok(live) => {
+                    let up_at = self.clock.now();
+                    self.use_until_gone(live).await;
+                    // One that ends as soon as it is made is as good as none.
+                    if self.clock.now().since(up_at) >= LONGEST_PAUSE {
+                        pause = FIRST_PAUSE;
+                        continue;
+                    }
                 }
                 Err(why) => {
                     let state = State::Down(why);
@@ -148,31 +153,53 @@ impl Link {
                         *present = state;
                         is_new
                     });
-                    self.clock.sleep(self.jittered(pause)).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+            self.clock.sleep(self.jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, String> {
+    async fn use_until_gone(&self, live: Live) {
+        let (generation, gone) = (live.generation, live.gone.clone());
+        self.unanswered.store(0, Ordering::Relaxed);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(live);
+        self.state.send_replace(State::Up);
+        gone.cancelled().await;
+        self.lost(generation, "the server closed the connection");
+    }
+
+    async fn connect(&self) -> Result<Live, String> {
         let client =
             Client::open(self.config.address.info()).map_err(|error| refusal::describe(&error))?;
+        let gone = CancellationToken::new();
+        let told = gone.clone();
         let settings = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.config.connect_timeout))
-            .set_response_timeout(Some(self.config.response_timeout));
+            // The timeout below is for all of it.
+            .set_connection_timeout(None)
+            .set_response_timeout(Some(self.config.response_timeout))
+            // Otherwise the next customer would be the one to find an idle connection dead.
+            .set_push_sender(move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    told.cancel();
+                }
+                Ok::<(), ()>(())
+            });
         let connecting = async {
             let mut connection = client
                 .get_multiplexed_async_connection_with_config(&settings)
                 .await?;
             // A server that loads its data or lacks a right says so now and not to a customer.
-            redis::cmd("PING")
-                .query_async::<()>(&mut connection)
-                .await?;
+            ping(&mut connection).await?;
             Ok::<_, redis::RedisError>(connection)
         };
         match tokio::time::timeout(self.config.connect_timeout, connecting).await {
-            Ok(result) => result.map_err(|error| refusal::describe(&error)),
+            Ok(Ok(connection)) => Ok(Live {
+                generation: self.generation.fetch_add(1, Ordering::Relaxed) + 1,
+                connection,
+                gone,
+            }),
+            Ok(Err(error)) => Err(refusal::describe(&error)),
             Err(_) => Err(format!(
                 "no answer within {:?}",
                 self.config.connect_timeout
@@ -185,6 +212,15 @@ impl Link {
         // Nanoseconds of a running clock are random enough for that.
         let share = self.clock.now().as_nanos() % 1_000;
         pause / 2 + pause.mul_f64(f64::from(u32::try_from(share).unwrap_or(0)) / 1_000.0)
+    }
+}
+
+/// Whether the server answers. One that can not save its data refuses PING as it does writes, and
+/// goes on reading.
+pub(crate) async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    match redis::cmd("PING").query_async(connection).await {
+        Err(error) if refusal::can_not_save(&error) => Ok(()),
+        result => result,
     }
 }
 

@@ -32,11 +32,17 @@ pub(crate) fn is_connection_gone(error: &RedisError) -> bool {
 
 /// One line for people.
 pub(crate) fn describe(error: &RedisError) -> String {
-    match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
-        (Some(code), None) => code.to_owned(),
-        (None, Some(detail)) => format!("{}: {detail}", error.category()),
-        (None, None) => error.to_string(),
+    let said = error.clone().into_server_errors();
+    // Of a pipeline the first refusal speaks for all.
+    if let Some((_, said)) = said.as_deref().and_then(<[_]>::first) {
+        let details = said.details().unwrap_or_default();
+        // What follows is the command as it was sent, with its keys and cells.
+        let details = details.split(", with args").next().unwrap_or_default();
+        return format!("{} {details}", said.code()).trim_end().to_owned();
+    }
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.category()),
+        None => error.to_string(),
     }
 }
 
@@ -45,10 +51,21 @@ pub(crate) fn is_wrong_type(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
 }
 
+/// Whether the server refuses all that could change its data, because it failed to save it.
+pub(crate) fn can_not_save(error: &RedisError) -> bool {
+    error.code() == Some("MISCONF")
+}
+
 fn refuses_writes_only(error: &RedisError) -> bool {
     let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::NoPerm].map(ErrorKind::Server);
-    // Inside a script the code stands in the text of the error.
-    let codes = ["OOM", "MISCONF", "READONLY", "NOREPLICAS"];
+    // Inside a script the code stands in the text of the error. A server may lack scripts.
+    let texts = [
+        "OOM",
+        "MISCONF",
+        "READONLY",
+        "NOREPLICAS",
+        "unknown command",
+    ];
     let text = describe(error);
-    kinds.contains(&error.kind()) || codes.iter().any(|code| text.contains(code))
+    kinds.contains(&error.kind()) || texts.iter().any(|part| text.contains(part))
 }

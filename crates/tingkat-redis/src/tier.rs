@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult};
 use tingkat::error::{RemoteError, RemoteErrorKind};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::link::{Config, Link, State};
+use crate::link::{Config, Link, State, ping};
 use crate::refusal::{self, Access};
 use crate::scripts::Scripts;
 
@@ -30,7 +30,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Begins to connect in the background; the server may be away. Needs a tokio runtime.
+    /// Begins to connect in the background; the server may be away. Needs a tokio runtime, and for
+    /// `rediss://` the process's default crypto provider of rustls.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Self {
         let (link, stop, tasks) = (
             Link::new(config, clock),
@@ -109,6 +110,9 @@ impl Remote for Redis {
         &'a self,
         keys: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        if keys.is_empty() {
+            return Box::pin(ready(Ok(Vec::new())));
+        }
         Box::pin(self.exchange(Access::Read, async move |mut connection| {
             redis::cmd("MGET")
                 .arg(keys)
@@ -191,6 +195,9 @@ impl Remote for Redis {
         &self,
         cells: Vec<(String, Bytes, Duration)>,
     ) -> BoxFuture<'_, Result<(), RemoteError>> {
+        if cells.is_empty() {
+            return Box::pin(ready(Ok(())));
+        }
         Box::pin(self.exchange(Access::Write, async move |mut connection| {
             let mut pipeline = Pipeline::with_capacity(cells.len());
             for (key, cell, life) in &cells {
@@ -207,6 +214,9 @@ impl Remote for Redis {
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), RemoteError>> {
+        if keys.is_empty() {
+            return Box::pin(ready(Ok(())));
+        }
         Box::pin(self.exchange(Access::Write, async move |mut connection| {
             redis::cmd("UNLINK")
                 .arg(keys)
@@ -217,7 +227,7 @@ impl Remote for Redis {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), RemoteError>> {
         Box::pin(self.exchange(Access::Read, async move |mut connection| {
-            redis::cmd("PING").query_async(&mut connection).await
+            ping(&mut connection).await
         }))
     }
 

@@ -1,7 +1,13 @@
 -- KEYS[1] cell; ARGV[1] the refused head, '' for none; ARGV[2] lease; ARGV[3] its life in ms.
 -- Answers '' when the lease was written, else the present cell.
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 16)
-if type(head) == 'table' or head == '' or head == ARGV[1] then
+local foreign = false
+if type(head) == 'table' then
+  -- What holds no string is another program's, and goes; any other error is one.
+  foreign = string.find(head.err, 'WRONGTYPE', 1, true)
+  if not foreign then return head end
+end
+if foreign or head == '' or head == ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   return ''
 end

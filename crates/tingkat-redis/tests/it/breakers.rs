@@ -1,0 +1,174 @@
+//! Breakers before a real server: they open on failures, cost nothing while open, and close by
+//! probes of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tingkat::Tier;
+use tingkat::breaker::{self, State};
+use tingkat::event::Event;
+use tingkat_faults::{Direction, Proxy};
+use tingkat_testkit::{Redis, eventually};
+use tokio::sync::mpsc;
+
+use crate::nodes::{Prices, answer, has_filled, node, shop, tier};
+use crate::server::{calls_of, keys};
+use crate::stage::{HURRY, SOON, connected, hasty, is_up, start};
+
+/// Opens at the fifth failure, and is probed after `open_for` again and again.
+fn breaker(open_for: Duration) -> breaker::Config {
+    breaker::Config {
+        slow: SOON,
+        open_for,
+        open_for_most: open_for,
+        ..breaker::Config::default()
+    }
+}
+
+/// Looks up keys that nobody has, until the breaker of a node is open; counts them.
+async fn failures_until_open(cache: &tingkat::Cache<String, String>) -> usize {
+    for failures in 1..=100 {
+        assert_eq!(tier(cache, &format!("cold {failures}")).await, Tier::Source);
+        if cache.node().breaker() == Some(State::Open) {
+            return failures;
+        }
+    }
+    panic!("still closed");
+}
+
+#[tokio::test]
+async fn a_black_hole_opens_the_breaker_at_its_minimum_and_then_costs_nothing() {
+    let server = Redis::start().await.unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let remote = Arc::new(start(hasty(&server.url_at(proxy.addr().port()))));
+    is_up(&remote).await;
+    let long = breaker(Duration::from_hours(1));
+    let node = tingkat::Node::builder()
+        .remote(Arc::<tingkat_redis::Redis>::clone(&remote))
+        .remote_budget(2 * HURRY)
+        .breaker(long)
+        .build();
+    let prices = Prices::new();
+    let cache = prices.cache(&node);
+
+    proxy.pause(Direction::Both);
+    assert_eq!(failures_until_open(&cache).await, 5);
+
+    // The network heals, and there is a connection again; the breaker does not know it yet.
+    proxy.heal().await.unwrap();
+    is_up(&remote).await;
+    eventually(SOON, async || proxy.counters().open == 1)
+        .await
+        .unwrap();
+    let before = proxy.counters();
+    let asked = prices.asked();
+    for n in 0..100 {
+        assert_eq!(tier(&cache, &format!("open {n}")).await, Tier::Source);
+    }
+    assert_eq!(proxy.counters(), before, "not a byte to the server");
+    assert_eq!(prices.asked(), asked + 100);
+    assert_eq!(node.breaker(), Some(State::Open));
+}
+
+#[tokio::test]
+async fn a_breaker_closes_by_pings_of_its_own_when_the_network_heals() {
+    let server = Redis::start().await.unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let remote = start(hasty(&server.url_at(proxy.addr().port())));
+    is_up(&remote).await;
+    let short = breaker(Duration::from_millis(100));
+    let node = node(remote).remote_budget(2 * HURRY).breaker(short).build();
+    let cache = Prices::new().cache(&node);
+    proxy.pause(Direction::Both);
+    failures_until_open(&cache).await;
+
+    // Whoever asks the server directly is not behind the proxy.
+    let pings = calls_of(&server, "ping").await;
+    proxy.heal().await.unwrap();
+    eventually(SOON, async || node.breaker() == Some(State::Closed))
+        .await
+        .unwrap();
+    // One for the new connection, and two in a row that went well.
+    assert!(calls_of(&server, "ping").await >= pings + 3);
+    answer(&cache, "mug").await;
+    has_filled(&cache, 1).await;
+}
+
+#[tokio::test]
+async fn a_full_server_opens_the_breaker_for_writes_alone_and_closes_it_when_there_is_room() {
+    let server = Redis::start().await.unwrap();
+    let (first, _) = shop(&server).await;
+    for key in ["mug", "cup"] {
+        answer(&first, key).await;
+    }
+    has_filled(&first, 2).await;
+    let (tell, mut events) = mpsc::unbounded_channel();
+    let node = node(connected(&server.url()).await)
+        .breaker(breaker(Duration::from_millis(100)))
+        .on_event(move |event| {
+            if let Event::Breaker {
+                state,
+                writes,
+                error,
+            } = event
+            {
+                let _ = tell.send((state, writes, error.map(str::to_owned)));
+            }
+        })
+        .build();
+    let prices = Prices::new();
+    let cache = prices.cache(&node);
+    let memory = async |bytes: &str| {
+        let command = ["CONFIG", "SET", "maxmemory", bytes];
+        server.cmd(&command).await.unwrap();
+    };
+
+    memory("1").await;
+    for n in 0..5 {
+        assert!(events.is_empty());
+        assert_eq!(tier(&cache, &format!("cold {n}")).await, Tier::Source);
+    }
+    let (state, writes, error) = events.recv().await.unwrap();
+    assert_eq!((state, writes), (State::Open, true));
+    assert!(error.unwrap().contains("OOM"));
+    for key in ["mug", "cup"] {
+        assert_eq!(tier(&cache, key).await, Tier::Remote);
+    }
+    assert_eq!(node.breaker(), Some(State::Closed), "the one for reads");
+    // Who may not write does not try, and loads on.
+    let scripts = calls_of(&server, "evalsha").await;
+    assert_eq!(tier(&cache, "jug").await, Tier::Source);
+    assert_eq!(calls_of(&server, "evalsha").await, scripts);
+
+    memory("0").await;
+    let closed = tokio::time::timeout(SOON, events.recv()).await.unwrap();
+    assert_eq!(closed, Some((State::Closed, true, None)));
+    answer(&cache, "pot").await;
+    has_filled(&cache, 1).await;
+    assert!(keys(&server, "shop:c:*:pot").await.len() == 1);
+}
+
+#[tokio::test]
+async fn a_killed_server_opens_the_breaker_and_its_return_closes_it() {
+    let server = Redis::start().await.unwrap();
+    let remote = connected(&server.url()).await;
+    let short = breaker(Duration::from_millis(100));
+    let node = node(remote).breaker(short).build();
+    let cache = Prices::new().cache(&node);
+    answer(&cache, "mug").await;
+    has_filled(&cache, 1).await;
+
+    server.kill();
+    failures_until_open(&cache).await;
+    assert_eq!(tier(&cache, "mug").await, Tier::Memory);
+
+    server.restart().await.unwrap();
+    eventually(SOON, async || node.breaker() == Some(State::Closed))
+        .await
+        .unwrap();
+    let (second, prices) = shop(&server).await;
+    assert_eq!(
+        (tier(&second, "mug").await, prices.asked()),
+        (Tier::Remote, 0)
+    );
+}

@@ -1,0 +1,22 @@
+//! The tier against real servers: what each command does, how each failure looks, and what nodes
+//! make of it together.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy allows it in tests, but not in what tests share"
+)]
+
+mod breakers;
+mod cells;
+mod fills;
+mod hints;
+mod leases;
+mod network;
+mod nodes;
+mod outages;
+mod refusals;
+mod secrets;
+mod server;
+mod stage;
+mod turns;
