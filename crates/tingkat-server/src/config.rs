@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tingkat_redis::Address;
-use tingkat_sql::Url;
+use tingkat_sql::{Url, UrlError};
 
 use crate::cli::Serve;
 use crate::exit::{Code, Failure};
@@ -50,7 +50,9 @@ impl Config {
 /// The database that `DATABASE_URL` names, or the embedded one.
 pub(crate) fn source() -> Result<Url, Failure> {
     match first_of(&["TINGKAT__SOURCE__URL", "DATABASE_URL"])? {
-        Some((_, text)) => Ok(text.parse()?),
+        Some((name, text)) => text
+            .parse()
+            .map_err(|error: UrlError| Failure::chained(Code::Configuration, name, &error)),
         None => Ok(Url::sqlite(DEFAULT_FILE)),
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use tingkat_sql::{InstallError, InstallErrorKind, OpenError, OpenErrorKind, UrlError};
+use tingkat_sql::{InstallError, InstallErrorKind, OpenError, OpenErrorKind};
 
 /// What a script can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,12 @@ impl Failure {
         let mut line = format!("{tried}: {error}");
         let mut cause = error.source();
         while let Some(error) = cause {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
+            let text = error.to_string();
+            // Some errors of others have their source in their own text.
+            if !line.ends_with(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
             cause = error.source();
         }
         Self::new(code, line)
@@ -63,12 +67,6 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         eprintln!("tingkat: {}", self.line);
         ExitCode::from(self.code as u8)
-    }
-}
-
-impl From<UrlError> for Failure {
-    fn from(error: UrlError) -> Self {
-        Self::chained(Code::Configuration, "DATABASE_URL", &error)
     }
 }
 

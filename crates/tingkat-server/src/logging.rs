@@ -1,5 +1,7 @@
 //! Where log lines go: standard error, so that standard output belongs to the commands.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Log, LogFormat};
@@ -13,6 +15,12 @@ pub(crate) fn start(log: &Log) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false);
+    // A terminal may still ask for none with NO_COLOR.
+    let builder = if std::io::stderr().is_terminal() {
+        builder
+    } else {
+        builder.with_ansi(false)
+    };
     match log.log_format {
         LogFormat::Text => builder.compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

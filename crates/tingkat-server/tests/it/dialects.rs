@@ -25,6 +25,7 @@ async fn sqlite_and_postgresql_give_the_same_bytes() {
             bodies(&nodes[1].target).await,
         );
         assert_eq!(embedded.len(), 3_023 + 100 + 1_958 * 2 + 1);
+        assert_eq!(served.len(), embedded.len());
         for (one, other) in embedded.iter().zip(&served) {
             assert_eq!(one, other);
         }

@@ -12,6 +12,7 @@
 mod crowd;
 mod day;
 mod dialects;
+mod help;
 mod logs;
 mod postcodes;
 mod products;

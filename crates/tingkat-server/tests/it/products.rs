@@ -1,12 +1,15 @@
 //! Every product of the store, over HTTP, by each of its names.
 
+use std::sync::Arc;
+
 use tingkat_lab::Target;
+use tokio::task::JoinSet;
 
 use crate::crowd::Crowd;
 use crate::day::on_one_day;
 use crate::program::Node;
 use crate::question::Question;
-use crate::truth::products;
+use crate::truth::{Listed, products};
 
 /// Ids in one request.
 const MOST_IDS: usize = 200;
@@ -39,25 +42,35 @@ async fn every_product_has_its_price_to_the_sen_by_id_by_sku_and_by_slug() {
 async fn a_product_has_the_same_bytes_by_every_route() {
     let node = Node::alone().await;
     on_one_day(async || {
-        let products = products();
-        for some in products.chunks(MOST_IDS) {
-            let ids: Vec<&str> = some.iter().map(|it| it.id.as_str()).collect();
-            let mut bodies = Vec::new();
-            for product in some {
-                let body = body(&node.target, &format!("/v1/products/{}", product.id)).await;
-                bodies.push(body.clone());
-                let slug = slug(&body);
-                for path in [format!("sku={}", product.sku), format!("slug={slug}")] {
-                    let other = self::body(&node.target, &format!("/v1/products?{path}")).await;
-                    assert_eq!(other, body, "{path}");
-                }
-            }
-            let batch = body(&node.target, &format!("/v1/products?ids={}", ids.join(","))).await;
-            let together = format!(r#"{{"items":[{}],"missing":[]}}"#, bodies.join(","));
-            assert_eq!(batch, together);
+        let mut batches = JoinSet::new();
+        for some in products().chunks(MOST_IDS) {
+            batches.spawn(is_the_same_by_every_route(
+                Arc::clone(&node.target),
+                some.to_vec(),
+            ));
         }
+        batches.join_all().await;
     })
     .await;
+}
+
+async fn is_the_same_by_every_route(target: Arc<Target>, products: Vec<Listed>) {
+    let mut bodies = Vec::new();
+    for product in &products {
+        let by_id = body(&target, &format!("/v1/products/{}", product.id)).await;
+        for name in [
+            format!("sku={}", product.sku),
+            format!("slug={}", slug(&by_id)),
+        ] {
+            let by_name = body(&target, &format!("/v1/products?{name}")).await;
+            assert_eq!(by_name, by_id, "{name}");
+        }
+        bodies.push(by_id);
+    }
+    let ids: Vec<&str> = products.iter().map(|it| it.id.as_str()).collect();
+    let batch = body(&target, &format!("/v1/products?ids={}", ids.join(","))).await;
+    let together = format!(r#"{{"items":[{}],"missing":[]}}"#, bodies.join(","));
+    assert_eq!(batch, together);
 }
 
 async fn body(target: &Target, path: &str) -> String {

@@ -89,7 +89,7 @@ impl Program {
         Process {
             child,
             outputs,
-            _folder: self.folder,
+            folder: self.folder,
         }
     }
 
@@ -121,7 +121,7 @@ impl Program {
 pub(crate) struct Process {
     child: Child,
     outputs: TempDir,
-    _folder: Folder,
+    pub(crate) folder: Folder,
 }
 
 impl Process {
@@ -142,10 +142,13 @@ impl Process {
     }
 
     /// Waits until it ends by itself.
-    pub(crate) async fn ended(mut self) -> Ended {
-        let status = eventually(PATIENCE, || {
-            std::future::ready(self.child.try_wait().unwrap())
-        });
+    pub(crate) async fn ended(self) -> Ended {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits for so long until it ends by itself.
+    pub(crate) async fn ended_within(mut self, time: Duration) -> Ended {
+        let status = eventually(time, || std::future::ready(self.child.try_wait().unwrap()));
         let code = status
             .await
             .unwrap_or_else(|_| panic!("{}", self.log()))

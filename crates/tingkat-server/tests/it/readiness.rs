@@ -30,9 +30,9 @@ async fn is_not_ready(node: &Node, words: &str) {
         assert_eq!((status, &body["status"]), (503, &Value::from("not_ready")));
         body["reasons"].to_string().contains(words)
     });
-    if is_so.await.is_err() {
-        panic!("{words:?} is not in {:?}", node.readiness().await);
-    }
+    let is_so = is_so.await.is_ok();
+    let found = node.readiness().await;
+    assert!(is_so, "{words:?} is not in {found:?}");
     assert_eq!(node.get("/livez").await.status, 200);
 }
 

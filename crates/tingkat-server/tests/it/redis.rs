@@ -1,6 +1,7 @@
 //! Redis comes and goes; the answers stay right and none is missing.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tingkat_faults::{Direction, Proxy};
@@ -17,6 +18,8 @@ const BUDGET: Duration = Duration::from_millis(50);
 const BOUND: Duration = Duration::from_secs(2);
 
 const PREFIX: &str = "it:redis:";
+
+const FOUND_IN_REDIS: &str = "memory; fwd=uri-miss, redis; hit";
 
 async fn node(url: &str) -> Node {
     node_in(&Folder::new(), url).await
@@ -37,24 +40,29 @@ async fn node_with(redis: &Redis) -> Node {
 }
 
 /// All keys in it, which must be ours.
-async fn keys(redis: &Redis) -> usize {
+async fn keys(redis: &Redis) -> Vec<String> {
     let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
-    let is_ours = |key: &str| key.starts_with(PREFIX);
-    let keys = keys.items().iter().map(|key| key.text().unwrap());
-    keys.inspect(|key| assert!(is_ours(key), "{key}")).count()
+    let keys: Vec<String> = keys.items().iter().map(|key| key.text().unwrap()).collect();
+    let foreign = keys.iter().find(|key| !key.starts_with(PREFIX));
+    assert_eq!(foreign, None);
+    keys
 }
 
-/// Waits until a look-up that nobody has made before leaves a key in Redis.
+/// Waits until another process finds in Redis what this one has looked up.
 async fn is_used(node: &Node, redis: &Redis) {
-    let before = keys(redis).await;
+    let other = node_in(&node.process.folder, &redis.url()).await;
+    other.sees("redis", "up").await;
     let questions = RefCell::new(further());
     eventually(PATIENCE, async || {
         let question = questions.borrow_mut().next().unwrap();
         question.check(&node.get(&question.path).await).unwrap();
-        keys(redis).await > before
+        let answer = other.get(&question.path).await;
+        question.check(&answer).unwrap();
+        answer.header("cache-status") == Some(FOUND_IN_REDIS)
     })
     .await
     .unwrap();
+    assert!(!keys(redis).await.is_empty());
 }
 
 #[tokio::test]
@@ -67,39 +75,42 @@ async fn what_one_process_has_loaded_another_finds_in_redis() {
         .finished()
         .await
         .right();
-    eventually(PATIENCE, async || keys(&redis).await >= questions.len())
-        .await
-        .unwrap();
 
     let second = node_in(&folder, &redis.url()).await;
     second.sees("redis", "up").await;
     let report = Crowd::ask(&second.target, questions).finished().await;
-    for answer in report.right() {
-        let way = answer.header("cache-status");
-        assert_eq!(way, Some("memory; fwd=uri-miss, redis; hit"));
-    }
+    let answers = report.right();
+    let found = answers
+        .iter()
+        .filter(|answer| answer.header("cache-status") == Some(FOUND_IN_REDIS));
+    // On a busy machine a few fills or reads are given up at the end of their budget.
+    assert!(found.count() > answers.len() * 9 / 10);
+    assert!(keys(&redis).await.len() > answers.len() * 9 / 10);
 }
 
 #[tokio::test]
 async fn two_stores_of_one_developer_have_keys_of_their_own() {
     let redis = Redis::start().await.unwrap();
+    let mut prefixes = BTreeSet::new();
     for _ in 0..2 {
-        let folder = Folder::new();
-        let program = Program::serve(&folder).with("REDIS_URL", redis.url());
+        let program = Program::serve(&Folder::new()).with("REDIS_URL", redis.url());
         let node = program.listening().await;
         node.sees("redis", "up").await;
-        let answer = node.get("/v1/postcodes/50450").await;
-        assert!(answer.header("cache-status").unwrap().contains("source"));
+        let report = Crowd::ask(&node.target, distinct(100)).finished().await;
+        for answer in report.right() {
+            let way = answer.header("cache-status").unwrap();
+            assert!(way.contains("source"), "{way}");
+        }
+        let keys = redis.cmd(&["KEYS", "tingkat:dev:*"]).await.unwrap();
+        let keys = keys.items().iter().map(|key| key.text().unwrap());
+        prefixes.extend(keys.map(|key| key.split(":c:").next().unwrap().to_owned()));
     }
-    eventually(PATIENCE, async || {
-        redis.cmd(&["DBSIZE"]).await.unwrap() == 2
-    })
-    .await
-    .unwrap();
-    let keys = redis
-        .cmd(&["KEYS", "tingkat:dev:????????:c:postcode.*"])
-        .await;
-    assert_eq!(keys.unwrap().items().len(), 2);
+    let hex = |prefix: &str| prefix.rsplit(':').next().unwrap().len();
+    assert!(
+        prefixes.iter().all(|prefix| hex(prefix) == 8),
+        "{prefixes:?}"
+    );
+    assert_eq!(prefixes.len(), 2, "{prefixes:?}");
 }
 
 #[tokio::test]
@@ -123,12 +134,13 @@ async fn a_redis_that_is_killed_under_load_fails_no_request_and_is_used_again_af
     let node = node_with(&redis).await;
     let crowd = Crowd::ask(&node.target, distinct(10_000));
     crowd.has_asked(3_000).await;
-    assert!(keys(&redis).await > 1_000);
+    assert!(keys(&redis).await.len() > 1_000);
     redis.kill();
     let report = crowd.finished().await;
     let answers = report.right();
     assert_eq!(answers.len(), 10_000);
     assert_eq!(slower_than(&answers, BOUND), 0);
+    node.says("redis is away").await;
     assert_eq!(node.readiness().await.0, 200);
 
     redis.restart().await.unwrap();
@@ -146,6 +158,7 @@ async fn a_redis_that_hangs_under_load_fails_no_request_and_is_used_again_when_i
     let answers = report.right();
     assert_eq!(answers.len(), 10_000);
     assert_eq!(slower_than(&answers, BOUND), 0);
+    node.says("redis is away").await;
 
     redis.cont().unwrap();
     is_used(&node, &redis).await;
@@ -179,7 +192,7 @@ async fn a_redis_that_swallows_everything_is_left_alone_after_a_few_requests() {
     let first = report.right();
     assert!(slower_than(&first, BUDGET) > 0);
     assert_eq!(slower_than(&first, BOUND), 0);
-    node.says("redis is left alone for everything").await;
+    node.says("redis is away").await;
 
     let count = later.len();
     let report = Crowd::ask(&node.target, later).finished().await;
@@ -191,6 +204,30 @@ async fn a_redis_that_swallows_everything_is_left_alone_after_a_few_requests() {
         let way = answer.header("cache-status").unwrap();
         assert!(!way.contains("redis"), "{way}");
     }
+
+    proxy.heal().await.unwrap();
+    is_used(&node, &redis).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_becomes_slow_under_load_slows_few_requests_down() {
+    let redis = Redis::start().await.unwrap();
+    let proxy = Proxy::start(redis.addr()).await.unwrap();
+    let node = node(&redis.url_at(proxy.addr().port())).await;
+    node.sees("redis", "up").await;
+    let crowd = Crowd::ask(&node.target, distinct(10_000));
+    crowd.has_asked(3_000).await;
+    proxy.delay(Direction::Down, BUDGET * 4, BUDGET);
+    let report = crowd.finished().await;
+    let answers = report.right();
+    assert_eq!(answers.len(), 10_000);
+    eprintln!(
+        "{} slow\n{}",
+        slower_than(&answers, BUDGET),
+        node.process.log()
+    );
+    assert!(slower_than(&answers, BUDGET) < answers.len() / 10);
+    assert_eq!(slower_than(&answers, BOUND), 0);
 
     proxy.heal().await.unwrap();
     is_used(&node, &redis).await;

@@ -75,11 +75,12 @@ async fn a_file_that_is_no_database_is_named_and_left_as_it_is() {
     let garbage = "garbage ".repeat(1_000);
     fs::write(folder.path().join("garbage"), &garbage).unwrap();
     fs::create_dir(folder.path().join("directory")).unwrap();
+    let here = folder.path().canonicalize().unwrap();
     let mut said = Vec::new();
     for name in ["garbage", "directory", "no/such/place"] {
         let program = Program::serve(&folder).with("DATABASE_URL", format!("sqlite:{name}"));
         let ended = program.run().await;
-        said.push(complaint(&ended).replace(&*folder.path().to_string_lossy(), "…"));
+        said.push(complaint(&ended).replace(&*here.to_string_lossy(), "…"));
     }
     insta::assert_snapshot!(said.join("\n"));
     assert_eq!(
@@ -96,7 +97,6 @@ async fn a_wrong_command_line_is_told_apart_from_wrong_configuration() {
         &["serve", "--listen", "localhost"],
         &["serf"],
         &["schema", "install"],
-        &[],
     ] {
         let folder = Folder::new();
         let ended = Program::new(&folder, arguments).run().await;
@@ -105,7 +105,7 @@ async fn a_wrong_command_line_is_told_apart_from_wrong_configuration() {
             (Some(2), ""),
             "{arguments:?}"
         );
-        assert!(ended.stderr.contains("Usage: tingkat"), "{ended:?}");
+        assert!(ended.stderr.contains("--help"), "{ended:?}");
         assert_eq!(folder.names(), [""; 0]);
     }
 }

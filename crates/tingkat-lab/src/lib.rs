@@ -1,0 +1,18 @@
+//! Judges a Tingkat installation from outside: over HTTP like any client, and through probes that
+//! reach the store and Redis by paths of their own.
+//!
+//! It sees no client of either and nothing of the server's inside: what it finds is what a shopper
+//! would.
+
+mod answer;
+mod connection;
+pub mod probe;
+mod resident;
+pub mod start;
+mod target;
+
+pub use answer::{Answer, AskError, AskErrorKind};
+pub use hyper::{Method, StatusCode};
+pub use probe::{ChangeProbe, RawRedis};
+pub use resident::resident_bytes;
+pub use target::Target;

@@ -1,0 +1,10 @@
+//! The lab's own instruments, judged.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what is not a test here is a part of one"
+)]
+
+mod scripted;
+mod start;
+mod target;
