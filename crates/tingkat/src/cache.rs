@@ -1,22 +1,29 @@
 //! The cache of one entity: what a look-up does, step by step. Read this first.
 //!
-//! 1. `Cache::hit`: memory. No await, no allocation, no lock shared by all keys.
+//! 1. `Cache::hit`: memory. No await, no allocation, no lock shared by all keys. `cache/hit` is
+//!    for the hits that are not plain.
 //! 2. `cache/read`: join the load of this key on this node, or lead it; `cache/search` asks the
 //!    remote tier; `cache/many` does both for many keys.
-//! 3. `cache/lease`: the right to load, held by one node; `cache/load`: queue, batch, source.
+//! 3. `cache/lead`: what a flight does on its way; `cache/lease`: the right to load, held by one
+//!    node; `cache/load`: queue, batch, source.
 //! 4. `cache/fill`: into memory if the entry is accepted *now*, then into the remote tier.
 //!
 //! `cache/change` is the other direction: what callers put in and make the tiers forget.
+//! `cache/shadow` goes past the tiers.
 
 mod answer;
+mod ask;
 mod build;
 mod change;
 mod fill;
+mod hit;
+mod lead;
 mod lease;
 mod load;
 mod many;
 mod read;
 mod search;
+mod shadow;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -30,16 +37,15 @@ use self::answer::Freshness;
 use self::build::{Deps, Weigh};
 use self::load::Loader;
 use self::read::Landing;
-use crate::certificate::{Evidence, Observed, Refusal, Verdict};
+use crate::certificate::Verdict;
 use crate::codec::Codec;
 use crate::error::GetError;
-use crate::event::Event;
 use crate::flight::Flights;
 use crate::key::{Key, KeySpace};
-use crate::memory::{Cold, Memory, Slot};
-use crate::node::{NEVER, Node};
-use crate::policy::Policy;
-use crate::ports::{Source, Tick};
+use crate::memory::Memory;
+use crate::node::Node;
+use crate::policy::{Placement, Policy};
+use crate::ports::Source;
 use crate::stats::Stats;
 
 /// The coarse clock is behind by up to a tick of the kernel, so a hit keeps this far from the bound.
@@ -137,6 +143,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Changes how the entity is cached; entries keep the lives that they were given.
     /// The size of the memory tier stays.
     pub fn set_policy(&self, policy: Policy) {
+        let policy = self.0.possible(policy);
         *self
             .0
             .policy
@@ -177,7 +184,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             && options.freshness == Freshness::Usual
             && shared.mode.load(Ordering::Relaxed) == 0;
         if !is_plain {
-            return shared.hit_after_thought(key, slot, observed, options);
+            return shared.hit_after_thought(key, observed, options);
         }
         shared.stats.memory_hits.add_one();
         Some(shared.memory_answer(slot, observed, now))
@@ -206,6 +213,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         deps: Deps<V>,
     ) -> Self {
         let stats = Arc::new(Stats::default());
+        let policy = possible(policy, codec.is_some());
         Self {
             node,
             name,
@@ -227,6 +235,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn possible(&self, policy: Policy) -> Policy {
+        possible(policy, self.codec.is_some())
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         match self.mode.load(Ordering::Relaxed) {
             0 => Mode::Cache,
@@ -234,186 +246,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             _ => Mode::Bypass,
         }
     }
+}
 
-    /// With a change log an accepted value is current however old it is; without one it is
-    /// current as long as it is fresh.
-    fn is_tracked(&self) -> bool {
-        self.node.0.log.is_some()
+/// Values without an encoding stay in memory.
+fn possible(mut policy: Policy, has_codec: bool) -> Policy {
+    if !has_codec && policy.placement.in_remote() {
+        policy.placement = Placement::Memory;
     }
-
-    /// Rule R3, kept on the safe side of the coarse clock's lag.
-    fn is_anchored(&self, slot: &Slot<V>, observed: Observed, now: Tick) -> bool {
-        let knowledge = &self.node.0.knowledge;
-        let now = now.after(COARSE_LAG);
-        knowledge.anchors(observed, now)
-            || (slot.loaded_at != NEVER && now.since(slot.loaded_at) <= knowledge.bound())
-    }
-
-    fn memory_answer(&self, slot: Slot<V>, observed: Observed, now: Tick) -> Answer<V> {
-        if slot.value.is_none() {
-            self.stats.absent_answers.add(1);
-        }
-        let current_at = if self.is_tracked() {
-            observed.fresh_at.max(slot.loaded_at)
-        } else {
-            slot.loaded_at
-        };
-        let trail = Trail {
-            tier: Tier::Memory,
-            stale: false,
-            collapsed: false,
-            stored: true,
-            searched_remote: false,
-            age: now.since(current_at),
-        };
-        Answer::new(slot.value, trail)
-    }
-
-    /// A hit that is not plain: the epoch moved, the end of the life is near, the caller insists.
-    #[cold]
-    #[inline(never)]
-    fn hit_after_thought(
-        self: &Arc<Self>,
-        key: &K,
-        slot: Slot<V>,
-        observed: Observed,
-        options: Options,
-    ) -> Option<Answer<V>> {
-        let now = self.node.0.clock.now();
-        if self.mode() != Mode::Cache || !self.is_anchored(&slot, observed, now) {
-            return None;
-        }
-        match options.freshness {
-            Freshness::Usual => {}
-            Freshness::Validated => return None,
-            Freshness::MaxAge(most) => {
-                let current_at = if self.is_tracked() {
-                    observed.fresh_at
-                } else {
-                    slot.loaded_at
-                };
-                if now.since(current_at) > most {
-                    return None;
-                }
-            }
-        }
-        if slot.epoch() != observed.epoch && !self.is_accepted_in(key, observed.epoch) {
-            return None;
-        }
-        if now >= slot.calm_until() && !self.is_usable_at_its_end(key, now) {
-            return None;
-        }
-        self.stats.memory_hits.add_one();
-        Some(self.memory_answer(slot, observed, now))
-    }
-
-    /// Checks the entry in memory against what is known, and remembers the epoch if it passes.
-    fn is_accepted_in(&self, key: &K, epoch: u64) -> bool {
-        let Some(slot) = self.memory.inspect(key) else {
-            return false;
-        };
-        let Some(cold) = slot.cold() else {
-            return false;
-        };
-        match self.judge(key, cold) {
-            Verdict::Accepted => {
-                self.memory.look(key, |present| {
-                    if present.cold().is_some_and(|present| present.id == cold.id) {
-                        present.set_epoch(epoch);
-                    }
-                });
-                true
-            }
-            Verdict::Refused(refusal) => {
-                self.count_refusal(refusal);
-                if !refusal.leaves_stale() {
-                    self.memory.remove_fill(key, cold.id);
-                }
-                false
-            }
-        }
-    }
-
-    fn judge(&self, key: &K, cold: &Cold) -> Verdict {
-        let evidence = Evidence {
-            entity: self.name,
-            key: &key.text(),
-            deps: &cold.deps,
-            certificate: &cold.certificate,
-        };
-        self.node.0.knowledge.judge(evidence)
-    }
-
-    fn count_refusal(&self, refusal: Refusal) {
-        let counter = match refusal {
-            Refusal::Forgotten | Refusal::Expired => &self.stats.refused_changed,
-            Refusal::Floor => &self.stats.refused_floor,
-            Refusal::Incarnation => &self.stats.refused_incarnation,
-        };
-        counter.add(1);
-        self.node.tell(Event::Refused {
-            entity: self.name,
-            refusal,
-        });
-    }
-
-    /// Near or past `fresh_until`: may the entry be served, and is it time to refresh it?
-    fn is_usable_at_its_end(self: &Arc<Self>, key: &K, now: Tick) -> bool {
-        let Some(slot) = self.memory.inspect(key) else {
-            return false;
-        };
-        let Some(cold) = slot.cold() else {
-            return false;
-        };
-        let is_over = now >= cold.fresh_until;
-        if is_over && !self.is_tracked() {
-            return false;
-        }
-        let retry_at = Tick::from_nanos(cold.retry_at.load(Ordering::Relaxed));
-        if now >= retry_at && (is_over || self.draws_early_refresh(cold, now)) {
-            self.refresh(key, cold.id);
-        }
-        true
-    }
-
-    /// `XFetch`: now − δ·β·ln(u) ≥ the end (Vattani, Chierichetti, Lowenstein: Optimal
-    /// Probabilistic Cache Stampede Prevention, PVLDB 8(8), 2015).
-    fn draws_early_refresh(&self, cold: &Cold, now: Tick) -> bool {
-        let ahead = -self.node.0.random.unit().ln() * self.policy().early_refresh;
-        now.after(cold.load_time.mul_f64(ahead.clamp(0.0, EARLY_WINDOW))) >= cold.fresh_until
-    }
-
-    /// The answer that stands in while the truth is out of reach, if there may be one.
-    fn stale_answer(
-        &self,
-        key: &K,
-        slot: &Slot<V>,
-        now: Tick,
-        observed: Observed,
-        searched_remote: bool,
-    ) -> Option<Answer<V>> {
-        let cold = slot.cold()?;
-        let was_current_at = match self.judge(key, cold) {
-            // Accepted as of the last poll, so it was current then, however long ago it was loaded.
-            Verdict::Accepted if self.is_tracked() => observed.fresh_at.max(cold.created_at),
-            Verdict::Accepted => cold.created_at,
-            Verdict::Refused(refusal) if refusal.leaves_stale() => cold.created_at,
-            Verdict::Refused(_) => return None,
-        };
-        let stale_for = self.policy().stale_for;
-        if now >= cold.stale_until && now.since(was_current_at) > stale_for {
-            return None;
-        }
-        let trail = Trail {
-            tier: Tier::Memory,
-            stale: true,
-            collapsed: false,
-            stored: true,
-            searched_remote,
-            age: now.since(was_current_at),
-        };
-        Some(Answer::new(slot.value.clone(), trail))
-    }
+    policy
 }
 
 impl<K: Key, V> Clone for Cache<K, V> {

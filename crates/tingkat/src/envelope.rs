@@ -16,9 +16,27 @@
 //!
 //! The checksum (xxh3-64, little endian) is over everything but itself.
 //!
-//! Changing this shape: raise [`VERSION`], keep the golden bytes of the old version as a fixture
-//! that must be refused or read, and let a release that reads both go out before one that writes
-//! the new one.
+//! What is not there is not written: an absent entry has two lengths of zero, a payload that is
+//! not compressed has the same length twice, a number has no leading zeros.
+//!
+//! # Changing what is stored
+//!
+//! During a deploy old and new processes read each other's cells, and cells outlive both.
+//!
+//! - Bytes 0 to 16 stay as they are: the scripts of every release compare them, whatever follows.
+//! - A cell that a release does not understand is a miss for it, and it replaces the cell. So two
+//!   releases that write different shapes under one key are right, but load for each other as long
+//!   as both run. Therefore: first a release that reads both, then one that writes the new shape;
+//!   the old one can go when no process writes it any more and its longest life has passed.
+//! - Everything behind byte 16 belongs to [`VERSION`]: another field, another meaning, even another
+//!   flag is a new version, because a reader refuses flags that it does not know. A limit below
+//!   ([`MOST_DEPS`] and its like) grows for readers one release before it grows for writers.
+//! - A version, a flag or a kind that was given up is not used for something else.
+//! - Golden cells of every version that was ever released are fixtures of the test `envelope`:
+//!   today's reader reads them, or refuses them if it has given that version up. They are not
+//!   changed.
+//! - How a value is encoded is not told here. Its schema is a part of the key, so entries of two
+//!   schemas never meet.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -30,6 +48,10 @@ pub const VERSION: u8 = 1;
 
 /// A value that is larger when plain is refused: nobody stores such a thing in a cache.
 pub const MOST_PLAIN_BYTES: usize = 64 << 20;
+
+/// One byte of lz4 stands for fewer plain bytes than this: a match grows by up to 255 with each
+/// further byte of its length. What promises more is a bomb.
+const MOST_LZ4_RATIO: usize = 255;
 
 /// Snapshots with more transactions under way are not written.
 pub const MOST_XIP: usize = 4_096;
@@ -231,12 +253,13 @@ impl Envelope {
         if echo != key.as_bytes() {
             return Err(DecodeError::Key);
         }
-        let payload = if flags & IS_ABSENT != 0 {
-            None
-        } else if flags & IS_COMPRESSED != 0 {
-            Some(decompress(body, plain_length)?)
-        } else {
-            Some(cell.slice(start..))
+        let payload = match (flags & IS_ABSENT != 0, flags & IS_COMPRESSED != 0) {
+            (true, false) if length == 0 && plain_length == 0 => None,
+            (false, false) if length == plain_length && length <= MOST_PLAIN_BYTES => {
+                Some(cell.slice(start..))
+            }
+            (false, true) => Some(decompress(body, plain_length)?),
+            (true, _) | (false, false) => return Err(DecodeError::Field),
         };
         Ok(Self {
             id,
@@ -252,7 +275,8 @@ impl Envelope {
 }
 
 fn decompress(body: &[u8], plain_length: usize) -> Result<Bytes, DecodeError> {
-    if plain_length > MOST_PLAIN_BYTES {
+    // Before anything is allocated for it.
+    if plain_length > MOST_PLAIN_BYTES.min(body.len().saturating_mul(MOST_LZ4_RATIO)) {
         return Err(DecodeError::Field);
     }
     let plain = lz4_flex::block::decompress(body, plain_length).map_err(|_| DecodeError::Field)?;
@@ -333,7 +357,12 @@ impl<'a> Reader<'a> {
             }
             number |= bits << shift;
             if byte & 0x80 == 0 {
-                return Ok(number);
+                let has_leading_zeros = byte == 0 && shift > 0;
+                return if has_leading_zeros {
+                    Err(DecodeError::Field)
+                } else {
+                    Ok(number)
+                };
             }
         }
         Err(DecodeError::Field)
@@ -376,6 +405,10 @@ impl<'a> Reader<'a> {
             })
             .collect::<Result<Vec<u64>, DecodeError>>()?;
         let position = Position::snapshot(xmin, xmax, xip).map_err(|_| DecodeError::Field)?;
+        if position.xip().len() != count {
+            // One was named twice.
+            return Err(DecodeError::Field);
+        }
         Ok(Certificate {
             incarnation,
             position,

@@ -259,6 +259,10 @@ pub enum ChangeErrorKind {
     NeedsLog,
     /// A pattern is not of the form that is understood.
     Pattern,
+    /// There is no change log, and the remote tier could not be told.
+    Remote,
+    /// The node was shut down.
+    ShutDown,
 }
 
 impl ChangeError {
@@ -280,10 +284,27 @@ impl ChangeError {
         }
     }
 
+    pub(crate) fn remote() -> Self {
+        let message = "the remote tier could not be told, and without a change log nobody else can tell the other nodes";
+        Self {
+            message: message.to_owned(),
+            kind: ChangeErrorKind::Remote,
+            cause: None,
+        }
+    }
+
+    pub(crate) fn shut_down() -> Self {
+        Self {
+            message: "the cache is shut down".to_owned(),
+            kind: ChangeErrorKind::ShutDown,
+            cause: None,
+        }
+    }
+
     pub(crate) fn pattern(pattern: &str) -> Self {
         let shown: String = pattern.chars().take(80).collect();
         let message = format!(
-            "a pattern is the beginning of a key and then `*`, such as `50*`; found {shown:?}"
+            "a pattern is a part of a key with `*` at either end, such as `50*`; found {shown:?}"
         );
         Self {
             message,

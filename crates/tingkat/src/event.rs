@@ -28,7 +28,8 @@ pub enum Event<'a> {
         /// The entity.
         entity: &'a str,
     },
-    /// A value came in after its callers had been given a stale one.
+    /// A value came in that nobody waited for any more: by a refresh, or after its callers had
+    /// been given a stale one.
     BackgroundCompleted {
         /// The entity.
         entity: &'a str,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::certificate::{Incarnation, Position};
 use crate::error::LogError;
@@ -26,8 +26,8 @@ pub(crate) struct Pulse {
     interval: Duration,
     wake: Notify,
     hint: Notify,
-    /// Polls that ended, well or not.
-    ended: watch::Sender<u64>,
+    /// A poll ended, well or not.
+    ended: Notify,
 }
 
 impl Pulse {
@@ -36,7 +36,7 @@ impl Pulse {
             interval,
             wake: Notify::new(),
             hint: Notify::new(),
-            ended: watch::channel(0).0,
+            ended: Notify::new(),
         }
     }
 }
@@ -76,21 +76,23 @@ impl Node {
     }
 
     /// Polls until a poll that was sent at or after `since` has come back, for at most `deadline`.
+    /// A node that was shut down polls no more.
     pub(crate) async fn validate(&self, since: Tick, deadline: Duration) -> bool {
         if self.0.log.is_none() {
             return true;
         }
-        let mut ended = self.0.feed.ended.subscribe();
         let validated = async {
             // The poll under way may have been sent too early; the one after it was not.
             for _ in 0..2 {
+                let ended = self.0.feed.ended.notified();
                 if self.0.knowledge.observe().fresh_at >= since {
                     return true;
                 }
-                self.0.feed.wake.notify_one();
-                if ended.changed().await.is_err() {
+                if self.is_shut_down() {
                     return false;
                 }
+                self.0.feed.wake.notify_one();
+                either(ended, self.0.shutdown.cancelled()).await;
             }
             self.0.knowledge.observe().fresh_at >= since
         };
@@ -121,7 +123,7 @@ async fn follow(node: &Node, log: &dyn ChangeLog) {
     loop {
         feed.beat().await;
         let pulse = &node.0.feed;
-        pulse.ended.send_modify(|count| *count += 1);
+        pulse.ended.notify_waiters();
         let beat_ended = node.0.clock.now();
         let hint = async {
             pulse.hint.notified().await;
@@ -170,7 +172,7 @@ impl Feed<'_> {
     async fn poll(&self) -> Result<(), LogError> {
         let knowledge = &self.node.0.knowledge;
         let sent_at = self.node.0.clock.now();
-        let Some(cursor) = knowledge.cursor() else {
+        let Some(cursor) = knowledge.followed_to() else {
             return self.begin(None).await;
         };
         let poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;

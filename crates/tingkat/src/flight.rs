@@ -11,15 +11,17 @@ use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
 const SHARDS: usize = 16;
 
 /// The loads under way of one cache.
 pub(crate) struct Flights<K, T> {
-    shards: Vec<Mutex<HashMap<K, Arc<Flight<T>>>>>,
+    shards: Vec<Mutex<Flying<K, T>>>,
     hasher: RandomState,
 }
+
+type Flying<K, T> = HashMap<K, Arc<Flight<T>>>;
 
 /// One load under way.
 pub(crate) struct Flight<T> {
@@ -80,7 +82,7 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         self.shard(key).contains_key(key)
     }
 
-    fn shard(&self, key: &K) -> MutexGuard<'_, K, T> {
+    fn shard(&self, key: &K) -> MutexGuard<'_, Flying<K, T>> {
         // The remainder fits, and there are that many shards.
         let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
         #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
@@ -89,11 +91,6 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(not(feature = "shuttle"))]
-type MutexGuard<'a, K, T> = std::sync::MutexGuard<'a, HashMap<K, Arc<Flight<T>>>>;
-#[cfg(feature = "shuttle")]
-type MutexGuard<'a, K, T> = shuttle::sync::MutexGuard<'a, HashMap<K, Arc<Flight<T>>>>;
 
 impl<T> Flight<T> {
     /// Ends the flight once; tells the waiters.

@@ -243,3 +243,72 @@ impl<K: Key, V> Memory<K, V> {
         self.table.iter().take(most).map(|(key, _)| key).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::{Incarnation, Position};
+
+    const MILLION: u64 = 1_000_000;
+
+    fn slot(number: u64) -> Slot<u64> {
+        let cold = Cold {
+            id: [0; 16],
+            certificate: Certificate {
+                incarnation: Incarnation::from_bytes([0; 16]),
+                position: Position::log_id(number),
+            },
+            deps: Box::default(),
+            fresh_until: Tick::from_nanos(u64::MAX),
+            stale_until: Tick::from_nanos(u64::MAX),
+            retry_at: AtomicU64::new(0),
+            created_at: Tick::from_nanos(0),
+            load_time: Duration::ZERO,
+            value_bytes: size_of::<u64>(),
+        };
+        Slot::new(
+            Some(Arc::new(number)),
+            1,
+            Tick::from_nanos(u64::MAX),
+            Tick::from_nanos(0),
+            cold,
+        )
+    }
+
+    #[cfg(target_os = "linux")]
+    fn resident_bytes() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            << 10
+    }
+
+    /// Runs in a process of its own under nextest; elsewhere other tests may disturb it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn ten_million_distinct_keys_take_no_more_memory_than_one_million() {
+        let memory: Memory<u64, u64> = Memory::new(32 << 20, Arc::default());
+        let mut after_one = 0;
+        for number in 0..10 * MILLION {
+            memory.insert(number, slot(number));
+            if number == MILLION {
+                after_one = resident_bytes();
+            }
+        }
+        let after_ten = resident_bytes();
+        println!("resident bytes: {after_one} after one million keys, {after_ten} after ten");
+        assert!(memory.entries() > 50_000, "the tier is in use");
+        assert!(memory.bytes() <= 32 << 20);
+        assert!(
+            after_ten <= after_one + after_one / 10,
+            "{after_one} bytes, then {after_ten}"
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! This process as one of several that cache the same store: its clock, its remote tier, what it knows.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, Either, select};
@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) shutdown: CancellationToken,
     pub(crate) lease: Duration,
     pub(crate) feed: crate::feed::Pulse,
+    /// The first poll came back, well or not, or was given up on.
+    has_polled: AtomicBool,
 }
 
 /// Sets up a [`Node`].
@@ -101,6 +103,17 @@ impl Node {
 
     pub(crate) fn is_shut_down(&self) -> bool {
         self.0.shutdown.is_cancelled()
+    }
+
+    /// A node that has just begun knows nothing and would refuse all that the remote tier has: it
+    /// waits for its first poll, once and not for long.
+    pub(crate) async fn await_first_poll(&self, patience: Duration) {
+        if self.0.log.is_none() || self.0.has_polled.load(Ordering::Relaxed) {
+            return;
+        }
+        let patience = patience.min(self.0.knowledge.bound());
+        self.validate(Tick::from_nanos(1), patience).await;
+        self.0.has_polled.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -228,6 +241,7 @@ impl Builder {
             shutdown: CancellationToken::new(),
             lease: self.lease,
             feed: crate::feed::Pulse::new(self.poll_interval),
+            has_polled: AtomicBool::new(false),
         }));
         crate::feed::start(&node);
         node
@@ -248,37 +262,86 @@ pub(crate) struct Guarded {
     pub(crate) budget: Duration,
     reads: BreakerCell,
     writes: BreakerCell,
-    is_probing: std::sync::atomic::AtomicBool,
+    is_probing: AtomicBool,
 }
 
 struct BreakerCell(Mutex<Breaker>);
 
 impl BreakerCell {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Breaker> {
+    fn lock(&self) -> MutexGuard<'_, Breaker> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is left of a request's share of the remote tier.
+/// What is left of a request's share of the remote tier, in time that passes while at least one of
+/// its calls is under way: calls side by side are paid once.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicU64);
+pub(crate) struct Budget(Mutex<Share>);
+
+#[derive(Debug)]
+struct Share {
+    left: Duration,
+    calls: u32,
+    since: Tick,
+}
+
+/// A call under way; the share is charged when it ends, also when nobody waits for it any more.
+struct Spending<'a> {
+    budget: &'a Budget,
+    clock: &'a dyn Clock,
+}
 
 impl Budget {
+    fn new(left: Duration) -> Self {
+        Self(Mutex::new(Share {
+            left,
+            calls: 0,
+            since: NEVER,
+        }))
+    }
+
     /// Nothing, where there is no remote tier.
     pub(crate) fn empty() -> Self {
-        Self(AtomicU64::new(0))
+        Self::new(Duration::ZERO)
     }
 
     pub(crate) fn left(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+        self.lock().left
     }
 
-    fn spend(&self, spent: Duration) {
-        let left = self.left().saturating_sub(spent);
-        self.0.store(
-            u64::try_from(left.as_nanos()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+    /// Begins a call; how long it may take.
+    fn begin<'a>(&'a self, clock: &'a dyn Clock) -> Option<(Duration, Spending<'a>)> {
+        let now = clock.now();
+        let mut share = self.lock();
+        if share.calls == 0 {
+            share.since = now;
+        }
+        let left = share.left.saturating_sub(now.since(share.since));
+        if left.is_zero() {
+            return None;
+        }
+        share.calls += 1;
+        drop(share);
+        let spending = Spending {
+            budget: self,
+            clock,
+        };
+        Some((left, spending))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Share> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Spending<'_> {
+    fn drop(&mut self) {
+        let now = self.clock.now();
+        let mut share = self.budget.lock();
+        share.calls -= 1;
+        if share.calls == 0 {
+            share.left = share.left.saturating_sub(now.since(share.since));
+        }
     }
 }
 
@@ -287,6 +350,8 @@ impl Budget {
 pub(crate) enum Access {
     Read,
     Write,
+    /// Best effort: a server that refuses hints is as good as any other.
+    Hint,
 }
 
 impl Guarded {
@@ -303,9 +368,12 @@ impl Guarded {
 
     /// A fresh share for one request.
     pub(crate) fn budget(&self) -> Budget {
-        Budget(AtomicU64::new(
-            u64::try_from(self.budget.as_nanos()).unwrap_or(u64::MAX),
-        ))
+        Budget::new(self.budget)
+    }
+
+    /// Whether a call that reads may pass.
+    pub(crate) fn allows_reads(&self) -> bool {
+        self.reads.lock().allows()
     }
 
     /// Calls the tier, if its breaker and the budget allow; nothing on any failure.
@@ -320,14 +388,11 @@ impl Guarded {
         {
             return None;
         }
-        let left = budget.left();
-        if left.is_zero() {
-            return None;
-        }
+        let (left, spending) = budget.begin(&*node.0.clock)?;
         let started = node.0.clock.now();
         let answer = node.within(left, call(&*self.remote)).await;
         let took = node.0.clock.now().since(started);
-        budget.spend(took);
+        drop(spending);
         self.take_in(node, access, took, answer)
     }
 
@@ -357,6 +422,9 @@ impl Guarded {
             }
             return value;
         };
+        if access == Access::Hint {
+            return None;
+        }
         // A server that refuses to write still reads.
         let only_writes = error.kind() == RemoteErrorKind::WriteRefused;
         let cell = if only_writes {

@@ -116,7 +116,8 @@ pub trait AnyCache: Send + Sync {
     /// When the text is no key of the entity.
     fn inspect(&self, key: &str) -> Result<Option<Inspected>, KeyError>;
 
-    /// Loads keys into the tiers; how many of them have a value.
+    /// Loads keys into the tiers, behind the loads of customers; how many of them have a value.
+    /// Dropping the future stops it; what is in the tiers by then is not loaded again.
     fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>>;
 
     /// Removes keys from every tier of every node.
@@ -195,10 +196,13 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
                 .iter()
                 .map(|key| K::parse(key))
                 .collect::<Result<Vec<K>, _>>()?;
-            let answers = self.look_up_many(&keys, Options::default()).await;
+            let options = Options::default().background();
             let mut warmed = 0;
-            for answer in answers {
-                warmed += usize::from(answer?.value().is_some());
+            // A part at a time: the queue is not for keys that nobody waits for.
+            for keys in keys.chunks(self.0.policy().max_batch.max(1)) {
+                for answer in self.look_up_many(keys, options).await {
+                    warmed += usize::from(answer?.value().is_some());
+                }
             }
             Ok(warmed)
         })

@@ -1,13 +1,7 @@
-//! The primitives that the concurrent parts are written over, so that a test can schedule them.
+//! The primitives that the concurrent parts are written over. The test `interleavings` compiles
+//! those parts a second time over a `sync` of its own, whose every step it schedules.
 
-#[cfg(not(feature = "shuttle"))]
 pub(crate) use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
-};
-
-#[cfg(feature = "shuttle")]
-pub(crate) use shuttle::sync::{
-    Arc, Mutex,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},
 };

@@ -185,9 +185,15 @@ impl State {
 
     #[expect(clippy::expect_used, reason = "a fake that is wrong shall say so")]
     fn position(&self) -> Position {
-        let xmin = self.open.first().copied().unwrap_or(self.next_xid);
-        let open: Vec<u64> = self.open.iter().copied().collect();
-        Position::snapshot(xmin, self.next_xid, open).expect("open transactions lie in the range")
+        let mut open: Vec<u64> = self.open.iter().copied().collect();
+        // As PostgreSQL tells it: the newest below `xmax` has ended.
+        let mut xmax = self.next_xid;
+        while open.last() == Some(&(xmax - 1)) {
+            xmax -= 1;
+            open.pop();
+        }
+        let xmin = open.first().copied().unwrap_or(xmax);
+        Position::snapshot(xmin, xmax, open).expect("open transactions lie in the range")
     }
 
     fn certificate(&self) -> Certificate {

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct Options {
     pub(crate) freshness: Freshness,
     pub(crate) only_if_cached: bool,
+    pub(crate) is_background: bool,
 }
 
 /// How current an answer must be.
@@ -20,6 +21,8 @@ pub(crate) enum Freshness {
     Validated,
     /// Last known to be current no longer ago than this.
     MaxAge(Duration),
+    /// Loaded after the call began.
+    Reloaded,
 }
 
 impl Options {
@@ -36,6 +39,19 @@ impl Options {
         } else {
             Freshness::MaxAge(max_age)
         };
+        self
+    }
+
+    /// An answer that was loaded after the call began, even if a tier has one that is current; it
+    /// replaces what the tiers have.
+    pub const fn reload(mut self) -> Self {
+        self.freshness = Freshness::Reloaded;
+        self
+    }
+
+    /// Nobody waits for the answer: its load goes behind those that customers wait for.
+    pub const fn background(mut self) -> Self {
+        self.is_background = true;
         self
     }
 

@@ -1,90 +1,42 @@
-//! What callers change: loads of their own, values put in, keys and tags forgotten.
+//! What callers change: values put in, keys and tags forgotten.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, Cache, Options, Shared};
+use super::{Cache, Shared};
 use crate::certificate::{Certificate, Change, ChangeKind, Dep};
-use crate::error::{ChangeError, GetError, SourceError};
+use crate::error::ChangeError;
 use crate::event::Event;
 use crate::key::Key;
 use crate::node::{Access, Node};
 use crate::ports::{Hint, Loaded, Written};
 
 impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
-    /// The value of a key, loaded by `load` if it is not cached; one load per key at a time.
-    ///
-    /// # Errors
-    /// As [`look_up`](Self::look_up).
-    pub async fn get_or_load<F, L>(&self, key: &K, load: F) -> Result<Option<Arc<V>>, GetError>
-    where
-        F: FnOnce(Option<Arc<V>>) -> L + Send + 'static,
-        L: Future<Output = Result<Loaded<V>, SourceError>> + Send + 'static,
-    {
-        if let Some(answer) = self.hit(key, Options::default()) {
-            return Ok(answer.into_shared());
-        }
-        let own = Shared::<K, V>::own_load(load);
-        Box::pin(self.0.read_with(key, Options::default(), Some(own)))
-            .await
-            .map(Answer::into_shared)
-    }
-
-    /// Answers many keys in their order: memory for all, one round trip to the remote tier for the
-    /// rest, one batch to the source for what is left. Each key has its own answer.
-    pub async fn look_up_many(
-        &self,
-        keys: &[K],
-        options: Options,
-    ) -> Vec<Result<Answer<V>, GetError>> {
-        Box::pin(self.0.read_many(keys, options)).await
-    }
-
-    /// The values of many keys, in their order.
-    pub async fn get_many(&self, keys: &[K]) -> Vec<Result<Option<Arc<V>>, GetError>> {
-        let answers = self.look_up_many(keys, Options::default()).await;
-        answers
-            .into_iter()
-            .map(|answer| answer.map(Answer::into_shared))
-            .collect()
-    }
-
-    /// The value of a key as of a transaction or later: reads what its writer wrote.
-    /// A token of another incarnation, or one that the log has not given out, is ignored.
-    ///
-    /// # Errors
-    /// As [`look_up`](Self::look_up).
-    pub async fn get_at_least(&self, key: &K, token: Written) -> Result<Answer<V>, GetError> {
-        self.0.node.catch_up(token).await;
-        self.look_up(key, Options::default()).await
-    }
-
     /// Puts a value in, for every node.
     ///
     /// # Errors
-    /// When the change log can not be written: the value is not in then.
+    /// When the change log can not be written: the value is not in then. Without a log, when the
+    /// remote tier does not take it: this node alone has it then.
     pub async fn insert(&self, key: &K, value: V) -> Result<(), ChangeError> {
         let shared = &self.0;
         let certificate = shared
             .node
             .commit(vec![shared.change_of(key, ChangeKind::Forget)])
             .await?;
-        shared.put(key, Loaded::value(value), certificate).await;
-        Ok(())
+        shared.put(key, Loaded::value(value), certificate).await
     }
 
     /// Removes a key from every tier of every node.
     ///
     /// # Errors
-    /// When the change log can not be written: nothing is forgotten then.
+    /// When the change log can not be written: nothing is forgotten then. Without a log, when the
+    /// remote tier can not be told: it may give the value back.
     pub async fn forget(&self, key: &K) -> Result<(), ChangeError> {
         self.0
             .node
             .commit(vec![self.0.change_of(key, ChangeKind::Forget)])
             .await?;
         self.0.memory.remove(key);
-        self.0.remove_remote(std::slice::from_ref(key)).await;
-        Ok(())
+        self.0.remove_remote(std::slice::from_ref(key)).await
     }
 
     /// Removes many keys from every tier of every node, in one transaction.
@@ -103,8 +55,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         for key in keys {
             self.0.memory.remove(key);
         }
-        self.0.remove_remote(keys).await;
-        Ok(())
+        self.0.remove_remote(keys).await
     }
 
     /// Ends a key's life on every node; its value may stand in, marked, while the source fails.
@@ -117,16 +68,6 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             .commit(vec![self.0.change_of(key, ChangeKind::Expire)])
             .await?;
         Ok(())
-    }
-
-    /// The value once, and then no more.
-    ///
-    /// # Errors
-    /// As [`forget`](Self::forget).
-    pub async fn pull(&self, key: &K) -> Result<Option<Arc<V>>, ChangeError> {
-        let value = self.peek(key);
-        self.forget(key).await?;
-        Ok(value)
     }
 
     /// Removes all entries that show `tag`, of any entity on every node; one row in the change
@@ -156,17 +97,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         if middle.contains('*') || pattern.is_empty() {
             return Err(ChangeError::pattern(pattern));
         }
-        // A pattern is matched against the whole dep, `entity:key`.
-        let open_start = pattern.starts_with('*');
-        if open_start && !middle.is_empty() {
-            return Err(ChangeError::pattern(pattern));
-        }
-        let dep = Dep::of_key(self.0.name, pattern.strip_prefix('*').unwrap_or(pattern));
-        let dep = if open_start {
-            Dep::of_key(self.0.name, "*")
-        } else {
-            dep
-        };
+        let dep = Dep::of_key(self.0.name, pattern);
         self.0.node.forget_shared(dep, ChangeKind::Pattern).await
     }
 
@@ -195,7 +126,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     }
 
     /// Removes from memory what has ended its life as a stale value. Nothing depends on it: such
-    /// entries are never served, and make room for others anyway.
+    /// entries stand in for nothing, and make room for others anyway.
     pub fn sweep(&self) {
         let now = self.0.node.0.clock.now();
         self.0
@@ -213,7 +144,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// Fills every tier with a value that a caller brought, unconditionally.
-    async fn put(&self, key: &K, loaded: Loaded<V>, certificate: Option<Certificate>) {
+    async fn put(
+        &self,
+        key: &K,
+        loaded: Loaded<V>,
+        certificate: Option<Certificate>,
+    ) -> Result<(), ChangeError> {
         let policy = self.policy();
         let observed = self.node.0.knowledge.observe();
         let answered = super::load::Answered {
@@ -224,26 +160,28 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             took: Duration::ZERO,
         };
         let Ok(filled) = self.fill(key, &policy, answered, None) else {
-            return;
+            return Ok(());
         };
-        if let (Some((cell, life)), Some(remote)) = (filled.cell, &self.node.0.remote) {
-            let (name, budget) = (self.space.cell(key), remote.budget());
-            let set = remote
-                .call(&self.node, &budget, Access::Write, |remote| {
-                    remote.set_many(vec![(name, cell, life)])
-                })
-                .await;
-            match set {
-                Some(()) => self.stats.fills.add(1),
-                None => self.stats.remote_failures.add(1),
-            }
+        let Some((cell, life)) = filled.cell else {
+            return Ok(());
+        };
+        let is_written = self.write_anyway(key, cell, life).await;
+        self.needs_remote(is_written)
+    }
+
+    /// Without a log the other nodes learn of a change by the remote tier alone.
+    fn needs_remote(&self, is_told: bool) -> Result<(), ChangeError> {
+        if is_told || self.is_tracked() {
+            Ok(())
+        } else {
+            Err(ChangeError::remote())
         }
     }
 
     /// Hygiene: with a change log the entries are refused anyway.
-    pub(super) async fn remove_remote(&self, keys: &[K]) {
-        let Some(remote) = &self.node.0.remote else {
-            return;
+    async fn remove_remote(&self, keys: &[K]) -> Result<(), ChangeError> {
+        let Some(remote) = self.usable_remote(&self.policy()) else {
+            return Ok(());
         };
         let names: Vec<String> = keys.iter().map(|key| self.space.cell(key)).collect();
         let budget = remote.budget();
@@ -255,6 +193,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if removed.is_none() {
             self.stats.remote_failures.add(1);
         }
+        self.needs_remote(removed.is_some())
     }
 }
 
@@ -265,13 +204,12 @@ impl Node {
         &self,
         changes: Vec<Change>,
     ) -> Result<Option<Certificate>, ChangeError> {
-        for change in &changes {
-            self.tell(Event::Forgot {
-                dep: change.dep.name(),
-            });
+        if self.is_shut_down() {
+            return Err(ChangeError::shut_down());
         }
         let Some(log) = &self.0.log else {
             self.0.knowledge.append_local(&changes);
+            self.tell_forgot(&changes);
             return Ok(self.0.knowledge.cursor());
         };
         let written = log
@@ -279,10 +217,23 @@ impl Node {
             .await
             .map_err(ChangeError::log)?;
         self.0.knowledge.own_write(written, &changes);
+        self.tell_forgot(&changes);
         self.announce(written);
-        let now = self.0.clock.now();
-        let is_seen = self.validate(now, self.0.knowledge.bound()).await;
-        Ok(is_seen.then(|| self.0.knowledge.cursor()).flatten())
+        // A poll of the very tick in which the write returned may not have seen it.
+        let since = self.0.clock.now().after(Duration::from_nanos(1));
+        self.validate(since, self.0.knowledge.bound()).await;
+        let cursor = self.0.knowledge.cursor();
+        Ok(cursor.filter(|cursor| {
+            cursor.incarnation == written.incarnation && cursor.position.covers(written.xid)
+        }))
+    }
+
+    fn tell_forgot(&self, changes: &[Change]) {
+        for change in changes {
+            self.tell(Event::Forgot {
+                dep: change.dep.name(),
+            });
+        }
     }
 
     /// Takes in a change that the caller committed in a transaction of its own: what this node
@@ -323,15 +274,16 @@ impl Node {
         self.commit(vec![Change { dep, kind }]).await.map(|_| ())
     }
 
-    /// Polls if what this node knows does not cover a token yet.
-    pub(crate) async fn catch_up(&self, token: Written) {
-        let is_behind = self.0.knowledge.cursor().is_some_and(|cursor| {
-            cursor.incarnation == token.incarnation && !cursor.position.covers(token.xid)
-        });
-        if is_behind {
-            let now = self.0.clock.now();
-            self.validate(now, self.0.knowledge.bound()).await;
-        }
+    /// Polls if what this node knows does not cover a token yet; whether it can be relied on now.
+    /// One poll is enough: a transaction that had ended when the call began is visible to it.
+    pub(crate) async fn catch_up(&self, token: Written) -> bool {
+        let is_behind = || {
+            self.0.knowledge.cursor().is_some_and(|cursor| {
+                cursor.incarnation == token.incarnation && !cursor.position.covers(token.xid)
+            })
+        };
+        let now = self.0.clock.now();
+        !is_behind() || self.validate(now, self.0.knowledge.bound()).await || !is_behind()
     }
 
     fn announce(&self, written: Written) {
@@ -346,7 +298,7 @@ impl Node {
                 let budget = remote.budget();
                 // A lost hint costs the other nodes a few milliseconds.
                 let _ = remote
-                    .call(&node, &budget, Access::Read, |remote| remote.hint(hint))
+                    .call(&node, &budget, Access::Hint, |remote| remote.hint(hint))
                     .await;
             }
         });

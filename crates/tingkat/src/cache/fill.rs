@@ -44,7 +44,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         key: &K,
         policy: &Policy,
         answered: Answered<V>,
-        known: Option<&Arc<V>>,
+        known: Option<&Slot<V>>,
     ) -> Result<Filled<V>, GetError> {
         let Answered {
             loaded,
@@ -66,14 +66,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             },
             cell: None,
         };
+        let is_modified = !matches!(loaded.found, Found::NotModified);
         let value = match loaded.found {
             Found::Value(value) => Some(Arc::new(value)),
             Found::Absent => None,
             Found::NotModified => {
                 let nothing = || SourceError::fatal("`not modified` without a known value");
-                Some(Arc::clone(
-                    known.ok_or_else(|| GetError::source_failed(nothing()))?,
-                ))
+                let value = known.and_then(|known| known.value.clone());
+                Some(value.ok_or_else(|| GetError::source_failed(nothing()))?)
             }
             Found::Uncached(value) => return Ok(uncached(value.map(Arc::new))),
             Found::Failed(error) => {
@@ -108,6 +108,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             .map(|value| (self.deps)(value))
             .unwrap_or_default();
         deps.extend(loaded.deps);
+        // What told apart this value before does so still, though its source names nothing now.
+        if let Some(cold) = known.and_then(Slot::cold).filter(|_| !is_modified) {
+            let more = cold.deps.iter().filter(|dep| !deps.contains(dep));
+            let more: Vec<Dep> = more.cloned().collect();
+            deps.extend(more);
+        }
         let entry = Entry {
             value,
             certificate,

@@ -155,7 +155,7 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
             Priority::Background => queue.background.push_back(ticket),
         }
         self.stats.loads_queued.add(1);
-        if queue.running < policy.max_loads && !queue.is_gathering {
+        if queue.running < policy.max_loads.max(1) && !queue.is_gathering {
             queue.is_gathering = true;
             let (loader, node_too, policy) = (Arc::clone(self), node.clone(), Arc::clone(policy));
             node.spawn(async move {
@@ -167,6 +167,26 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
             });
         }
         Ok(receiver)
+    }
+
+    /// Whether there is a source for every key.
+    pub(crate) fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Lets a key that nobody waited for go with those of customers: somebody does now.
+    pub(crate) fn promote(&self, key: &K)
+    where
+        K: PartialEq,
+    {
+        let mut queue = self.lock();
+        let found = queue
+            .background
+            .iter()
+            .position(|ticket| ticket.wanted.key == *key);
+        if let Some(ticket) = found.and_then(|place| queue.background.remove(place)) {
+            queue.customers.push_back(ticket);
+        }
     }
 
     /// Sends as many batches as the cap allows.
@@ -209,10 +229,7 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
         }
         self.stats.batches.add(1);
         self.stats.loaded_keys.add(wanted.len() as u64);
-        let result = match certified {
-            Ok(before) => self.ask(node, policy, &wanted, own, before).await,
-            Err(error) => Err(GetError::source_failed(error)),
-        };
+        let result = self.ask(node, policy, &wanted, own, certified).await;
         let took = node.0.clock.now().since(sent_at);
         self.stats.load_time.record(took);
         match result {
@@ -242,26 +259,27 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
         }
     }
 
-    /// What a load that begins now is known to see, where the source does not say so itself.
+    /// What a load that begins now is known to see, where the source does not say so itself. If
+    /// no poll can be had, it is the last one's: the load sees more than that.
     async fn certificate_before(
         &self,
         node: &Node,
         policy: &Policy,
         is_own: bool,
-    ) -> Result<Option<Certificate>, SourceError> {
-        if !is_own
-            && self
-                .source
-                .as_ref()
-                .is_some_and(|source| source.certifies())
-        {
-            return Ok(None);
+    ) -> Option<Certificate> {
+        let (knowledge, now) = (&node.0.knowledge, node.0.clock.now());
+        let source = self.source.as_ref();
+        let certifies = !is_own && source.is_some_and(|source| source.certifies());
+        if node.0.log.is_some() {
+            if certifies {
+                return None;
+            }
+            if knowledge.anchors(knowledge.observe(), now) {
+                let patience = knowledge.bound().min(policy.soft_deadline);
+                node.validate(now, patience).await;
+            }
         }
-        let now = node.0.clock.now();
-        if !node.validate(now, policy.hard_deadline).await {
-            return Err(SourceError::transient("the change log can not be read"));
-        }
-        Ok(node.0.knowledge.cursor())
+        knowledge.cursor()
     }
 
     async fn ask(
@@ -308,7 +326,9 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
             .filter(|loaded| matches!(loaded.found, Found::Failed(_)))
             .count();
         self.stats.failed_keys.add(failed as u64);
-        batch.certificate = batch.certificate.or(before);
+        // A position in a log that this node does not follow means nothing to it.
+        let certified = batch.certificate.filter(|_| node.0.log.is_some());
+        batch.certificate = certified.or(before);
         Ok(batch)
     }
 

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::read::{Attempt, Landing};
-use super::search::Finding;
 use super::{Answer, Cache, Mode, Options, Shared};
 use crate::error::{GetError, GetErrorKind};
-use crate::flight::{Leader, Role};
+use crate::flight::{Leader, Role, Waiter};
 use crate::key::Key;
-use crate::node::Access;
 
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     /// Answers many look-ups, in the order of the keys; duplicates are looked up once.
@@ -59,13 +57,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             .collect()
     }
 
-    pub(super) async fn read_missing(
+    async fn read_missing(
         self: &Arc<Self>,
         keys: &[&K],
         options: Options,
     ) -> Vec<Result<Answer<V>, GetError>> {
         let started = self.node.0.clock.now();
-        if self.node.is_shut_down() || self.mode() != Mode::Cache || options != Options::default() {
+        if self.node.is_shut_down() || self.mode() != Mode::Cache {
             return join_all(keys.iter().map(|key| self.read(key, options))).await;
         }
         let attempt = match self.attempt(started, options).await {
@@ -73,10 +71,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
         };
         self.stats.memory_misses.add(keys.len() as u64);
-        let (mut waiters, mut leaders) = (Vec::with_capacity(keys.len()), Vec::new());
+        if options.only_if_cached || !self.loader.has_source() {
+            return self.read_cached_many(keys, &attempt).await;
+        }
+        let (mut steps, mut leaders) = (Vec::with_capacity(keys.len()), Vec::new());
         for key in keys {
-            if self.stand_in_at_once(key, &attempt).is_some() {
-                waiters.push(None);
+            let ready = self
+                .hit_after_poll(key, options)
+                .map(Ok)
+                .or_else(|| self.stand_in_at_once(key, &attempt));
+            if let Some(answer) = ready {
+                steps.push(Step::Answered(answer));
                 continue;
             }
             match self
@@ -84,61 +89,64 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 .join_or_lead(key, self.oldest_to_join(&attempt))
             {
                 Role::Waiter(waiter) => {
-                    self.stats.joined.add(1);
-                    waiters.push(Some((waiter, true)));
+                    self.join(key, &attempt);
+                    steps.push(Step::Waits(waiter, true));
                 }
                 Role::Leader(leader) => {
-                    waiters.push(Some((leader.waiter(), false)));
+                    steps.push(Step::Waits(leader.waiter(), false));
                     leaders.push(leader);
                 }
             }
         }
+        // What this call leads is on its way before it waits for anybody.
         self.take_off_many(leaders, &attempt).await;
-        let waits = keys
-            .iter()
-            .zip(waiters)
-            .map(|(key, waiter)| self.conclude(key, &attempt, waiter, None));
+        let attempt = &attempt;
+        let waits = keys.iter().zip(steps).map(|(key, step)| async move {
+            match step {
+                Step::Answered(answer) => answer,
+                Step::Waits(waiter, joined) => {
+                    self.conclude(key, attempt, Some((waiter, joined)), None)
+                        .await
+                }
+            }
+        });
         join_all(waits).await
     }
 
-    pub(super) async fn take_off_many(
+    async fn take_off_many(
         self: &Arc<Self>,
         leaders: Vec<Leader<K, Landing<V>>>,
         attempt: &Attempt,
     ) {
-        let Some(remote) = self.usable_remote(attempt) else {
-            for leader in leaders {
-                self.go_on(leader, attempt, Finding::Unknown, None);
-            }
-            return;
-        };
-        if leaders.is_empty() {
-            return;
-        }
-        let names: Vec<String> = leaders
-            .iter()
-            .map(|leader| self.space.cell(leader.key()))
-            .collect();
-        let read_as = self.node.0.knowledge.cursor();
-        let started = self.node.0.clock.now();
-        let cells = remote
-            .call(&self.node, &attempt.budget, Access::Read, |remote| {
-                remote.get_many(&names)
-            })
-            .await;
-        let took = self.node.0.clock.now().since(started);
-        let cells = cells.unwrap_or_default();
-        let known = !cells.is_empty();
-        let mut cells = cells.into_iter();
-        for leader in leaders {
-            let finding = match cells.next() {
-                Some(cell) => self.read_cell(leader.key(), &attempt.policy, cell, read_as.as_ref()),
-                None => Finding::Unknown,
-            };
-            if known {
-                self.count_search(&finding, took);
-            }
+        let keys: Vec<&K> = leaders.iter().map(Leader::key).collect();
+        let findings = self.search_many(&keys, attempt).await;
+        for (leader, finding) in leaders.into_iter().zip(findings) {
             self.go_on(leader, attempt, finding, None);
         }
     }
+
+    async fn read_cached_many(
+        self: &Arc<Self>,
+        keys: &[&K],
+        attempt: &Attempt,
+    ) -> Vec<Result<Answer<V>, GetError>> {
+        let findings = self.search_many(keys, attempt).await;
+        keys.iter()
+            .zip(findings)
+            .map(|(key, finding)| {
+                let cached = self.answer_cached(key, attempt, finding);
+                if attempt.options.only_if_cached {
+                    return cached;
+                }
+                cached.or_else(|error| self.nothing_to_ask(error))
+            })
+            .collect()
+    }
+}
+
+/// How far the answer to one key is.
+enum Step<V> {
+    Answered(Result<Answer<V>, GetError>),
+    /// With its flight, and whether another caller leads that.
+    Waits(Waiter<Landing<V>>, bool),
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::answer::Freshness;
-use super::lease::Job;
+use super::lead::Job;
 use super::load::{OwnLoad, Priority};
 use super::search::{Finding, stale_of};
 use super::{Answer, Cache, Mode, Options, Shared, Tier, Trail};
@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::flight::{Leader, Role, Waiter};
 use crate::key::Key;
 use crate::memory::Slot;
-use crate::node::{Budget, Guarded};
+use crate::node::Budget;
 use crate::policy::Policy;
 use crate::ports::Tick;
 
@@ -26,6 +26,8 @@ pub(super) struct Landing<V> {
     pub(super) outcome: Result<Landed<V>, GetError>,
     /// What the remote tier had, though it may only stand in.
     pub(super) stale: Option<Arc<Slot<V>>>,
+    /// Its load waited behind those of customers.
+    pub(super) is_background: bool,
 }
 
 /// A value that was found.
@@ -56,15 +58,17 @@ impl<V> Clone for Landing<V> {
         Self {
             outcome: self.outcome.clone(),
             stale: self.stale.clone(),
+            is_background: self.is_background,
         }
     }
 }
 
 impl<V> Landing<V> {
-    pub(super) const fn failed(error: GetError, stale: Option<Arc<Slot<V>>>) -> Self {
+    pub(super) fn failed(error: GetError, stale: Option<Arc<Slot<V>>>, priority: Priority) -> Self {
         Self {
             outcome: Err(error),
             stale,
+            is_background: priority == Priority::Background,
         }
     }
 
@@ -72,6 +76,7 @@ impl<V> Landing<V> {
         Self {
             outcome: Ok(landed),
             stale: None,
+            is_background: false,
         }
     }
 }
@@ -110,13 +115,29 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return self.read_past(key, own).await;
         }
         let attempt = self.attempt(started, options).await?;
-        if options.freshness != Freshness::Usual
-            && self.is_tracked()
-            && let Some(answer) = Cache(Arc::clone(self)).hit(key, Options::default())
-        {
+        if let Some(answer) = self.hit_after_poll(key, options) {
             return Ok(answer);
         }
+        if options.only_if_cached {
+            return self.read_cached(key, &attempt).await;
+        }
+        if own.is_none() && !self.loader.has_source() {
+            let cached = self.read_cached(key, &attempt).await;
+            return cached.or_else(|error| self.nothing_to_ask(error));
+        }
         self.conclude(key, &attempt, None, own).await
+    }
+
+    /// What memory has, for a caller who insisted on a poll that has been made now.
+    pub(super) fn hit_after_poll(self: &Arc<Self>, key: &K, options: Options) -> Option<Answer<V>> {
+        let insisted = matches!(
+            options.freshness,
+            Freshness::Validated | Freshness::MaxAge(_)
+        );
+        if !insisted || !self.is_tracked() {
+            return None;
+        }
+        Cache(Arc::clone(self)).hit(key, Options::default())
     }
 
     pub(super) async fn attempt(
@@ -125,8 +146,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         options: Options,
     ) -> Result<Attempt, GetError> {
         let policy = self.policy();
+        self.node.await_first_poll(policy.soft_deadline).await;
         let since = match options.freshness {
-            Freshness::Usual => None,
+            // A load that is sent from now on is current by itself.
+            Freshness::Usual | Freshness::Reloaded => None,
             Freshness::Validated => Some(started),
             Freshness::MaxAge(most) => Some(started.before(most)),
         };
@@ -138,13 +161,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         {
             return Err(GetError::new(GetErrorKind::NotCurrent));
         }
-        let budget = Arc::new(
-            self.node
-                .0
-                .remote
-                .as_ref()
-                .map_or_else(Budget::empty, Guarded::budget),
-        );
+        let budget = Arc::new(self.new_budget());
         let epoch = self.node.0.knowledge.observe().epoch;
         Ok(Attempt {
             options,
@@ -170,38 +187,52 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             {
                 return answer;
             }
-            let (flight, joined) = match waiter.take() {
-                Some(flight) => flight,
+            let is_over = self.now_since(attempt) >= attempt.policy.hard_deadline;
+            if waiter.is_none() && is_over {
+                let stand_in = self.stand_in(key, attempt, None);
+                return self.give_up(attempt, stand_in, GetError::new(GetErrorKind::Deadline));
+            }
+            let (flight, joined, found) = match waiter.take() {
+                Some((flight, joined)) => (flight, joined, None),
                 None => self.depart(key, attempt, &mut own).await,
             };
-            let stand_in = self.stand_in(key, attempt, None);
-            let Some(left) = self.time_left(attempt, stand_in.is_some()) else {
-                return self.give_up(attempt, stand_in, GetError::new(GetErrorKind::Deadline));
-            };
             let background = flight.another();
-            let Some(landing) = self.node.within(left, flight).await else {
-                self.report_when_done(background);
+            let Some(landing) = self.wait_for(key, attempt, flight, found.as_deref()).await else {
+                // One who leaves tells, not all who had joined.
+                if !joined {
+                    self.report_when_done(background);
+                }
+                let stand_in = self.stand_in(key, attempt, found.as_deref());
                 return self.give_up(attempt, stand_in, GetError::new(GetErrorKind::Deadline));
             };
             // An abandoned flight: somebody has to lead, perhaps this caller.
             let Some(landing) = landing else { continue };
             match landing.outcome {
-                Ok(landed) if landed.is_accepted || attempt.epoch <= landed.sent_epoch => {
+                Ok(landed) if self.suits(attempt, &landed) => {
                     return Ok(self.landed_answer(attempt, landed, joined));
                 }
                 Ok(_) => {}
                 Err(error) if error.is_final() => return Err(error),
+                // There may be room for a customer where there was none for a refresh.
+                Err(error) if landing.is_background && joined && is_overload(&error) => {
+                    last_error = error;
+                }
                 Err(error) => {
                     let found = landing.stale.as_deref();
                     let stand_in = self.stand_in(key, attempt, found);
-                    if stand_in.is_some() || !matches!(error.kind(), GetErrorKind::NotCached) {
-                        return self.give_up(attempt, stand_in, error);
-                    }
-                    last_error = error;
+                    return self.give_up(attempt, stand_in, error);
                 }
             }
         }
         Err(last_error)
+    }
+
+    /// Whether a caller may have what its flight brought (rule R5).
+    fn suits(&self, attempt: &Attempt, landed: &Landed<V>) -> bool {
+        if self.must_load(attempt.options) {
+            return landed.tier == Tier::Source && landed.current_at >= attempt.started;
+        }
+        landed.is_accepted || attempt.epoch <= landed.sent_epoch
     }
 
     /// Joins the flight of the key, or leads one through the remote tier and sends it on its way.
@@ -210,17 +241,18 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         key: &K,
         attempt: &Attempt,
         own: &mut Option<OwnLoad<V>>,
-    ) -> (Waiter<Landing<V>>, bool) {
+    ) -> (Waiter<Landing<V>>, bool, Option<Arc<Slot<V>>>) {
         match self.flights.join_or_lead(key, self.oldest_to_join(attempt)) {
             Role::Waiter(waiter) => {
-                self.stats.joined.add(1);
-                (waiter, true)
+                self.join(key, attempt);
+                (waiter, true, None)
             }
             Role::Leader(leader) => {
                 let waiter = leader.waiter();
                 let finding = self.search(key, attempt).await;
+                let found = stale_of(&finding);
                 self.go_on(leader, attempt, finding, own.take());
-                (waiter, false)
+                (waiter, false, found)
             }
         }
     }
@@ -243,7 +275,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 let landed = self.land_opened(&key, &attempt.policy, &opened);
                 leader.complete(Landing::landed(landed));
                 if let Some(cold) = opened.slot.cold() {
-                    self.refresh(&key, cold.id);
+                    self.refresh(&key, cold.id, None);
                 }
                 return;
             }
@@ -255,20 +287,96 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             | Finding::Failed
             | Finding::Unknown => {}
         }
-        if attempt.options.only_if_cached {
-            let stale = stale_of(&finding);
-            return leader.complete(Landing::failed(
-                GetError::new(GetErrorKind::NotCached),
-                stale,
-            ));
+        if let Some(slot) = stale_of(&finding) {
+            self.keep_to_stand_in(&key, &attempt.policy, &slot);
         }
         let job = Job {
             policy: Arc::clone(&attempt.policy),
             budget: Arc::clone(&attempt.budget),
-            priority: Priority::Customer,
+            priority: if attempt.options.is_background {
+                Priority::Background
+            } else {
+                Priority::Customer
+            },
+            must_load: self.must_load(attempt.options),
         };
         self.node
             .spawn(async move { shared.load(leader, finding, job, own).await });
+    }
+
+    /// Counts that a caller joined a load, and lets it go before those that nobody waits for.
+    pub(super) fn join(&self, key: &K, attempt: &Attempt) {
+        self.stats.joined.add(1);
+        if !attempt.options.is_background {
+            self.loader.promote(key);
+        }
+    }
+
+    /// What the tiers have, without a load.
+    pub(super) async fn read_cached(
+        self: &Arc<Self>,
+        key: &K,
+        attempt: &Attempt,
+    ) -> Result<Answer<V>, GetError> {
+        let finding = self.search(key, attempt).await;
+        self.answer_cached(key, attempt, finding)
+    }
+
+    pub(super) fn answer_cached(
+        &self,
+        key: &K,
+        attempt: &Attempt,
+        finding: Finding<V>,
+    ) -> Result<Answer<V>, GetError> {
+        let stale = match finding {
+            Finding::Current(opened) => {
+                let landed = self.land_opened(key, &attempt.policy, &opened);
+                return Ok(self.landed_answer(attempt, landed, false));
+            }
+            Finding::PastFresh(opened) if self.is_tracked() => {
+                let landed = self.land_opened(key, &attempt.policy, &opened);
+                return Ok(self.landed_answer(attempt, landed, false));
+            }
+            other @ (Finding::PastFresh(_)
+            | Finding::Replaceable(..)
+            | Finding::Unanchored(_)
+            | Finding::Missing
+            | Finding::Leased
+            | Finding::Failed
+            | Finding::Unknown) => stale_of(&other),
+        };
+        // Stale values are for when nothing better can be had.
+        let stand_in = if self.is_cut_off() {
+            self.stand_in(key, attempt, stale.as_deref())
+        } else {
+            None
+        };
+        stand_in
+            .map(|answer| self.count_stale(answer))
+            .ok_or_else(|| GetError::new(GetErrorKind::NotCached))
+    }
+
+    /// Where nothing is cached and there is nobody to ask, there is nothing.
+    pub(super) fn nothing_to_ask(&self, error: GetError) -> Result<Answer<V>, GetError> {
+        if error.kind() != GetErrorKind::NotCached {
+            return Err(error);
+        }
+        self.stats.absent_answers.add(1);
+        let trail = Trail {
+            tier: Tier::Memory,
+            stale: false,
+            collapsed: false,
+            stored: false,
+            searched_remote: self.node.0.remote.is_some(),
+            age: Duration::ZERO,
+        };
+        Ok(Answer::new(None, trail))
+    }
+
+    /// Whether what is in the tiers can not be known to be current.
+    fn is_cut_off(&self) -> bool {
+        let knowledge = &self.node.0.knowledge;
+        !knowledge.anchors(knowledge.observe(), self.node.0.clock.now())
     }
 
     /// A stale value at once, where asking the source again is not due yet.
@@ -295,7 +403,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         attempt: &Attempt,
         found: Option<&Slot<V>>,
     ) -> Option<Answer<V>> {
-        if attempt.policy.strict || attempt.options.freshness != Freshness::Usual {
+        if insists(attempt) {
             return None;
         }
         let now = self.node.0.clock.now();
@@ -313,14 +421,21 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         stand_in: Option<Answer<V>>,
         error: GetError,
     ) -> Result<Answer<V>, GetError> {
-        let insists = attempt.policy.strict || attempt.options.freshness != Freshness::Usual;
-        match stand_in {
-            Some(answer) => Ok(self.count_stale(answer)),
-            None if insists && error.kind() == GetErrorKind::Source => {
-                Err(error.because(GetErrorKind::NotCurrent))
-            }
-            None => Err(error),
+        if let Some(answer) = stand_in {
+            return Ok(self.count_stale(answer));
         }
+        let is_away = match error.kind() {
+            GetErrorKind::Source => attempt.options.freshness != Freshness::Reloaded,
+            GetErrorKind::Deadline => self.is_cut_off(),
+            GetErrorKind::Overloaded { .. }
+            | GetErrorKind::NotCurrent
+            | GetErrorKind::NotCached
+            | GetErrorKind::ShutDown => false,
+        };
+        if is_away && insists(attempt) {
+            return Err(error.because(GetErrorKind::NotCurrent));
+        }
+        Err(error)
     }
 
     pub(super) fn count_stale(&self, answer: Answer<V>) -> Answer<V> {
@@ -353,21 +468,46 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         Answer::new(landed.value, trail)
     }
 
-    /// How long this caller still waits; nothing when its time is over.
-    pub(super) fn time_left(&self, attempt: &Attempt, has_stand_in: bool) -> Option<Duration> {
+    /// Waits for a flight up to the soft deadline where a stale value is at hand by then, or where
+    /// it is in vain; else up to the hard one.
+    async fn wait_for(
+        &self,
+        key: &K,
+        attempt: &Attempt,
+        mut flight: Waiter<Landing<V>>,
+        found: Option<&Slot<V>>,
+    ) -> Option<Option<Landing<V>>> {
         let policy = &attempt.policy;
-        let deadline = if has_stand_in {
-            policy.soft_deadline.min(policy.hard_deadline)
-        } else {
-            policy.hard_deadline
-        };
-        let passed = self.node.0.clock.now().since(attempt.started);
-        deadline.checked_sub(passed).filter(|left| !left.is_zero())
+        let soft = policy.soft_deadline.min(policy.hard_deadline);
+        let left = soft.saturating_sub(self.now_since(attempt));
+        let landing = self.node.within(left, &mut flight).await;
+        // Who insists shall not wait for long for a database that is away.
+        let is_hopeless = insists(attempt) && self.is_cut_off();
+        if landing.is_some() || is_hopeless || self.stand_in(key, attempt, found).is_some() {
+            return landing;
+        }
+        let left = policy.hard_deadline.saturating_sub(self.now_since(attempt));
+        self.node.within(left, flight).await
+    }
+
+    fn now_since(&self, attempt: &Attempt) -> Duration {
+        self.node.0.clock.now().since(attempt.started)
+    }
+
+    /// Whether only a load can answer: the caller wants one, or insists where nothing in a tier
+    /// can be validated.
+    pub(super) fn must_load(&self, options: Options) -> bool {
+        match options.freshness {
+            Freshness::Usual => false,
+            Freshness::Validated | Freshness::MaxAge(_) => !self.is_tracked(),
+            Freshness::Reloaded => true,
+        }
     }
 
     /// A load must have been sent at or after this to be joined (rule R5).
     pub(super) fn oldest_to_join(&self, attempt: &Attempt) -> u64 {
         match attempt.options.freshness {
+            Freshness::Reloaded => attempt.started.as_nanos(),
             // Without a log only a load sent after the call began is known to be current.
             Freshness::Validated | Freshness::MaxAge(_) if !self.is_tracked() => {
                 attempt.started.as_nanos()
@@ -389,4 +529,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             }
         });
     }
+}
+
+/// Whether the caller or the entity takes no stale value.
+fn insists(attempt: &Attempt) -> bool {
+    attempt.policy.strict || attempt.options.freshness != Freshness::Usual
+}
+
+fn is_overload(error: &GetError) -> bool {
+    matches!(error.kind(), GetErrorKind::Overloaded { .. })
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::answer::Freshness;
 use super::fill::Opened;
 use super::read::{Attempt, Landed};
 use super::{Shared, Tier};
@@ -24,7 +23,7 @@ pub(super) enum Finding<V> {
     PastFresh(Opened<V>),
     /// Bytes that must go: an entry that was refused, or no entry at all.
     Replaceable(Bytes, Option<Opened<V>>),
-    /// An entry that can not be judged, because this node is not anchored.
+    /// An entry that is not known to be current, because this node is not anchored.
     Unanchored(Opened<V>),
     /// Nothing.
     Missing,
@@ -39,9 +38,7 @@ pub(super) enum Finding<V> {
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     /// Asks the remote tier for a key.
     pub(super) async fn search(&self, key: &K, attempt: &Attempt) -> Finding<V> {
-        // Without a log nothing in the remote tier can be validated.
-        let must_load = !self.is_tracked() && attempt.options.freshness != Freshness::Usual;
-        if must_load {
+        if self.must_load(attempt.options) {
             return Finding::Unknown;
         }
         self.search_remote(key, &attempt.policy, &attempt.budget)
@@ -54,9 +51,11 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         policy: &Policy,
         budget: &Budget,
     ) -> Finding<V> {
-        let remote = match &self.node.0.remote {
-            Some(remote) if policy.placement.in_remote() && self.codec.is_some() => remote,
-            _ => return Finding::Unknown,
+        let Some(remote) = self
+            .usable_remote(policy)
+            .filter(|remote| remote.allows_reads())
+        else {
+            return Finding::Unknown;
         };
         let name = self.space.cell(key);
         let read_as = self.node.0.knowledge.cursor();
@@ -73,12 +72,43 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         finding
     }
 
-    pub(super) fn usable_remote(&self, attempt: &Attempt) -> Option<&Guarded> {
-        let remote = self.node.0.remote.as_ref()?;
-        (attempt.policy.placement.in_remote() && self.codec.is_some()).then_some(remote)
+    /// Asks the remote tier for many keys at once.
+    pub(super) async fn search_many(&self, keys: &[&K], attempt: &Attempt) -> Vec<Finding<V>> {
+        let policy = &attempt.policy;
+        let remote = self
+            .usable_remote(policy)
+            .filter(|remote| remote.allows_reads() && !keys.is_empty());
+        let Some(remote) = remote.filter(|_| !self.must_load(attempt.options)) else {
+            return keys.iter().map(|_| Finding::Unknown).collect();
+        };
+        let names: Vec<String> = keys.iter().map(|key| self.space.cell(*key)).collect();
+        let read_as = self.node.0.knowledge.cursor();
+        let started = self.node.0.clock.now();
+        let cells = remote
+            .call(&self.node, &attempt.budget, Access::Read, |remote| {
+                remote.get_many(&names)
+            })
+            .await;
+        let took = self.node.0.clock.now().since(started);
+        let Some(cells) = cells.filter(|cells| cells.len() == keys.len()) else {
+            self.stats.remote_failures.add(1);
+            return keys.iter().map(|_| Finding::Unknown).collect();
+        };
+        let findings = keys.iter().zip(cells).map(|(key, cell)| {
+            let finding = self.read_cell(key, policy, cell, read_as.as_ref());
+            self.count_search(&finding, took);
+            finding
+        });
+        findings.collect()
     }
 
-    pub(super) fn count_search(&self, finding: &Finding<V>, took: Duration) {
+    /// The remote tier, where the entity's values go there.
+    pub(super) fn usable_remote(&self, policy: &Policy) -> Option<&Guarded> {
+        let remote = self.node.0.remote.as_ref()?;
+        (policy.placement.in_remote() && self.codec.is_some()).then_some(remote)
+    }
+
+    fn count_search(&self, finding: &Finding<V>, took: Duration) {
         match finding {
             Finding::Current(_) | Finding::PastFresh(_) => {
                 self.stats.remote_hits.add(1);
@@ -114,14 +144,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             self.stats.undecodable.add(1);
             return Finding::Replaceable(cell, None);
         };
+        let now = self.node.0.clock.now();
+        let observed = self.node.0.knowledge.observe();
+        let is_anchored = self.node.0.knowledge.anchors(observed, now);
+        // A node that is cut off can not bring anything better than what may stand in.
+        if !is_anchored && opened.leaves_stale {
+            return Finding::Unanchored(opened);
+        }
         if !opened.is_accepted {
             let stale = opened.leaves_stale.then_some(opened);
             return Finding::Replaceable(cell, stale);
-        }
-        let now = self.node.0.clock.now();
-        let observed = self.node.0.knowledge.observe();
-        if !self.node.0.knowledge.anchors(observed, now) {
-            return Finding::Unanchored(opened);
         }
         let is_fresh = opened
             .slot

@@ -142,8 +142,17 @@ impl Knowledge {
         now.since(observed.fresh_at) <= self.bound
     }
 
-    /// The position of the last poll, with its log.
+    /// What this node has seen of its log: nothing yet, where it knows the log by an own write only.
     pub(crate) fn cursor(&self) -> Option<Certificate> {
+        let known = self.read();
+        Some(Certificate {
+            incarnation: known.incarnation?,
+            position: known.cursor.clone().unwrap_or_else(Position::nothing),
+        })
+    }
+
+    /// Where the next poll continues; nothing before the first history.
+    pub(crate) fn followed_to(&self) -> Option<Certificate> {
         let known = self.read();
         Some(Certificate {
             incarnation: known.incarnation?,
@@ -151,7 +160,7 @@ impl Knowledge {
         })
     }
 
-    /// Up to where the log was compacted when last heard of.
+    /// The log that is followed.
     pub(crate) fn incarnation(&self) -> Option<Incarnation> {
         self.read().incarnation
     }
@@ -170,6 +179,10 @@ impl Knowledge {
     /// Takes in what a poll brought that was sent at `sent_at` (rule R7 is the caller's).
     pub(crate) fn apply_poll(&self, poll: &Poll, sent_at: Tick) {
         let mut known = self.write();
+        if known.cursor.is_none() || known.incarnation != Some(poll.incarnation) {
+            // Everything was forgotten while the answer was on its way: it continues nothing.
+            return;
+        }
         let is_news = known.apply(poll);
         let overfull = known.len() > MOST_DEPS;
         if overfull {
@@ -186,6 +199,15 @@ impl Knowledge {
     pub(crate) fn apply_history(&self, history: &History, sent_at: Tick) {
         let mut known = self.write();
         let mut unseen = std::mem::take(&mut *known);
+        let is_contradicted = unseen.cursor.is_none()
+            && unseen
+                .incarnation
+                .is_some_and(|own| own != history.poll.incarnation);
+        if is_contradicted {
+            // An own write is of another log. Which one is newer shows the next history, which
+            // will be asked for after that write.
+            return;
+        }
         if unseen.incarnation == Some(history.poll.incarnation) {
             // What this node committed itself and the history does not show yet.
             unseen.forget_all_before(history.poll.position.clone());
@@ -213,15 +235,23 @@ impl Knowledge {
     /// Takes in a change that this node itself committed, before the write returns (rule R8).
     pub(crate) fn own_write(&self, written: Written, changes: &[Change]) {
         let mut known = self.write();
-        if known.incarnation != Some(written.incarnation) {
-            return;
+        let is_other_log = known.incarnation != Some(written.incarnation);
+        if is_other_log {
+            // Nothing is known of that log but this write, which its history may not show yet.
+            *known = Known {
+                incarnation: Some(written.incarnation),
+                ..Known::default()
+            };
         }
         let cursor = known.cursor.clone();
         for change in changes {
-            known.note(change, |xids| xids.add(written.xid, cursor.as_ref()));
+            known.note(change, |xids| xids.add(written.xid, &cursor));
         }
         drop(known);
         self.published.changed();
+        if is_other_log {
+            self.published.distrust();
+        }
     }
 
     /// Writes changes to the log of one process; returns the transaction that they became.
@@ -231,7 +261,7 @@ impl Knowledge {
         let xid = known.cursor.as_ref()?.xmax();
         let cursor = Position::log_id(xid);
         for change in changes {
-            known.note(change, |xids| xids.add(xid, Some(&cursor)));
+            known.note(change, |xids| xids.add(xid, [&cursor]));
         }
         if known.len() > MOST_DEPS {
             known.forget_all_before(cursor.clone());
@@ -303,10 +333,9 @@ impl Known {
                         .is_some_and(|xids| !xids.covered_by(position))
                 })
         };
-        let matched = self
-            .patterns
-            .iter()
-            .any(|(pattern, xids)| glob_matches(pattern, own.name()) && !xids.covered_by(position));
+        let matched = self.patterns.iter().any(|(pattern, xids)| {
+            pattern_matches(pattern, entity, key, &own) && !xids.covered_by(position)
+        });
         if matched || changed_in(&self.forgotten) {
             Verdict::Refused(Refusal::Forgotten)
         } else if changed_in(&self.expired) {
@@ -319,10 +348,12 @@ impl Known {
     /// Whether anything is different now.
     fn apply(&mut self, poll: &Poll) -> bool {
         let mut is_news = !poll.changes.is_empty();
+        let before = self.cursor.replace(poll.position.clone());
         for (xid, change) in &poll.changes {
-            self.note(change, |xids| xids.add(*xid, Some(&poll.position)));
+            self.note(change, |xids| {
+                xids.add(*xid, before.iter().chain([&poll.position]));
+            });
         }
-        self.cursor = Some(poll.position.clone());
         if poll.floor != self.log_floor {
             self.log_floor.clone_from(&poll.floor);
             self.fold();
@@ -387,6 +418,17 @@ impl Known {
     }
 }
 
+/// `entity:glob` is about the keys of an entity, any other glob about whole deps.
+fn pattern_matches(pattern: &str, entity: &str, key: &str, own: &Dep) -> bool {
+    let of_entity = pattern
+        .strip_prefix(entity)
+        .and_then(|rest| rest.strip_prefix(':'));
+    match of_entity {
+        Some(glob) => glob_matches(glob, key),
+        None => glob_matches(pattern, own.name()),
+    }
+}
+
 /// A `*` at either end stands for anything; elsewhere it is itself.
 fn glob_matches(pattern: &str, name: &str) -> bool {
     let (open_start, rest) = pattern
@@ -402,3 +444,6 @@ fn glob_matches(pattern: &str, name: &str) -> bool {
         (true, true) => name.contains(middle),
     }
 }
+
+#[cfg(test)]
+mod tests;

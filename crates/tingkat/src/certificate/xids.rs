@@ -29,18 +29,23 @@ impl Xids {
             && self.cut.as_ref().is_none_or(|cut| position.contains(cut))
     }
 
-    /// Adds one. `cursor` is what the node has seen of the log; what it covers may be cut off.
-    pub(crate) fn add(&mut self, xid: u64, cursor: Option<&Position>) {
+    /// Adds one. `seen` are positions up to which the node knows the log, the oldest first; what
+    /// they cover may be cut off.
+    ///
+    /// The oldest that makes room is taken: a load that was sent before this node heard of the
+    /// newest change contains the position before it, and must not be refused for what it saw.
+    pub(crate) fn add<'a>(&mut self, xid: u64, seen: impl IntoIterator<Item = &'a Position>) {
         if self.recent.contains(&xid) {
             return;
         }
         self.recent.push(xid);
-        if self.recent.len() > MOST_RECENT
-            && let Some(cursor) = cursor
-        {
-            // Cursors only grow, so the newer one has seen what the older cut had seen.
-            self.recent.retain(|&xid| !cursor.covers(xid));
-            self.cut = Some(Box::new(cursor.clone()));
+        for position in seen {
+            if self.recent.len() <= MOST_RECENT {
+                break;
+            }
+            // Positions only grow, so the newer one has seen what the older cut had seen.
+            self.recent.retain(|&xid| !position.covers(xid));
+            self.cut = Some(Box::new(position.clone()));
         }
         if self.recent.len() > MOST_OWN {
             let newest = self.recent.drain(..).max().unwrap_or(0);
@@ -91,8 +96,8 @@ mod tests {
     #[test]
     fn a_gap_is_not_covered_by_a_newer_neighbour() {
         let mut xids = Xids::default();
-        xids.add(100, None);
-        xids.add(105, None);
+        xids.add(100, []);
+        xids.add(105, []);
         assert!(!xids.covered_by(&position(100, 110, &[100])));
         assert!(xids.covered_by(&position(101, 110, &[])));
     }
@@ -102,14 +107,38 @@ mod tests {
         let mut xids = Xids::default();
         let cursor = position(50, 50, &[]);
         for xid in 40..49 {
-            xids.add(xid, Some(&cursor));
+            xids.add(xid, [&cursor]);
         }
-        xids.add(60, Some(&cursor));
+        xids.add(60, [&cursor]);
         for xid in 30..39 {
-            xids.add(xid, Some(&cursor));
+            xids.add(xid, [&cursor]);
         }
         assert!(!xids.covered_by(&position(55, 55, &[])));
         assert!(xids.covered_by(&position(61, 61, &[])));
+    }
+
+    #[test]
+    fn the_ninth_change_does_not_refuse_a_load_that_saw_it_before_the_poll() {
+        let mut xids = Xids::default();
+        let (before, poll) = (position(49, 49, &[]), position(60, 60, &[]));
+        for xid in (40..48).chain([50]) {
+            xids.add(xid, [&before, &poll]);
+        }
+        assert!(xids.covered_by(&position(55, 55, &[])));
+        assert!(!xids.covered_by(&position(50, 50, &[])));
+        assert!(!xids.covered_by(&position(47, 55, &[47])));
+    }
+
+    #[test]
+    fn more_changes_in_one_poll_than_a_list_holds_are_cut_at_the_poll() {
+        let mut xids = Xids::default();
+        let (before, poll) = (position(40, 40, &[]), position(60, 60, &[]));
+        for xid in 40..50 {
+            xids.add(xid, [&before, &poll]);
+        }
+        assert!(xids.recent.len() <= MOST_RECENT);
+        assert!(!xids.covered_by(&position(49, 49, &[])));
+        assert!(xids.covered_by(&position(60, 60, &[])));
     }
 
     /// A position as the set of what it has seen, among the transactions below 40.
@@ -120,8 +149,9 @@ mod tests {
     }
 
     prop_compose! {
+        /// As PostgreSQL tells them: the newest below `xmax` has ended.
         fn positions()(xmax in 1_u64..40, holes in prop::collection::btree_set(1_u64..40, 0..6)) -> Position {
-            let xip: Vec<u64> = holes.into_iter().filter(|&xid| xid < xmax).collect();
+            let xip: Vec<u64> = holes.into_iter().filter(|&xid| xid + 1 < xmax).collect();
             let xmin = xip.first().copied().unwrap_or(xmax);
             Position::snapshot(xmin, xmax, xip).unwrap()
         }
@@ -153,11 +183,12 @@ mod tests {
             let mut all = BTreeSet::new();
             let mut cursor: Option<Position> = None;
             for (xid, step, fold) in steps {
+                let before = cursor.clone();
                 // A node's cursor only grows.
                 if cursor.as_ref().is_none_or(|cursor| step.contains(cursor)) {
                     cursor = Some(step);
                 }
-                xids.add(xid, cursor.as_ref());
+                xids.add(xid, before.iter().chain(&cursor));
                 all.insert(xid);
                 if fold && let Some(cursor) = &cursor {
                     xids.fold(cursor);
@@ -176,7 +207,7 @@ mod tests {
         ) {
             let mut xids = Xids::default();
             for &xid in &changes {
-                xids.add(xid, None);
+                xids.add(xid, []);
             }
             prop_assert_eq!(xids.covered_by(&load), changes.is_subset(&seen(&load)));
         }

@@ -1,0 +1,201 @@
+//! A memory hit beside the bare tables: `cargo bench -p tingkat --bench hit`.
+//!
+//! 100,000 `String` keys, 400-byte values, Zipf 0.99, everything in memory, the same hasher and
+//! capacity for the bare table. First criterion's own figures, then ratios from interleaved rounds:
+//! the machine may be shared, so only what was measured side by side is compared.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark measures real time, prints, and stops at a surprise"
+)]
+
+mod workload;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use foyer_memory::{Cache as Foyer, CacheBuilder as FoyerBuilder};
+use futures::FutureExt as _;
+use moka::future::Cache as MokaFuture;
+use moka::sync::Cache as MokaSync;
+use quick_cache::sync::Cache as QuickCache;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use tingkat::clock::SystemClock;
+use tingkat::ports::{Clock as _, Loaded};
+use tingkat::{Cache, Policy};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const KEYS: usize = 100_000;
+const VALUE_BYTES: usize = 400;
+const CAPACITY: u64 = 256 << 20;
+const ROUND: usize = 400_000;
+const ROUNDS: usize = 15;
+
+type Value = Arc<Vec<u8>>;
+
+/// One way to look a key up; tells whether it was there.
+type LookUp = Arc<dyn Fn(&String) -> bool + Send + Sync>;
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<String, Value> for ByBytes {
+    fn weight(&self, key: &String, value: &Value) -> u64 {
+        (key.len() + value.len()) as u64
+    }
+}
+
+fn value() -> Value {
+    Arc::new(vec![7; VALUE_BYTES])
+}
+
+fn quick(keys: &[String]) -> LookUp {
+    let table = bare_table();
+    keys.iter()
+        .for_each(|key| table.insert(key.clone(), value()));
+    Arc::new(move |key| black_box(table.get(key)).is_some())
+}
+
+fn quick_with_clock(keys: &[String]) -> LookUp {
+    let table = bare_table();
+    keys.iter()
+        .for_each(|key| table.insert(key.clone(), value()));
+    Arc::new(move |key| {
+        black_box(SystemClock.coarse());
+        black_box(table.get(key)).is_some()
+    })
+}
+
+fn bare_table() -> QuickCache<String, Value, ByBytes> {
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(KEYS)
+        .weight_capacity(CAPACITY)
+        .hot_allocation(0.9)
+        .ghost_allocation(1.0)
+        .build()
+        .expect("the options are complete");
+    QuickCache::with_options(
+        options,
+        ByBytes,
+        DefaultHashBuilder::default(),
+        Default::default(),
+    )
+}
+
+fn ours(keys: &[String]) -> LookUp {
+    let policy = Policy {
+        memory_bytes: CAPACITY,
+        ..Policy::default()
+    };
+    let cache: Cache<String, Vec<u8>> = Cache::builder("bench")
+        .policy(policy)
+        .load(|_key| async { Ok(Loaded::value(vec![7; VALUE_BYTES])) })
+        .build();
+    let runtime = runtime();
+    for chunk in keys.chunks(1_000) {
+        let answers = runtime.block_on(cache.get_many(chunk));
+        assert!(answers.iter().all(Result::is_ok));
+    }
+    Arc::new(move |key| black_box(cache.get(key).now_or_never()).is_some())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+fn moka_sync(keys: &[String]) -> LookUp {
+    let table = MokaSync::builder()
+        .max_capacity(CAPACITY)
+        .weigher(|_, v: &Value| v.len() as u32)
+        .build();
+    keys.iter()
+        .for_each(|key| table.insert(key.clone(), value()));
+    table.run_pending_tasks();
+    Arc::new(move |key| black_box(table.get(key)).is_some())
+}
+
+fn moka_future(keys: &[String]) -> LookUp {
+    let table = MokaFuture::builder()
+        .max_capacity(CAPACITY)
+        .weigher(|_, v: &Value| v.len() as u32)
+        .build();
+    runtime().block_on(async {
+        for key in keys {
+            table.insert(key.clone(), value()).await;
+        }
+        table.run_pending_tasks().await;
+    });
+    Arc::new(move |key| black_box(table.get(key).now_or_never()).flatten().is_some())
+}
+
+fn foyer(keys: &[String]) -> LookUp {
+    let table: Foyer<String, Value> = FoyerBuilder::new(CAPACITY as usize)
+        .with_weighter(|_: &String, v: &Value| v.len())
+        .build();
+    keys.iter().for_each(|key| {
+        table.insert(key.clone(), value());
+    });
+    Arc::new(move |key| black_box(table.get(key)).is_some())
+}
+
+fn run(look_up: &LookUp, keys: &[String], picks: &[u32], threads: usize) -> Duration {
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let picks = &picks[thread * picks.len() / threads..];
+            scope.spawn(move || {
+                let found = picks
+                    .iter()
+                    .take(ROUND)
+                    .filter(|&&pick| look_up(&keys[pick as usize]))
+                    .count();
+                assert_eq!(found, ROUND.min(picks.len()), "everything is in memory");
+            });
+        }
+    });
+    started.elapsed()
+}
+
+fn main() {
+    let keys: Vec<String> = (0..KEYS).map(|n| format!("product-{n:07}")).collect();
+    let picks = workload::zipf(KEYS, 0.99, ROUND * 2, 42);
+    let contenders: Vec<(&str, LookUp)> = vec![
+        ("quick_cache, bare", quick(&keys)),
+        ("quick_cache + coarse clock", quick_with_clock(&keys)),
+        ("tingkat Cache::get", ours(&keys)),
+        ("moka sync, bare", moka_sync(&keys)),
+        ("moka future, bare", moka_future(&keys)),
+        ("foyer, bare", foyer(&keys)),
+    ];
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut group = criterion.benchmark_group("memory hit");
+    group.throughput(Throughput::Elements(1));
+    for (name, look_up) in &contenders {
+        let mut next = picks.iter().cycle();
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| look_up(&keys[*next.next().expect("a cycle has no end") as usize]));
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+    for threads in [1, 2] {
+        workload::ratios(
+            &format!("memory hit, {threads} thread(s), ns per look-up"),
+            ROUNDS,
+            ROUND,
+            &contenders,
+            |look_up| run(look_up, &keys, &picks, threads),
+        );
+    }
+}

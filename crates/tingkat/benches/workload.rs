@@ -1,0 +1,88 @@
+//! What the benchmarks share: keys by popularity, and ratios from interleaved rounds.
+#![allow(dead_code, missing_docs, reason = "each benchmark uses a part")]
+
+use std::time::Duration;
+
+/// Picks among `keys` by Zipf's law with the given exponent, the same for the same seed.
+pub(crate) fn zipf(keys: usize, exponent: f64, picks: usize, seed: u64) -> Vec<u32> {
+    let mut cumulative = Vec::with_capacity(keys);
+    let mut sum = 0.0;
+    for rank in 1..=keys {
+        sum += 1.0 / (rank as f64).powf(exponent);
+        cumulative.push(sum);
+    }
+    // Popularity says nothing about the place of a key.
+    let mut places: Vec<u32> = (0..keys as u32).collect();
+    let mut random = Random(seed);
+    for at in (1..keys).rev() {
+        places.swap(at, random.below(at as u64 + 1) as usize);
+    }
+    (0..picks)
+        .map(|_| {
+            let point = random.unit() * sum;
+            places[cumulative
+                .partition_point(|&edge| edge < point)
+                .min(keys - 1)]
+        })
+        .collect()
+}
+
+/// splitmix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.bits() % limit
+    }
+
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Runs the contenders in turn, round after round, and prints each one's median beside the first's.
+pub(crate) fn ratios<C>(
+    title: &str,
+    rounds: usize,
+    operations: usize,
+    contenders: &[(&str, C)],
+    mut run: impl FnMut(&C) -> Duration,
+) -> Vec<f64> {
+    let mut times: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
+    for _ in 0..rounds {
+        for (place, (_, contender)) in contenders.iter().enumerate() {
+            times[place].push(run(contender).as_nanos() as f64 / operations as f64);
+        }
+    }
+    println!("\n{title} (median of {rounds} interleaved rounds)");
+    let mut found = Vec::new();
+    for (place, (name, _)) in contenders.iter().enumerate() {
+        // Within one round the machine was about the same for all.
+        let ratio = median(
+            times[place]
+                .iter()
+                .zip(&times[0])
+                .map(|(own, first)| own / first)
+                .collect(),
+        );
+        println!(
+            "  {name:<34} {:>10.1}   {ratio:>6.2} x",
+            median(times[place].clone())
+        );
+        found.push(ratio);
+    }
+    found
+}
+
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}

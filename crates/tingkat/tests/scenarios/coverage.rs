@@ -1,0 +1,133 @@
+//! Every scenario is shown, or declared inapplicable.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// The numbers of the scenario list, as ranges; the list has gaps.
+const SCENARIOS: &[(u32, u32)] = &[
+    (1, 13),
+    (15, 26),
+    (28, 30),
+    (32, 36),
+    (38, 41),
+    (43, 43),
+    (45, 49),
+    (51, 53),
+    (55, 59),
+    (61, 66),
+    (68, 69),
+    (71, 78),
+    (80, 82),
+    (84, 88),
+    (90, 96),
+    (98, 98),
+    (100, 103),
+    (105, 108),
+    (110, 112),
+    (114, 118),
+    (120, 121),
+    (123, 127),
+    (129, 134),
+    (136, 145),
+    (147, 148),
+    (151, 151),
+    (153, 154),
+    (156, 157),
+    (159, 162),
+    (164, 164),
+];
+
+const MOST_INAPPLICABLE: usize = 20;
+
+fn sources() -> Vec<(String, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut sources: Vec<(String, String)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    sources.sort();
+    sources
+}
+
+/// The numbers after `word` in doc comments that begin with it: `/// Scenarios 22, 23.`
+fn numbers_after(text: &str, comment: &str, words: &[&str]) -> Vec<u32> {
+    text.lines()
+        .filter_map(|line| line.trim_start().strip_prefix(comment))
+        .filter_map(|line| words.iter().find_map(|word| line.strip_prefix(word)))
+        .flat_map(|rest| {
+            let list = rest
+                .find(|next: char| !(next.is_ascii_digit() || next == ',' || next == ' '))
+                .map_or(rest, |end| &rest[..end]);
+            list.split(',')
+                .filter_map(|number| number.trim().parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+#[test]
+fn every_scenario_is_shown_or_declared_inapplicable() {
+    let valid: BTreeSet<u32> = SCENARIOS
+        .iter()
+        .flat_map(|&(first, last)| first..=last)
+        .collect();
+    let (mut shown, mut inapplicable) = (BTreeSet::new(), BTreeSet::new());
+    for (name, text) in sources() {
+        for number in numbers_after(&text, "/// ", &["Scenario ", "Scenarios "]) {
+            assert!(valid.contains(&number), "{name}: no scenario {number}");
+            shown.insert(number);
+        }
+        for number in numbers_after(&text, "//! ", &["Not applicable: "]) {
+            assert!(valid.contains(&number), "{name}: no scenario {number}");
+            assert!(inapplicable.insert(number), "{number} is declared twice");
+        }
+    }
+    let both: Vec<_> = shown.intersection(&inapplicable).collect();
+    assert!(both.is_empty(), "shown and declared inapplicable: {both:?}");
+    assert!(inapplicable.len() <= MOST_INAPPLICABLE, "{inapplicable:?}");
+    let missing: Vec<_> = valid
+        .iter()
+        .filter(|number| !shown.contains(number) && !inapplicable.contains(number))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "neither shown nor declared: {missing:?}"
+    );
+}
+
+/// Every numbered comment stands before a test, so that deleting a test uncovers its numbers.
+#[test]
+fn every_number_belongs_to_a_test() {
+    for (name, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            if !line.starts_with("/// Scenario") {
+                continue;
+            }
+            let after = lines[index..]
+                .iter()
+                .find(|line| !line.starts_with("///"))
+                .unwrap();
+            assert!(
+                after.starts_with("#[tokio::test") || after.starts_with("#[test]"),
+                "{name}:{}: {line}",
+                index + 1
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_are_read_up_to_the_first_other_character() {
+    let text = "/// Scenarios 22, 23. In 5 s.\n//! Scenario 9.\n    /// Scenario 24: x\n";
+    assert_eq!(
+        numbers_after(text, "/// ", &["Scenario ", "Scenarios "]),
+        [22, 23, 24]
+    );
+}

@@ -1,0 +1,293 @@
+//! K. Events, counters, lifecycle.
+
+use tingkat::certificate::{Change, ChangeKind, Dep};
+use tingkat::{Mode, Node, Policy};
+use tingkat_testkit::fakes::Mood;
+
+use crate::stage::{Stage, hop, key, ms, product, still};
+
+/// Scenario 129.
+#[tokio::test(start_paused = true)]
+async fn counters_match_what_was_done() {
+    let stage = Stage::new();
+    let shop = stage.plan().without_log().open().await;
+    let stats = shop.cache.stats();
+    for _ in 0..5 {
+        shop.version().await;
+    }
+    shop.version_of("none").await;
+    shop.version_of("none").await;
+    assert_eq!(stats.memory_misses.get(), 2);
+    assert_eq!(stats.memory_hits.get(), 5);
+    assert_eq!(stats.remote_misses.get(), 2);
+    assert_eq!(stats.loaded_keys.get(), 2);
+    assert_eq!(stats.absent_answers.get(), 2);
+    hop(5).await;
+    assert_eq!(stats.fills.get(), 2);
+    let other = stage.plan().without_log().open().await;
+    other.version().await;
+    assert_eq!(other.cache.stats().remote_hits.get(), 1);
+    shop.cache.insert(&key(), product("7", 2)).await.unwrap();
+    shop.cache.forget(&"none".to_owned()).await.unwrap();
+    assert_eq!(shop.events.count("Forgot"), 2);
+    hop(3_600_001).await;
+    stage.source.switch.set(Mood::Failing);
+    for _ in 0..3 {
+        assert!(shop.look().await.trail().stale);
+    }
+    assert_eq!(stats.stale_answers.get(), 3);
+    assert_eq!(stats.failed_keys.get(), 1);
+    assert_eq!(shop.events.count("LoadFailed"), 1);
+    assert_eq!(shop.events.count("ServedStale"), 3);
+}
+
+/// Scenario 129. A batch counts what it counts one by one.
+#[tokio::test(start_paused = true)]
+async fn counters_of_a_batch_match_too() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    let keys: Vec<String> = ["7", "8", "7", "9"].map(str::to_owned).into();
+    shop.cache.get_many(&keys).await;
+    let stats = shop.cache.stats();
+    assert_eq!(stats.memory_misses.get(), 3);
+    assert_eq!(stats.loaded_keys.get(), 3);
+    assert_eq!(stats.batches.get(), 1);
+    assert_eq!(stats.loads_queued.get(), 0);
+    assert_eq!(stats.loads_running.get(), 0);
+    shop.cache.expire(&key()).await.unwrap();
+    stage.source.switch.set(Mood::Failing);
+    for _ in 0..2 {
+        shop.cache.get_many(&keys[..1]).await;
+    }
+    assert_eq!(shop.events.count("ServedStale"), 2);
+    assert_eq!(stats.stale_answers.get(), 2);
+}
+
+/// Scenario 130.
+#[tokio::test(start_paused = true)]
+async fn a_stale_answer_is_marked_counted_and_told() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    shop.version().await;
+    shop.cache.expire(&key()).await.unwrap();
+    stage.source.switch.set(Mood::Failing);
+    let answer = shop.look().await;
+    assert!(answer.trail().stale);
+    assert_eq!(shop.cache.stats().stale_answers.get(), 1);
+    assert_eq!(shop.cache.stats().memory_hits.get(), 0);
+    assert!(
+        shop.events
+            .all()
+            .iter()
+            .any(|event| event.contains("ServedStale") && event.contains("product"))
+    );
+}
+
+/// Scenario 131.
+#[tokio::test(start_paused = true)]
+async fn forgetting_is_told_though_redis_is_away() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    shop.redis.cut();
+    shop.cache.forget(&key()).await.unwrap();
+    shop.cache.forget_tag("state:SGR").await.unwrap();
+    assert_eq!(shop.events.count("Forgot { dep: \"product:7\" }"), 1);
+    assert_eq!(shop.events.count("Forgot { dep: \"state:SGR\" }"), 1);
+}
+
+/// Scenario 132.
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_panics_breaks_nothing_and_the_next_one_hears() {
+    let stage = Stage::new();
+    let shop = stage
+        .plan()
+        .tune(|node| node.on_event(|event| panic!("heard {event:?}")))
+        .open()
+        .await;
+    shop.version().await;
+    shop.cache.forget(&key()).await.unwrap();
+    assert_eq!(shop.version().await, Some(1));
+    assert_eq!(shop.events.count("Forgot"), 1);
+}
+
+/// Scenario 134. The engine logs next to nothing and tells events instead: those of a cache name
+/// its entity; which process it is, is the subscriber's to say.
+#[tokio::test(start_paused = true)]
+async fn events_of_a_cache_name_its_entity() {
+    let stage = Stage::new();
+    let policy = Policy {
+        max_value_bytes: 1,
+        ..still()
+    };
+    let shop = stage.node_with(policy).await;
+    shop.version().await;
+    shop.cache.expire(&key()).await.unwrap();
+    stage.source.switch.set(Mood::Failing);
+    let _ = shop.try_look().await;
+    stage.source.switch.cut();
+    let _ = shop.cache.get(&"8".to_owned()).await;
+    let told = shop.events.all();
+    assert!(told.len() >= 4, "{told:?}");
+    for event in told.iter().filter(|event| !event.starts_with("Forgot")) {
+        assert!(event.contains("entity: \"product\""), "{event}");
+    }
+}
+
+/// Scenario 136. Counters are per entity: there is no label that a key could widen.
+#[tokio::test(start_paused = true)]
+async fn statistics_are_per_entity_whatever_the_keys() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    let _category = stage.plan().name("category");
+    for n in 0..1_000 {
+        shop.version_of(&format!("key-{n}")).await;
+    }
+    let caches = shop.node.registry().all();
+    assert_eq!(caches.len(), 1);
+    assert_eq!(caches[0].stats().loaded_keys.get(), 1_000);
+    assert!(
+        shop.events
+            .all()
+            .iter()
+            .all(|event| !event.contains("key-"))
+    );
+}
+
+/// Scenario 137. A cache that may use the remote tier can not be built without an encoding: its
+/// builder asks for `Serialize`, and one without keeps its values in memory.
+#[test]
+fn a_cache_that_uses_redis_has_an_encoding_by_its_type() {
+    fn builds<V: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static>() {
+        let _ = tingkat::Cache::<u64, V>::builder("checked by the compiler");
+    }
+    builds::<u32>();
+}
+
+/// Scenario 138.
+#[tokio::test(start_paused = true)]
+async fn caches_of_one_node_share_no_entries() {
+    let stage = Stage::new();
+    let node = Node::builder()
+        .remote(std::sync::Arc::new(stage.redis.handle()))
+        .build();
+    let build = |name: &'static str, schema| {
+        tingkat::Cache::<String, u64>::builder(name)
+            .node(&node)
+            .schema(schema)
+            .build()
+    };
+    let (a, b, c) = (build("a", 1), build("b", 1), build("a", 2));
+    for (cache, value) in [(&a, 1), (&b, 2), (&c, 3)] {
+        cache.insert(&key(), value).await.unwrap();
+    }
+    for (cache, value) in [(&a, 1), (&b, 2), (&c, 3)] {
+        assert_eq!(cache.get(&key()).await.unwrap().as_deref(), Some(&value));
+    }
+    assert_eq!(stage.redis.cells().len(), 3);
+    assert_eq!(node.registry().all().len(), 3);
+}
+
+/// The registry does not keep a cache alive, and finds those that live by their entity.
+#[tokio::test(start_paused = true)]
+async fn the_registry_lists_the_caches_that_live() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    let passing = tingkat::Cache::<u64, u64>::builder("passing")
+        .node(&shop.node)
+        .build();
+    assert!(shop.node.registry().find("passing").is_some());
+    drop(passing);
+    assert!(shop.node.registry().find("passing").is_none());
+    let product = shop.node.registry().find("product").unwrap();
+    shop.version().await;
+    assert_eq!(product.entries(), 1);
+    assert_eq!(product.keys(10), ["7"]);
+    product.forget(vec!["7".to_owned()]).await.unwrap();
+    assert_eq!(product.inspect("7"), Ok(None));
+}
+
+/// Shadow: answers from the source, counts what the cache would have said otherwise.
+#[tokio::test(start_paused = true)]
+async fn shadow_mode_counts_differences_and_answers_the_truth() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    shop.version().await;
+    hop(5).await;
+    shop.cache.set_mode(Mode::Shadow);
+    assert_eq!(shop.version().await, Some(1));
+    let stats = shop.cache.stats();
+    assert_eq!(stats.differences.get(), 0);
+    stage.database.write_silently("product", "7", 2);
+    assert_eq!(shop.version().await, Some(2));
+    assert_eq!(stats.differences.get(), 1);
+    assert_eq!(shop.events.count("Differed"), 1);
+    assert_eq!(shop.version().await, Some(2));
+    assert_eq!(stats.differences.get(), 1);
+    let other = stage.node().await;
+    other.cache.set_mode(Mode::Shadow);
+    assert_eq!(other.version().await, Some(2));
+    assert_eq!(
+        other.cache.stats().differences.get(),
+        1,
+        "Redis would have said 1"
+    );
+}
+
+/// Shadow: what the cache would refuse, or is about to hear of, is no difference.
+#[tokio::test(start_paused = true)]
+async fn shadow_mode_does_not_count_what_is_within_the_promise() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    shop.version().await;
+    hop(5).await;
+    shop.cache.set_mode(Mode::Shadow);
+    stage.write(2);
+    assert_eq!(
+        shop.version().await,
+        Some(2),
+        "the poll has not brought it yet"
+    );
+    hop(150).await;
+    stage.write(3);
+    hop(150).await;
+    assert_eq!(shop.version().await, Some(3), "the poll has brought it");
+    assert_eq!(shop.cache.stats().differences.get(), 0);
+}
+
+/// Modes change at run time, and the tiers are as good as before afterwards.
+#[tokio::test(start_paused = true)]
+async fn a_cache_comes_back_from_bypass_without_showing_the_past() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    shop.version().await;
+    shop.cache.set_mode(Mode::Bypass);
+    stage.write(2);
+    hop(150).await;
+    shop.cache.set_mode(Mode::Cache);
+    assert_eq!(shop.version().await, Some(2));
+    let registry = shop.node.registry().find("product").unwrap();
+    registry.set_mode(Mode::Shadow);
+    assert_eq!(shop.cache.mode(), Mode::Shadow);
+}
+
+/// The state of the feed is told when it changes, not with every poll.
+#[tokio::test(start_paused = true)]
+async fn the_feed_is_told_once_when_it_goes_and_once_when_it_comes() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    assert!(shop.node.feed().unwrap().poll_age.unwrap() <= ms(100));
+    shop.log.switch.set(Mood::Failing);
+    hop(3_000).await;
+    assert_eq!(shop.events.count("Feed { is_up: false"), 1);
+    assert!(shop.node.feed().unwrap().poll_age.unwrap() >= ms(3_000));
+    shop.log.switch.restore();
+    hop(200).await;
+    assert_eq!(shop.events.count("Feed { is_up: true"), 1);
+    let change = Change {
+        dep: Dep::everything(),
+        kind: ChangeKind::Forget,
+    };
+    let written = stage.database.write("x", "y", 1);
+    shop.node.committed(written, &[change]);
+    assert!(shop.node.feed().unwrap().deps >= 1);
+}

@@ -1,0 +1,36 @@
+//! The behaviours that the engine must show, over fakes in paused time; one module per section of
+//! the scenario list, and modules for what the list leaves out.
+//!
+//! Numbers in doc comments are those of the list; `coverage` counts them.
+//!
+//! Not applicable: 7, because a Rust value can not be uninitialised.
+//! Not applicable: 87, because entries have no priorities: S3-FIFO alone decides what goes first.
+//! Not applicable: 133, because there are no plugins; a listener that panics is scenario 132.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod stage;
+
+mod a_contract;
+mod b_stale;
+mod c_deadlines;
+mod coverage;
+mod d_refresh;
+mod e_stampede;
+mod f_tiers;
+mod g_breaker;
+mod h_nodes;
+mod i_recovery;
+mod j_tags;
+mod k_events;
+mod l_memory;
+mod m_protocol;
+mod n_away;
+mod n_many;
+mod n_queue;
+mod n_refusals;
