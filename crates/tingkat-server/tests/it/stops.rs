@@ -32,9 +32,11 @@ impl Held {
         let program = Program::serve(&Folder::new()).with("DATABASE_URL", database.url());
         let node = program.listening().await;
         node.sees("source", "up").await;
-        // A prepared transaction keeps its lock without anybody who has to stay.
-        let lock = "BEGIN; LOCK TABLE postcode; PREPARE TRANSACTION 'held'";
-        database.psql(lock).await.unwrap();
+        // A prepared transaction keeps its lock without anybody who has to stay. Its name is one for
+        // all databases of the server.
+        let name = database.name();
+        let lock = format!("BEGIN; LOCK TABLE postcode; PREPARE TRANSACTION '{name}'");
+        database.psql(&lock).await.unwrap();
 
         let question = Question::postcode(&postcodes()[0]);
         let (target, path) = (Arc::clone(&node.target), question.path.clone());
@@ -61,10 +63,9 @@ impl Held {
     }
 
     async fn release(&self) {
-        self.database
-            .psql("ROLLBACK PREPARED 'held'")
-            .await
-            .unwrap();
+        let name = self.database.name();
+        let release = format!("ROLLBACK PREPARED '{name}'");
+        self.database.psql(&release).await.unwrap();
     }
 
     async fn result(&mut self) -> Result<Answer, AskError> {
@@ -113,20 +114,11 @@ async fn the_second_signal_waits_for_nobody() {
     })
     .await
     .unwrap();
-    let ended = held.node.process.ended().await;
-    assert!(ended.code.is_some(), "{}", ended.stderr);
-    let error = held
-        .request
-        .join_next()
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap_err();
+    let log = held.node.process.log();
+    assert!(log.contains("stopping at once"), "{log}");
+    let error = held.result().await.unwrap_err();
     assert_eq!(error.kind(), AskErrorKind::Unanswered);
-    held.database
-        .psql("ROLLBACK PREPARED 'held'")
-        .await
-        .unwrap();
+    held.release().await;
 }
 
 #[tokio::test]
@@ -144,13 +136,14 @@ async fn no_answer_is_cut_when_a_node_stops_under_load() {
                 asked.question.check(answer).unwrap();
                 answered += 1;
             }
-            // Its connection was idle for the server: it closed before it saw the request.
+            // The server had closed before it saw the request.
             Err(error) if error.kind() == AskErrorKind::Unanswered => unanswered += 1,
             Err(error) => assert_eq!(error.kind(), AskErrorKind::Unreachable, "{error}"),
         }
     }
     assert!(answered >= 3_000, "{answered}");
     assert!(answered < 10_000, "it went on serving");
-    assert!(unanswered <= CALLERS, "{unanswered}");
+    // For each caller at most an idle connection, and one that came when nobody accepted any more.
+    assert!(unanswered <= 2 * CALLERS, "{unanswered}");
     assert_eq!(node.process.ended_within(AT_ONCE).await.code, Some(0));
 }

@@ -201,8 +201,8 @@ impl History {
 
     /// A mark is right while the node is cut from the database, and a bound and a poll after that,
     /// and while loads are hurt. One that was waited for is right as well while another node may
-    /// hold a lease for long, because it was stopped or its Redis is slow; a node's own Redis is
-    /// no excuse.
+    /// hold a lease for long, because it was stopped or its Redis is slow, or while Redis may have
+    /// brought back a lease of the past. A node's own Redis is no excuse.
     fn excuses_mark(&self, read: &Read) -> bool {
         let after = self.true_time(self.bound + self.poll, read.node);
         let has_waited =
@@ -215,8 +215,9 @@ impl History {
 
     fn may_wait_for_lease(&self, read: &Read, after: Duration) -> bool {
         let lease = after + self.lease.mul_f64(1.2);
-        self.has(read, lease, |fault, _| fault.stops_node())
-            || self.has(read, lease, |fault, here| !here && fault.slows_redis())
+        self.has(read, lease, |fault, _| {
+            fault.stops_node() || fault == Fault::RedisRestored
+        }) || self.has(read, lease, |fault, here| !here && fault.slows_redis())
     }
 
     fn check_failure(&self, read: &Read, failed: Failed) -> Option<Violation> {

@@ -107,7 +107,13 @@ pub(crate) fn deliver(world: &Arc<World>, hint: Hint) {
 
 impl Faults {
     async fn strike(self: Arc<Self>, fault: Fault, slot: usize) {
-        let length = self.random.millis(100, 3_000);
+        // Longer than the hard deadline only where a load is to be given up.
+        let longest = if fault == Fault::SourceHanging {
+            8_000
+        } else {
+            3_000
+        };
+        let length = self.random.millis(100, longest);
         match fault {
             Fault::HintsLost | Fault::HintsLate | Fault::HintsRepeated => {
                 // The window itself is what hints look at, so it is known before its end.

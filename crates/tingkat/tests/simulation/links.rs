@@ -15,6 +15,11 @@ use crate::gate::Gate;
 use crate::random::Random;
 use crate::tally::Tally;
 
+/// More changes than this are too many for one poll, and for one history: far fewer than a real
+/// log gives, so that nodes that begin anew with a floor are seen often.
+const MOST_CHANGES: usize = 60;
+const MOST_HISTORY: usize = 400;
+
 /// More changes of one dep than this at once are cut.
 const MOST_RECENT: usize = 8;
 
@@ -182,7 +187,10 @@ impl ChangeLog for LogLink {
         limit: usize,
     ) -> BoxFuture<'a, Result<Poll, LogError>> {
         Box::pin(async move {
-            let poll = self.link.through(self.handle.poll(after, limit)).await?;
+            let poll = self
+                .link
+                .through(self.handle.poll(after, limit.min(MOST_CHANGES)))
+                .await?;
             if is_cut(&poll) {
                 self.tally.add("list cut");
             }
@@ -195,7 +203,10 @@ impl ChangeLog for LogLink {
 
     fn history(&self, limit: usize) -> BoxFuture<'_, Result<History, LogError>> {
         self.tally.add("history");
-        Box::pin(self.link.through(self.handle.history(limit)))
+        Box::pin(
+            self.link
+                .through(self.handle.history(limit.min(MOST_HISTORY))),
+        )
     }
 
     fn replace_incarnation(&self, seen: Incarnation) -> BoxFuture<'_, Result<(), LogError>> {

@@ -21,6 +21,7 @@ mod machine;
 mod plan;
 mod random;
 mod readers;
+mod regressions;
 mod report;
 mod seeds;
 mod source;

@@ -25,7 +25,7 @@ impl Faults {
             Fault::Burst => self.burst().await,
             _ => {
                 let mut transaction = world.database.begin();
-                for _ in 0..70 {
+                for _ in 0..40 {
                     let glob = format!("z{}*", self.random.below(1_000));
                     transaction.change(Dep::of_key("product", &glob), ChangeKind::Pattern);
                 }
@@ -42,7 +42,9 @@ impl Faults {
         let Some(_lock) = world.lock_row(row) else {
             return;
         };
-        for _ in 0..self.random.between(9, 30) {
+        // Some are more than a poll takes.
+        let most = if self.random.chance(20) { 90 } else { 30 };
+        for _ in 0..self.random.between(9, most) {
             world.writes.pass().await;
             let version = world.next_version();
             let written = world.database.write("product", row, version);
