@@ -24,7 +24,7 @@ use foyer_memory::{Cache as Foyer, CacheBuilder as FoyerBuilder};
 use futures::FutureExt as _;
 use moka::future::Cache as MokaFuture;
 use moka::sync::Cache as MokaSync;
-use quick_cache::sync::Cache as QuickCache;
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tingkat::clock::SystemClock;
 use tingkat::ports::{Clock as _, Loaded};
@@ -59,15 +59,17 @@ fn value() -> Value {
 
 fn quick(keys: &[String]) -> LookUp {
     let table = bare_table();
-    keys.iter()
-        .for_each(|key| table.insert(key.clone(), value()));
+    for key in keys {
+        table.insert(key.clone(), value());
+    }
     Arc::new(move |key| black_box(table.get(key)).is_some())
 }
 
 fn quick_with_clock(keys: &[String]) -> LookUp {
     let table = bare_table();
-    keys.iter()
-        .for_each(|key| table.insert(key.clone(), value()));
+    for key in keys {
+        table.insert(key.clone(), value());
+    }
     Arc::new(move |key| {
         black_box(SystemClock.coarse());
         black_box(table.get(key)).is_some()
@@ -86,7 +88,7 @@ fn bare_table() -> QuickCache<String, Value, ByBytes> {
         options,
         ByBytes,
         DefaultHashBuilder::default(),
-        Default::default(),
+        DefaultLifecycle::default(),
     )
 }
 
@@ -119,8 +121,9 @@ fn moka_sync(keys: &[String]) -> LookUp {
         .max_capacity(CAPACITY)
         .weigher(|_, v: &Value| v.len() as u32)
         .build();
-    keys.iter()
-        .for_each(|key| table.insert(key.clone(), value()));
+    for key in keys {
+        table.insert(key.clone(), value());
+    }
     table.run_pending_tasks();
     Arc::new(move |key| black_box(table.get(key)).is_some())
 }
@@ -143,9 +146,9 @@ fn foyer(keys: &[String]) -> LookUp {
     let table: Foyer<String, Value> = FoyerBuilder::new(CAPACITY as usize)
         .with_weighter(|_: &String, v: &Value| v.len())
         .build();
-    keys.iter().for_each(|key| {
+    for key in keys {
         table.insert(key.clone(), value());
-    });
+    }
     Arc::new(move |key| black_box(table.get(key)).is_some())
 }
 

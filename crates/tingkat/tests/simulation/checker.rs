@@ -46,8 +46,8 @@ pub(crate) enum Violation {
 }
 
 impl Violation {
-    /// The key that it is about.
-    pub(crate) const fn key(&self) -> &'static str {
+    /// The read that shows it, if one does.
+    pub(crate) const fn read(&self) -> Option<&Read> {
         match self {
             Self::NeverCommitted { read, .. }
             | Self::TooOld { read, .. }
@@ -55,22 +55,24 @@ impl Violation {
             | Self::Torn { read }
             | Self::MarkedForNothing { read }
             | Self::FailedForNothing { read }
-            | Self::NotConverged { read } => read.key,
+            | Self::NotConverged { read } => Some(read),
+            Self::LoadedTwice { .. } => None,
+        }
+    }
+
+    /// The key that it is about.
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
             Self::LoadedTwice { key, .. } => key,
+            _ => self.read().map_or("", |read| read.key),
         }
     }
 
     /// When it came to light.
-    pub(crate) const fn at(&self) -> Duration {
+    pub(crate) fn at(&self) -> Duration {
         match self {
-            Self::NeverCommitted { read, .. }
-            | Self::TooOld { read, .. }
-            | Self::OwnWriteUnseen { read, .. }
-            | Self::Torn { read }
-            | Self::MarkedForNothing { read }
-            | Self::FailedForNothing { read }
-            | Self::NotConverged { read } => read.end,
             Self::LoadedTwice { at, .. } => *at,
+            _ => self.read().map_or(Duration::ZERO, |read| read.end),
         }
     }
 }
@@ -201,8 +203,8 @@ impl History {
 
     /// A mark is right while the node is cut from the database, and a bound and a poll after that,
     /// and while loads are hurt. One that was waited for is right as well while another node may
-    /// hold a lease for long, because it was stopped or its Redis is slow, or while Redis may have
-    /// brought back a lease of the past. A node's own Redis is no excuse.
+    /// hold a lease for long, because it was stopped or its loads or its Redis are slow, or while
+    /// Redis may have brought back a lease of the past. A node's own Redis is no excuse.
     fn excuses_mark(&self, read: &Read) -> bool {
         let after = self.true_time(self.bound + self.poll, read.node);
         let has_waited =
@@ -216,7 +218,7 @@ impl History {
     fn may_wait_for_lease(&self, read: &Read, after: Duration) -> bool {
         let lease = after + self.lease.mul_f64(1.2);
         self.has(read, lease, |fault, _| {
-            fault.stops_node() || fault == Fault::RedisRestored
+            fault.stops_node() || fault == Fault::RedisRestored || self.hurts_loads(fault)
         }) || self.has(read, lease, |fault, here| !here && fault.slows_redis())
     }
 

@@ -8,6 +8,8 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tingkat::Tier;
+
 use crate::checker::{Violation, check};
 use crate::history::History;
 use crate::plan::BOUND;
@@ -68,7 +70,16 @@ fn describe(seed: u64, history: &History, violations: &[Violation]) -> String {
     }
     let key = first.key();
     let mut events: Vec<(Duration, String)> = Vec::new();
-    for read in history.reads.iter().filter(|read| read.key == key) {
+    let node = first.read().map(|read| read.node);
+    // What other nodes have in memory says little.
+    let of_interest = history.reads.iter().filter(|read| {
+        let is_from_memory = read
+            .seen
+            .as_ref()
+            .is_ok_and(|seen| seen.tier == Tier::Memory);
+        read.key == key && (Some(read.node) == node || !is_from_memory)
+    });
+    for read in of_interest {
         events.push((read.end, read.to_string()));
     }
     for load in history.loads.iter().filter(|load| load.key == key) {
