@@ -329,7 +329,7 @@ impl Drop for Spending<'_> {
 pub(crate) enum Access {
     Read,
     Write,
-    /// Best effort: a server that refuses hints is as good as any other.
+    /// Best effort: a server that refuses it is as good as any other.
     Hint,
 }
 

@@ -84,9 +84,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     pause = self.next_pause(pause);
                     // While the lease lives the caller waits for a load, not for the tier: a look
                     // has a share of its own, and only one that fails ends the wait.
-                    finding = self
-                        .search_remote(key, &job.policy, &remote.budget())
-                        .await;
+                    finding = self.search_remote(key, &job.policy, &remote.budget()).await;
                     continue;
                 }
             };
@@ -100,13 +98,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 })
                 .await;
             finding = match acquired {
-                Some(Acquired::Granted) => return Turn::Load(Lease::Cell(lease)),
                 Some(Acquired::Held(cell)) => {
                     self.read_cell(key, &job.policy, Some(cell), read_as.as_ref())
                 }
-                // The tier may have done it and answered too late: who loads now fills the cell
+                // Without an answer it may be granted all the same: who loads now fills the cell
                 // by this lease if it is there, so that nobody waits for its end.
-                None => return Turn::Load(Lease::Cell(lease)),
+                Some(Acquired::Granted) | None => return Turn::Load(Lease::Cell(lease)),
             };
         }
     }
@@ -236,11 +233,31 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         match filled {
             Some(true) => self.stats.fills.add(1),
             Some(false) => self.stats.fills_rejected.add(1),
-            None => self.stats.remote_failures.add(1),
+            None => {
+                self.stats.remote_failures.add(1);
+                // A server that is full takes no entry, but it lets go of the lease.
+                if matches!(lease, Lease::Cell(_)) {
+                    self.drop_cell(name).await;
+                }
+            }
         }
         if matches!(lease, Lease::Refresh { .. }) {
             self.release(key, lease).await;
         }
+    }
+
+    /// Lets go of a cell, so that nobody waits for it; at worst somebody loads it once more.
+    async fn drop_cell(&self, name: String) {
+        let Some(remote) = &self.node.0.remote else {
+            return;
+        };
+        let (names, budget) = ([name], remote.budget());
+        // The lease ends by itself if this fails.
+        let _ = remote
+            .call(&self.node, &budget, Access::Hint, |remote| {
+                remote.remove(&names)
+            })
+            .await;
     }
 
     /// Writes an entry whatever is there; that ends a lease that somebody holds.
