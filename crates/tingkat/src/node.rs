@@ -273,31 +273,20 @@ impl BreakerCell {
     }
 }
 
-/// What is left of a request's share of the remote tier, in time that passes while at least one of
-/// its calls is under way: calls side by side are paid once.
+/// What is left of a request's share of the remote tier.
 #[derive(Debug)]
-pub(crate) struct Budget(Mutex<Share>);
-
-#[derive(Debug)]
-struct Share {
-    left: Duration,
-    calls: u32,
-    since: Tick,
-}
+pub(crate) struct Budget(Mutex<Duration>);
 
 /// A call under way; the share is charged when it ends, also when nobody waits for it any more.
 struct Spending<'a> {
     budget: &'a Budget,
     clock: &'a dyn Clock,
+    since: Tick,
 }
 
 impl Budget {
     fn new(left: Duration) -> Self {
-        Self(Mutex::new(Share {
-            left,
-            calls: 0,
-            since: NEVER,
-        }))
+        Self(Mutex::new(left))
     }
 
     /// Nothing, where there is no remote tier.
@@ -305,43 +294,33 @@ impl Budget {
         Self::new(Duration::ZERO)
     }
 
-    pub(crate) fn left(&self) -> Duration {
-        self.lock().left
+    /// As much as is left, for what goes on side by side with others of the same request: their
+    /// time passes once.
+    pub(crate) fn share(&self) -> Self {
+        Self::new(*self.lock())
     }
 
     /// Begins a call; how long it may take.
     fn begin<'a>(&'a self, clock: &'a dyn Clock) -> Option<(Duration, Spending<'a>)> {
-        let now = clock.now();
-        let mut share = self.lock();
-        if share.calls == 0 {
-            share.since = now;
-        }
-        let left = share.left.saturating_sub(now.since(share.since));
-        if left.is_zero() {
-            return None;
-        }
-        share.calls += 1;
-        drop(share);
+        let left = *self.lock();
         let spending = Spending {
             budget: self,
             clock,
+            since: clock.now(),
         };
-        Some((left, spending))
+        (!left.is_zero()).then_some((left, spending))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Share> {
+    fn lock(&self) -> MutexGuard<'_, Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Spending<'_> {
     fn drop(&mut self) {
-        let now = self.clock.now();
-        let mut share = self.budget.lock();
-        share.calls -= 1;
-        if share.calls == 0 {
-            share.left = share.left.saturating_sub(now.since(share.since));
-        }
+        let took = self.clock.now().since(self.since);
+        let mut left = self.budget.lock();
+        *left = left.saturating_sub(took);
     }
 }
 
@@ -350,7 +329,7 @@ impl Drop for Spending<'_> {
 pub(crate) enum Access {
     Read,
     Write,
-    /// Best effort: a server that refuses hints is as good as any other.
+    /// Best effort: a server that refuses it is as good as any other.
     Hint,
 }
 
