@@ -181,6 +181,7 @@ impl Feed<'_> {
                 "the poll of the change log did not answer within the staleness bound".to_owned(),
             ),
         };
+        self.node.sweep_if_due();
         let is_up = result.is_ok();
         if is_up {
             feed.answered.fetch_max(number, Ordering::AcqRel);
