@@ -43,6 +43,15 @@ impl Position {
         }
     }
 
+    /// The position that has seen nothing.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            xmin: 0,
+            xmax: 0,
+            xip: Arc::from([]),
+        }
+    }
+
     /// The position with these transactions still under way.
     ///
     /// # Errors
@@ -151,6 +160,30 @@ impl Incarnation {
     /// As 16 bytes.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
+    }
+}
+
+/// A text that names no incarnation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an incarnation: expected 32 hexadecimal digits in small letters, found {found:?}")]
+pub struct IncarnationError {
+    found: String,
+}
+
+impl FromStr for Incarnation {
+    type Err = IncarnationError;
+
+    fn from_str(text: &str) -> Result<Self, IncarnationError> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let wrong = || IncarnationError {
+            found: text.chars().take(80).collect(),
+        };
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(wrong());
+        }
+        u128::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| wrong())
     }
 }
 

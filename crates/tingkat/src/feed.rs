@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-use crate::certificate::{Incarnation, Position};
+use crate::certificate::{Change, Incarnation, Position};
 use crate::error::LogError;
 use crate::event::Event;
 use crate::node::Node;
@@ -201,11 +201,13 @@ impl Feed<'_> {
         let Some(cursor) = knowledge.cursor() else {
             return self.begin(None).await;
         };
+        // Loads that were seen before the poll was sent: it sees what they saw.
+        let loaded_at = knowledge.newest_load();
         let poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
         if poll.incarnation != cursor.incarnation {
             return self.begin(Some("the change log began a new life")).await;
         }
-        if poll.position.xmax() < cursor.position.xmax() {
+        if poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
             self.log.replace_incarnation(poll.incarnation).await?;
             return self.begin(Some("the database went back in time")).await;
         }
@@ -218,13 +220,25 @@ impl Feed<'_> {
             self.node.tell(Event::ColdReset {
                 reason: "too many changes at once",
             });
+            // What is between the two is known to nobody.
+            self.tell_polled(&history.poll.position, &history.poll, &[]);
             return Ok(());
         }
         if has_slept(&cursor.position, &poll) {
             return self.begin(None).await;
         }
         knowledge.apply_poll(&poll, sent_at);
+        self.tell_polled(&cursor.position, &poll, &poll.changes);
         Ok(())
+    }
+
+    fn tell_polled(&self, since: &Position, poll: &Poll, changes: &[(u64, Change)]) {
+        self.node.tell(Event::Polled {
+            incarnation: poll.incarnation,
+            since,
+            position: &poll.position,
+            changes,
+        });
     }
 
     /// Learns all that the log knows; after a cold reset if there is a `reason` for one.
@@ -237,6 +251,14 @@ impl Feed<'_> {
         let (sent_at, strays) = (self.node.0.clock.now(), knowledge.strays());
         let history = self.log.history(crate::certificate::MOST_DEPS).await?;
         knowledge.apply_history(&history, sent_at, strays);
+        let History { poll, .. } = &history;
+        if poll.overflow {
+            self.tell_polled(&poll.position, poll, &[]);
+        } else {
+            // What the log has compacted is not among the changes any more.
+            let since = poll.floor.clone().unwrap_or_else(Position::nothing);
+            self.tell_polled(&since, poll, &poll.changes);
+        }
         Ok(())
     }
 
