@@ -44,7 +44,7 @@ impl Position {
     }
 
     /// The position that has seen nothing.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self {
             xmin: 0,
             xmax: 0,

@@ -181,6 +181,7 @@ impl Feed<'_> {
                 "the poll of the change log did not answer within the staleness bound".to_owned(),
             ),
         };
+        self.node.sweep_if_due();
         let is_up = result.is_ok();
         if is_up {
             feed.answered.fetch_max(number, Ordering::AcqRel);
@@ -200,11 +201,13 @@ impl Feed<'_> {
         let Some(cursor) = knowledge.cursor() else {
             return self.begin(None).await;
         };
+        // Loads that were seen before the poll was sent: it sees what they saw.
+        let loaded_at = knowledge.newest_load();
         let poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
         if poll.incarnation != cursor.incarnation {
             return self.begin(Some("the change log began a new life")).await;
         }
-        if poll.position.xmax() < cursor.position.xmax() {
+        if poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
             self.log.replace_incarnation(poll.incarnation).await?;
             return self.begin(Some("the database went back in time")).await;
         }

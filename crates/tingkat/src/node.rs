@@ -1,7 +1,7 @@
 //! This process as one of several that cache the same store: its clock, its remote tier, what it knows.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use crate::event::{Event, Listeners};
 use crate::ports::{ChangeLog, Clock, Remote, Tick};
 use crate::random::Random;
 use crate::registry::Registry;
+
+/// How often entries that have ended their lives are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// One node; cheap to clone. Every cache belongs to one.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) feed: crate::feed::Pulse,
     /// The first poll came back, well or not, or was given up on.
     has_polled: AtomicBool,
+    /// When the caches are to be swept next.
+    sweep_at: AtomicU64,
 }
 
 /// Sets up a [`Node`].
@@ -114,6 +119,30 @@ impl Node {
         let patience = patience.min(self.0.knowledge.bound());
         self.validate(Tick::from_nanos(1), patience).await;
         self.0.has_polled.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes what has ended its life from all caches, once in a while: whoever loads or polls
+    /// asks for it. What nobody asks for any more would stay until others need its room.
+    pub(crate) fn sweep_if_due(&self) {
+        let now = self.0.clock.now();
+        let due = self.0.sweep_at.load(Ordering::Relaxed);
+        let next = now.after(SWEEP_EVERY).as_nanos();
+        let is_ours = now.as_nanos() >= due
+            && self
+                .0
+                .sweep_at
+                // Relaxed: it decides who sweeps, and nothing else.
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if is_ours && due != 0 {
+            let node = self.clone();
+            self.spawn(async move {
+                for cache in node.registry().all() {
+                    cache.sweep();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -242,6 +271,7 @@ impl Builder {
             lease: self.lease,
             feed: crate::feed::Pulse::new(self.poll_interval),
             has_polled: AtomicBool::new(false),
+            sweep_at: AtomicU64::new(0),
         }));
         crate::feed::start(&node);
         node

@@ -235,6 +235,7 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
         let result = self.ask(node, policy, &wanted, own, certified).await;
         let took = node.0.clock.now().since(sent_at);
         self.stats.load_time.record(took);
+        node.sweep_if_due();
         match result {
             Ok(batch) => {
                 for (answer, loaded) in answers.into_iter().zip(batch.loaded) {
