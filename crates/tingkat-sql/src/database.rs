@@ -137,6 +137,14 @@ impl Database {
         }
     }
 
+    /// The change log (temporary).
+    pub fn change_log(&self) -> Option<Arc<dyn tingkat::ports::ChangeLog>> {
+        match &self.dialect {
+            Dialect::Postgres(_) => None,
+            Dialect::Sqlite(sqlite) => Some(sqlite.log()),
+        }
+    }
+
     /// Waits for the loads under way and closes the connections; later loads fail.
     pub async fn close(&self) {
         match &self.dialect {
@@ -153,7 +161,10 @@ impl Database {
     ) -> Result<Vec<Record>, SourceError> {
         match &self.dialect {
             Dialect::Postgres(postgres) => postgres.fetch(statement, keys).await,
-            Dialect::Sqlite(sqlite) => sqlite.fetch(statement, keys).await,
+            Dialect::Sqlite(sqlite) => sqlite
+                .load(statement, keys)
+                .await
+                .map(|(records, _)| records),
         }
         .map_err(|error| source_error(statement.name, error))
     }
@@ -162,7 +173,7 @@ impl Database {
     async fn tables(&self, wanted: &[String]) -> Result<Vec<Table>, sqlx::Error> {
         let records = match &self.dialect {
             Dialect::Postgres(postgres) => postgres.ask(&TABLE_LIST, wanted).await,
-            Dialect::Sqlite(sqlite) => sqlite.fetch(&TABLE_LIST, Some(wanted)).await,
+            Dialect::Sqlite(sqlite) => sqlite.ask(&TABLE_LIST, wanted).await,
         };
         records?.iter().map(Table::read).collect()
     }
