@@ -145,6 +145,14 @@ impl Database {
         }
     }
 
+    /// Writer (temporary).
+    pub fn product_writer(&self) -> Arc<dyn tingkat_shop::write::ProductWriter> {
+        match &self.dialect {
+            Dialect::Postgres(_) => unimplemented!(),
+            Dialect::Sqlite(sqlite) => sqlite.log(),
+        }
+    }
+
     /// Waits for the loads under way and closes the connections; later loads fail.
     pub async fn close(&self) {
         match &self.dialect {

@@ -20,7 +20,7 @@ use crate::statement::TODAY;
 const OURS: i64 = 0x7467_6b74;
 
 /// In their order; each writes its number as `user_version`.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_store.sql"),
     include_str!("../../migrations/sqlite/0002_changes.sql"),
 ];

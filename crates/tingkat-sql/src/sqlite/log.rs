@@ -170,7 +170,7 @@ impl Log {
         let mut changes = changes(row)?;
         let overflow = changes.len() > limit;
         changes.truncate(limit);
-        if compact::is_due(row.try_get("rows")?, row.try_get("kept")?) {
+        if compact::LIMITS.is_due(row.try_get("rows")?, row.try_get("kept")?) {
             self.compact();
         }
         turn.notes = Some(Followed {
@@ -195,7 +195,7 @@ impl Log {
         }
         let (writer, is_compacting) = (Arc::clone(&self.writer), Arc::clone(&self.is_compacting));
         self.tasks.spawn(async move {
-            if let Err(error) = compact::run(&writer).await {
+            if let Err(error) = compact::run(&writer, compact::LIMITS).await {
                 // Whoever polls after the next change tries again.
                 tracing::warn!(%error, "failed to compact the change log");
             }
