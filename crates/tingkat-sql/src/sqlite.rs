@@ -6,6 +6,7 @@ mod life;
 mod log;
 mod place;
 mod slot;
+mod triggers;
 mod write;
 
 use std::fmt;
@@ -13,20 +14,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::coherence::TriggerReport;
+use crate::database::{Config, Fetched};
+use crate::error::OpenError;
+use crate::record::Record;
+use crate::statement::Statement;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use tingkat::certificate::Certificate;
-
-use crate::database::Config;
-use crate::error::OpenError;
-use crate::record::Record;
-use crate::statement::Statement;
 
 use life::Life;
 use log::{BUSY_FOR, Log};
 use place::{Place, Replaced};
+use write::Writer;
 
 /// More readers than this gain nothing from one file, and each is a thread.
 const MOST_CONNECTIONS: u32 = 16;
@@ -89,19 +90,36 @@ impl Sqlite {
         Arc::clone(&self.log)
     }
 
-    /// The rows of a load, and what it has seen: one transaction reads both.
-    pub(crate) async fn load(
+    /// Writes products; tells what became of the change log, if that is wanted.
+    pub(crate) fn writer(&self, certified: bool) -> Writer {
+        Writer::new(self.log(), certified)
+    }
+
+    /// Which tables report their changes.
+    pub(crate) async fn check_triggers(&self) -> Result<TriggerReport, sqlx::Error> {
+        self.log.place.check().map_err(gone)?;
+        triggers::report(&mut *self.pool.acquire().await?).await
+    }
+
+    /// The rows of a load, and what it has seen, if that is wanted: one transaction reads both.
+    pub(crate) async fn fetch(
         &self,
         statement: &Statement,
         keys: Option<&[String]>,
-    ) -> Result<(Vec<Record>, Certificate), sqlx::Error> {
+        certified: bool,
+    ) -> Result<Fetched, sqlx::Error> {
         self.log.place.check().map_err(gone)?;
+        if !certified {
+            let mut connection = self.pool.acquire().await?;
+            let records = rows(&mut connection, statement, keys).await?;
+            return Ok(Fetched::uncertified(records));
+        }
         let mut transaction = self.pool.begin().await?;
         let certificate = self.log.certificate(&mut transaction).await?;
         let records = rows(&mut transaction, statement, keys).await?;
         // Nothing was written: how it ends does not matter.
         transaction.rollback().await?;
-        Ok((records, certificate))
+        Ok(Fetched::new(certificate, records))
     }
 
     /// The rows that an operator's question gives.

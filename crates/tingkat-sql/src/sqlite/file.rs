@@ -22,8 +22,11 @@ const OURS: i64 = 0x7467_6b74;
 /// In their order; each writes its number as `user_version`.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_store.sql"),
-    include_str!("../../migrations/sqlite/0002_changes.sql"),
+    CHANGES,
 ];
+
+/// The change log and its triggers.
+pub(super) const CHANGES: &str = include_str!("../../migrations/sqlite/0002_changes.sql");
 
 const FILE_STATE: &str = include_str!("../../setup/sqlite/file_state.sql");
 const FILE_ID: &str = include_str!("../../setup/sqlite/file_id.sql");

@@ -1,5 +1,7 @@
 //! Writing a product: what it is now, its change and the rows of the change log in one transaction.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _};
@@ -18,7 +20,20 @@ const READ: &str = include_str!("../../setup/sqlite/write_read.sql");
 const WRITE: &str = include_str!("../../setup/sqlite/write_product.sql");
 const WRITTEN: &str = include_str!("../../setup/sqlite/log_written.sql");
 
-impl ProductWriter for Log {
+/// Writes products into the file.
+pub(crate) struct Writer {
+    log: Arc<Log>,
+    /// Somebody follows the log.
+    certified: bool,
+}
+
+impl Writer {
+    pub(super) const fn new(log: Arc<Log>, certified: bool) -> Self {
+        Self { log, certified }
+    }
+}
+
+impl ProductWriter for Writer {
     fn write<'a>(
         &'a self,
         id: &'a ProductId,
@@ -26,7 +41,15 @@ impl ProductWriter for Log {
     ) -> BoxFuture<'a, Result<Saved, WriteError>> {
         Box::pin(async move {
             patch.check()?;
-            self.save(id, patch).await
+            let saved = self.log.save(id, patch).await?;
+            if self.certified {
+                return Ok(saved);
+            }
+            Ok(Saved {
+                written: None,
+                changes: Vec::new(),
+                ..saved
+            })
         })
     }
 }

@@ -23,4 +23,5 @@ mod sqlite_life;
 mod sqlite_log;
 mod sqlite_migration;
 mod sqlite_nodes;
+mod sqlite_write;
 mod stores;

@@ -43,7 +43,8 @@ impl Shopkeeper {
             })
             .build();
         let shop = Shop::new(&node, database.sources());
-        let writes = ProductWrites::new(&node, &shop.products, database.product_writer());
+        let into = database.product_writer().unwrap();
+        let writes = ProductWrites::new(&node, &shop.products, into);
         Self {
             shop,
             writes,
