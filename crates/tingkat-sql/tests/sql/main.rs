@@ -8,11 +8,15 @@
     reason = "what the tests share is test code, too"
 )]
 
+mod changes;
 mod demo;
 mod dialects;
 mod file;
+mod follower;
 mod install;
+mod lives;
 mod loads;
+mod polls;
 mod postcodes;
 mod postgres;
 mod products;
