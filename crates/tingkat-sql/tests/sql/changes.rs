@@ -1,5 +1,6 @@
 //! Which deps a change of the store writes: computed from the old and the new images of its rows.
 
+use crate::dep_rule::{CASES, ROWS as SHARED_ROWS};
 use crate::stores::Served;
 
 /// The deps that a transaction of these statements writes; it is rolled back.
@@ -190,6 +191,23 @@ async fn every_statement_writes_the_deps_of_the_rule_and_no_others() {
     store.server.psql(ROWS).await.unwrap();
     let mut wrong = Vec::new();
     for (statement, expected) in RULE {
+        let found = written(&store, statement).await;
+        if found != *expected {
+            wrong.push(format!(
+                "{statement}\n  expected {expected:?}\n  found    {found:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The table that the embedded database is held to, word for word.
+#[tokio::test]
+async fn both_dialects_write_the_same_deps() {
+    let store = Served::new().await;
+    store.server.psql(SHARED_ROWS).await.unwrap();
+    let mut wrong = Vec::new();
+    for (statement, expected) in CASES {
         let found = written(&store, statement).await;
         if found != *expected {
             wrong.push(format!(

@@ -1,50 +1,52 @@
-//! A node as far as the change log is concerned: it polls, and remembers where it was.
+//! Following a change log by hand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tingkat::certificate::Position;
-use tingkat::error::LogError;
-use tingkat::ports::{ChangeLog, History, Poll};
+use tingkat::certificate::{ChangeKind, Incarnation, Position};
+use tingkat::ports::{ChangeLog, Poll};
 use tingkat_sql::Database;
 
-/// More than any test writes.
-pub(crate) const LIMIT: usize = 100_000;
-
+/// Where a node would be, with its log.
 pub(crate) struct Follower {
     pub(crate) log: Arc<dyn ChangeLog>,
+    pub(crate) incarnation: Incarnation,
     pub(crate) position: Position,
 }
 
 impl Follower {
-    /// Follows from now on.
-    pub(crate) async fn new(database: &Database) -> Self {
+    /// Begins at the end of the log.
+    pub(crate) async fn of(database: &Database) -> Self {
         let log = database.change_log().unwrap();
-        let position = log.history(LIMIT).await.unwrap().poll.position;
-        Self { log, position }
+        let poll = log.history(500_000).await.unwrap().poll;
+        assert!(!poll.overflow);
+        Self {
+            log,
+            incarnation: poll.incarnation,
+            position: poll.position,
+        }
     }
 
-    pub(crate) async fn poll(&mut self) -> Result<Poll, LogError> {
-        let poll = self.log.poll(&self.position, LIMIT).await?;
+    /// What one poll brings; goes on from there.
+    pub(crate) async fn poll(&mut self) -> Poll {
+        let poll = self.log.poll(&self.position, 50_000).await.unwrap();
+        assert!(!poll.overflow);
         self.position = poll.position.clone();
-        Ok(poll)
+        poll
     }
 
-    /// The deps of the next poll, sorted.
-    pub(crate) async fn news(&mut self) -> Vec<String> {
-        deps(&self.poll().await.unwrap())
+    /// The deps that were forgotten since the last time, in alphabetical order.
+    pub(crate) async fn deps(&mut self) -> Vec<String> {
+        let poll = self.poll().await;
+        assert_eq!(poll.incarnation, self.incarnation);
+        let deps: BTreeSet<String> = poll
+            .changes
+            .into_iter()
+            .map(|(_, change)| {
+                assert_eq!(change.kind, ChangeKind::Forget);
+                change.dep.name().to_owned()
+            })
+            .collect();
+        deps.into_iter().collect()
     }
-
-    pub(crate) async fn history(&self) -> History {
-        self.log.history(LIMIT).await.unwrap()
-    }
-}
-
-pub(crate) fn deps(poll: &Poll) -> Vec<String> {
-    let mut deps: Vec<String> = poll
-        .changes
-        .iter()
-        .map(|(_, change)| change.dep.name().to_owned())
-        .collect();
-    deps.sort();
-    deps
 }

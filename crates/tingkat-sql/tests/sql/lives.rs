@@ -9,7 +9,7 @@ use tingkat_shop::product::{Product, ProductId};
 use tingkat_sql::{CheckErrorKind, Coherence, Database};
 use tingkat_testkit::{Postgres, eventually};
 
-use crate::follower::{Follower, LIMIT};
+use crate::poller::{LIMIT, Poller};
 use crate::stores::{Served, install, open, parsed};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ async fn store(server: &Postgres) -> Database {
 }
 
 /// Polls until the server answers again, as a node does.
-async fn poll_again(node: &mut Follower) -> tingkat::ports::Poll {
+async fn poll_again(node: &mut Poller) -> tingkat::ports::Poll {
     let poll = eventually(SOON, async || {
         node.log.poll(&node.position, LIMIT).await.ok()
     });
@@ -43,7 +43,7 @@ fn one() -> Vec<Wanted<ProductId, Product>> {
 async fn a_clean_restart_goes_on_with_the_same_log() {
     let server = Postgres::start().await.unwrap();
     let database = store(&server).await;
-    let mut node = Follower::new(&database).await;
+    let mut node = Poller::new(&database).await;
     let before = node.poll().await.unwrap().incarnation;
     server
         .psql_in(
@@ -56,14 +56,14 @@ async fn a_clean_restart_goes_on_with_the_same_log() {
     server.restart().await.unwrap();
     let poll = poll_again(&mut node).await;
     assert_eq!(poll.incarnation, before);
-    assert_eq!(crate::follower::deps(&poll), ["product:1"]);
+    assert_eq!(crate::poller::deps(&poll), ["product:1"]);
 }
 
 #[tokio::test]
 async fn a_crash_begins_another_life() {
     let server = Postgres::start().await.unwrap();
     let database = store(&server).await;
-    let mut node = Follower::new(&database).await;
+    let mut node = Poller::new(&database).await;
     let mut lives = vec![node.poll().await.unwrap().incarnation];
 
     // One backend that dies by itself takes all others with it.
@@ -110,7 +110,7 @@ async fn a_load_gives_an_empty_log_its_life() {
         .unwrap();
     let products = store.database.sources().products;
     let batch = products.load(&one()).await.unwrap();
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     assert_eq!(
         batch.certificate.unwrap().incarnation,
         node.poll().await.unwrap().incarnation
@@ -141,7 +141,7 @@ async fn nodes_that_find_an_empty_log_together_agree() {
 async fn a_standby_is_refused_by_name_and_a_promoted_one_begins_another_life() {
     let primary = Postgres::start().await.unwrap();
     let on_primary = store(&primary).await;
-    let mut node = Follower::new(&on_primary).await;
+    let mut node = Poller::new(&on_primary).await;
     let before = node.poll().await.unwrap().incarnation;
     let standby = primary.standby().await.unwrap();
     let database = open(&standby.url("shop")).await;
@@ -178,7 +178,7 @@ async fn a_standby_is_refused_by_name_and_a_promoted_one_begins_another_life() {
 
     primary.kill_immediate().await.unwrap();
     standby.promote().await.unwrap();
-    let mut node = Follower::new(&database).await;
+    let mut node = Poller::new(&database).await;
     let after = node.poll().await.unwrap().incarnation;
     assert_ne!(before, after);
     assert_eq!(
@@ -198,7 +198,7 @@ async fn a_standby_is_refused_by_name_and_a_promoted_one_begins_another_life() {
 async fn a_copy_of_a_database_is_another_log() {
     let server = Postgres::start().await.unwrap();
     let database = store(&server).await;
-    let mut node = Follower::new(&database).await;
+    let mut node = Poller::new(&database).await;
     let original = node.poll().await.unwrap().incarnation;
     database.close().await;
     server
@@ -209,7 +209,7 @@ async fn a_copy_of_a_database_is_another_log() {
     let (one, other) = join(server.psql_in("shop", uuid), server.psql_in("copy", uuid)).await;
     assert_eq!(one.unwrap(), other.unwrap());
     let copy = open(&server.url("copy")).await;
-    let mut node = Follower::new(&copy).await;
+    let mut node = Poller::new(&copy).await;
     assert_ne!(node.poll().await.unwrap().incarnation, original);
 }
 
@@ -223,7 +223,7 @@ async fn a_log_that_tells_of_the_future_begins_another_life() {
     ];
     for restored in RESTORED {
         let store = Served::new().await;
-        let mut node = Follower::new(&store.database).await;
+        let mut node = Poller::new(&store.database).await;
         let before = node.poll().await.unwrap().incarnation;
         store.server.psql(restored).await.unwrap();
         let history = node.history().await;
@@ -243,7 +243,7 @@ async fn a_log_that_tells_of_the_future_begins_another_life() {
 #[tokio::test]
 async fn an_incarnation_is_replaced_once() {
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     store
         .server
         .psql("SELECT tingkat.forget(ARRAY['a'])")

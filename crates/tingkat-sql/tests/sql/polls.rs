@@ -10,7 +10,7 @@ use tingkat::certificate::{Change, ChangeKind, Dep, Position};
 use tingkat::ports::{Batch, Found, Wanted};
 use tingkat_shop::product::{Product, ProductId};
 
-use crate::follower::{Follower, LIMIT, deps};
+use crate::poller::{LIMIT, Poller, deps};
 use crate::stores::{Served, parsed};
 
 async fn connect(store: &Served) -> PgConnection {
@@ -33,7 +33,7 @@ fn stock_of(id: &str) -> sqlx::AssertSqlSafe<String> {
 #[tokio::test]
 async fn a_change_is_told_when_it_is_committed_and_once() {
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let (mut one, mut other) = (connect(&store).await, connect(&store).await);
 
     let mut first = one.begin().await.unwrap();
@@ -53,7 +53,7 @@ async fn a_change_is_told_when_it_is_committed_and_once() {
 #[tokio::test]
 async fn what_is_rolled_back_is_never_told() {
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let mut writer = connect(&store).await;
     let sql = "BEGIN; UPDATE product SET stock_quantity = 0 WHERE id = '1'; ROLLBACK;
         BEGIN; UPDATE product SET stock_quantity = 0 WHERE id = '2';
@@ -69,7 +69,7 @@ async fn what_is_rolled_back_is_never_told() {
 #[tokio::test]
 async fn a_prepared_transaction_is_told_when_it_is_committed() {
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let name = store.server.name();
     let prepare = format!(
         "BEGIN; UPDATE product SET stock_quantity = 0 WHERE id = '1';
@@ -96,7 +96,7 @@ async fn a_long_write_transaction_holds_nobody_up() {
     let mut writer = connect(&store).await;
     let mut long = writer.begin().await.unwrap();
     long.execute(stock_of("1")).await.unwrap();
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     for _ in 0..20 {
         store
             .server
@@ -115,7 +115,7 @@ async fn of_crossing_transactions_nothing_is_missed_and_nothing_doubled() {
     const WRITERS: u32 = 16;
     const TRANSACTIONS: u32 = 60;
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let is_done = Arc::new(AtomicBool::new(false));
     let mut long = connect(&store).await;
     let mut open = long.begin().await.unwrap();
@@ -180,7 +180,7 @@ async fn of_crossing_transactions_nothing_is_missed_and_nothing_doubled() {
 #[tokio::test]
 async fn more_changes_than_the_limit_are_an_overflow() {
     let store = Served::new().await;
-    let node = Follower::new(&store.database).await;
+    let node = Poller::new(&store.database).await;
     let forget = "SELECT tingkat.forget(ARRAY['a', 'b', 'c'])";
     store.server.psql(forget).await.unwrap();
     let all = node.log.poll(&node.position, 3).await.unwrap();
@@ -194,7 +194,7 @@ async fn more_changes_than_the_limit_are_an_overflow() {
 #[tokio::test]
 async fn what_a_node_appends_is_told_to_others_with_its_kind() {
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let changes: Vec<Change> = [
         ("zone:east", ChangeKind::Forget),
         ("zone:east", ChangeKind::Expire),
@@ -225,7 +225,7 @@ async fn a_load_is_certified_by_its_own_snapshot() {
         key: parsed("1"),
         known: None,
     }];
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let before = products.load(&wanted).await.unwrap();
 
     let mut writer = connect(&store).await;
@@ -263,7 +263,7 @@ async fn no_load_shows_less_than_its_certificate_says() {
         .psql("UPDATE product SET stock_quantity = 0 WHERE id = '1'")
         .await
         .unwrap();
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     let is_done = AtomicBool::new(false);
     let writing = async {
         let mut connection = connect(&store).await;
@@ -340,7 +340,7 @@ async fn without_a_log_loads_are_not_certified() {
 #[tokio::test]
 async fn following_costs_one_statement_a_poll() {
     let store = Served::new().await;
-    let mut node = Follower::new(&store.database).await;
+    let mut node = Poller::new(&store.database).await;
     store
         .server
         .psql("CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()")
