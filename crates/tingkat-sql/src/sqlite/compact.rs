@@ -26,7 +26,7 @@ pub(super) struct Limits {
 /// A log has at most about twice as many rows as are kept.
 pub(super) const LIMITS: Limits = Limits {
     slack: 10_000,
-    most_kept: 100_000,
+    most_kept: 50_000,
 };
 
 impl Limits {
