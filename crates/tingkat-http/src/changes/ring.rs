@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(names(ring.after(&mut client)), [""; 0]);
         ring.learn(LIFE, &at(14), &at(15), &[(15, change("c"))]);
         assert_eq!(names(ring.after(&mut client)), ["c"]);
-        assert_eq!(names(ring.after(&mut place(LIFE, at(12)))), ["b", "a"]);
+        assert_eq!(names(ring.after(&mut place(LIFE, at(12)))), ["b", "a", "c"]);
         assert_eq!(names(ring.after(&mut place(LIFE, at(15)))), [""; 0]);
     }
 

@@ -178,7 +178,7 @@ mod tests {
             dep: Dep::new(format!("product:{n}")),
             kind: ChangeKind::Forget,
         };
-        let changes = (0..MOST_IN_EVENT + 1).map(change).collect();
+        let changes = (0..=MOST_IN_EVENT).map(change).collect();
         let text = frame(&News::Changes(changes), Some(&seen()));
         assert_eq!(text.matches("event: changes\n").count(), 2);
         assert_eq!(text.matches("id: ").count(), 1);

@@ -3,12 +3,16 @@
 //! The answer is the product as it is after the write, with the token of the write. Where the
 //! product can not be read back at the moment it is 204, because the write is done all the same.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use tingkat::Options;
@@ -32,16 +36,16 @@ const MEMBERS: &str = "a patch has `stock` or `stock_delta` as a whole number, `
 
 /// What a request may change. A member is there or it is not; it is never null.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default, deserialize_with = "given")]
     stock: Option<i64>,
     #[serde(default, deserialize_with = "given")]
     stock_delta: Option<i64>,
     #[serde(default, deserialize_with = "given")]
-    regular_price: Option<Price>,
+    regular_price: Option<Object<Price>>,
     #[serde(default, deserialize_with = "given")]
-    member_price: Option<Price>,
+    member_price: Option<Object<Price>>,
     #[serde(default, deserialize_with = "given")]
     version: Option<i64>,
 }
@@ -59,6 +63,29 @@ impl From<Price> for Money {
             amount: price.amount,
             currency: price.currency,
         }
+    }
+}
+
+/// An object and nothing else: an array would be taken for the members in their order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        from.deserialize_map(Members(PhantomData)).map(Self)
     }
 }
 
@@ -117,7 +144,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<ProductPatch, Problem> 
         );
         return Err(Problem::new(Code::BodyTooLarge, detail).with("most_bytes", MOST_BYTES));
     };
-    let document: Document = serde_json::from_slice(&bytes).map_err(|error| {
+    let Object(document): Object<Document> = serde_json::from_slice(&bytes).map_err(|error| {
         let found = shortened(&error.to_string());
         match error.classify() {
             Category::Data => Problem::new(Code::PatchInvalid, format!("{found}; {MEMBERS}")),
@@ -137,8 +164,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<ProductPatch, Problem> 
     };
     Ok(ProductPatch {
         stock,
-        regular_price: document.regular_price.map(Money::from),
-        member_price: document.member_price.map(Money::from),
+        regular_price: document.regular_price.map(|Object(price)| price.into()),
+        member_price: document.member_price.map(|Object(price)| price.into()),
         version: document.version,
     })
 }
