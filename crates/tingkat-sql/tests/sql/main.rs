@@ -9,11 +9,19 @@
 )]
 
 mod demo;
+mod dep_rule;
 mod dialects;
 mod file;
+mod follower;
 mod install;
 mod loads;
 mod postcodes;
 mod postgres;
 mod products;
+mod sqlite_deps;
+mod sqlite_life;
+mod sqlite_log;
+mod sqlite_migration;
+mod sqlite_nodes;
+mod sqlite_write;
 mod stores;
