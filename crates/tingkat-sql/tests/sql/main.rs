@@ -8,13 +8,17 @@
     reason = "what the tests share is test code, too"
 )]
 
+mod changes;
 mod demo;
 mod dep_rule;
 mod dialects;
 mod file;
 mod follower;
 mod install;
+mod lives;
 mod loads;
+mod poller;
+mod polls;
 mod postcodes;
 mod postgres;
 mod products;
