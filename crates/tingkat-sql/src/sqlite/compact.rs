@@ -249,6 +249,13 @@ mod tests {
         assert_eq!(log.rows().await.len(), 4);
     }
 
+    #[test]
+    fn a_log_is_compacted_when_it_is_twice_as_long_as_it_was() {
+        let due = |rows, kept| SMALL.is_due(rows, kept);
+        assert!(!due(3, 0) && due(4, 0));
+        assert!(!due(200, 100) && due(201, 100));
+    }
+
     #[tokio::test]
     async fn kinds_are_kept_apart() {
         let mut log = Log::new().await;
