@@ -35,6 +35,18 @@ impl Script {
         script
     }
 
+    /// What it changes is undone, by [`undo`](Self::undo) or because the connection is closed.
+    pub(crate) fn rehearsal() -> Self {
+        let mut script = Self::default();
+        script.push("BEGIN");
+        script
+    }
+
+    /// Ends a rehearsal.
+    pub(crate) fn undo(&mut self) {
+        self.push("ROLLBACK");
+    }
+
     /// For the rest of the transaction.
     pub(crate) fn set_local(&mut self, name: &str, value: &str) -> Result<(), sqlx::Error> {
         let value = literal::text(value)?;
@@ -121,10 +133,13 @@ impl Outcome {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        let rows = self.take_rows(place);
+        rows.into_iter().next().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// The rows of the statement at `place`.
+    pub(crate) fn take_rows(&mut self, place: usize) -> Vec<PgRow> {
         let rows = self.rows.get_mut(place).map(std::mem::take);
         rows.unwrap_or_default()
-            .into_iter()
-            .next()
-            .ok_or(sqlx::Error::RowNotFound)
     }
 }
