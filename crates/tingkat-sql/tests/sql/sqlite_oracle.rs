@@ -80,6 +80,22 @@ async fn all(database: &Database) -> Entries {
     found
 }
 
+/// Most of what there can be, so that most statements find something.
+const ROWS: &str = "
+    INSERT INTO state (code, name, zone) VALUES
+      ('ZZA', 'A', 'west'), ('ZZB', 'B', 'west'), ('ZZC', 'C', 'west');
+    INSERT INTO postcode (code, position, city, state_code) VALUES
+      ('50000', 0, 'a', 'ZZA'), ('50000', 1, 'b', 'ZZA'), ('50001', 0, 'c', 'ZZB');
+    INSERT INTO category (id, slug, name) VALUES ('a', 'a', 'A'), ('b', 'b', 'B');
+    INSERT INTO product (id, sku, slug, name, regular_price, member_price) VALUES
+      ('a', 'A', 'a', 'A', 9, 9), ('b', 'B', 'b', 'B', 9, 9), ('c', 'C', 'c', 'C', 9, 9);
+    INSERT INTO product_category (product_id, category_id) VALUES
+      ('a', 'a'), ('b', 'a'), ('b', 'b');
+    INSERT INTO product_image (product_id, position, url) VALUES ('a', 0, '/a'), ('b', 1, '/b');
+    INSERT INTO product_variant (sku, product_id, name, value, regular_price, member_price) VALUES
+      ('a', 'a', 'size', 'S', 9, 9), ('b', 'b', 'size', 'S', 9, 9);
+";
+
 /// `{i}`, `{j}`, `{k}` stand for one of three names each, `{n}` for a digit.
 const STATEMENTS: &[&str] = &[
     "REPLACE INTO product (id, sku, slug, name, regular_price, member_price) VALUES ('{i}', upper('{j}'), '{k}', 'N{n}', 9, {n})",
@@ -139,7 +155,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         0..10_u8,
     );
     let step = step.prop_map(|(which, names, number)| (which.index(1_000), names, number));
-    prop::collection::vec(step, 1..40)
+    prop::collection::vec(step, 1..50)
 }
 
 async fn run(
@@ -153,6 +169,12 @@ async fn run(
     let database = Database::open(&Url::sqlite(&path), &config())
         .await
         .unwrap();
+    let mut rows = SqliteConnectOptions::new()
+        .filename(&path)
+        .connect()
+        .await
+        .unwrap();
+    rows.execute(ROWS).await.unwrap();
     let mut follower = Follower::of(&database).await;
     let mut connection = options(SqliteConnectOptions::new().filename(&path))
         .connect()
