@@ -127,8 +127,8 @@ const STATEMENTS: &[&str] = &[
 
 /// As above, with foreign keys: a postcode without a state is cached as absent, and by its own name.
 const PLACES: &[&str] = &[
-    "REPLACE INTO postcode (code, position, city, state_code) VALUES ('5000' || {n} % 3, {n} % 2, '{i}', 'ZZ' || upper('{j}'))",
-    "UPDATE OR REPLACE postcode SET code = '5000' || {n} % 3 WHERE city = '{i}'",
+    "REPLACE INTO postcode (code, position, city, state_code) VALUES ('5000' || ({n} % 3), {n} % 2, '{i}', 'ZZ' || upper('{j}'))",
+    "UPDATE OR REPLACE postcode SET code = '5000' || ({n} % 3) WHERE city = '{i}'",
     "UPDATE postcode SET state_code = 'ZZ' || upper('{j}') WHERE city = '{i}'",
     "DELETE FROM postcode WHERE city = '{i}'",
     "INSERT INTO state (code, name, zone) VALUES ('ZZ' || upper('{i}'), 'N', 'west') ON CONFLICT DO UPDATE SET name = 'N{n}'",
@@ -207,7 +207,7 @@ fn block_on(future: impl Future<Output = ()>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_product_changes_in_silence(steps in steps(), has_keys: bool, is_recursive: bool) {
