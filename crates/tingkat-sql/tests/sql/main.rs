@@ -9,6 +9,7 @@
 )]
 
 mod changes;
+mod compactions;
 mod demo;
 mod dep_rule;
 mod dialects;
@@ -30,3 +31,4 @@ mod sqlite_nodes;
 mod sqlite_oracle;
 mod sqlite_write;
 mod stores;
+mod writes;
