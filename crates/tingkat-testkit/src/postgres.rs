@@ -16,12 +16,14 @@
 //! ```
 
 mod account;
+mod bouncer;
 mod config;
 mod database;
 mod installation;
 mod server;
 mod template;
 
+pub use bouncer::PgBouncer;
 pub use config::Config;
 pub use database::Database;
 pub use server::Postgres;
