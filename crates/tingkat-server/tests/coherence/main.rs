@@ -1,0 +1,11 @@
+//! Several real processes over a real `PostgreSQL` and a real Redis, with faults of every kind: each
+//! run records who wrote and who read what when, and a checker says whether the promise was kept.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what is not a test here is a part of one"
+)]
+
+mod checker;
+mod history;
+mod truth;
