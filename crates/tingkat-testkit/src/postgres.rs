@@ -20,8 +20,10 @@ mod config;
 mod database;
 mod installation;
 mod server;
+mod session;
 mod template;
 
 pub use config::Config;
 pub use database::Database;
 pub use server::Postgres;
+pub use session::{Session, SessionError};

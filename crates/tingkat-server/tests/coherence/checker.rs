@@ -35,7 +35,11 @@ pub(crate) enum Violation {
     /// No answer, and the database was there.
     FailedForNothing { read: Read },
     /// More than one load of a value while Redis was well.
-    LoadedTwice { key: Key, value: Value, times: usize },
+    LoadedTwice {
+        key: Key,
+        value: Value,
+        times: usize,
+    },
     /// The database was asked for more than the readers saw.
     HiddenLoads { seen: u64, counted: u64 },
 }

@@ -173,7 +173,10 @@ fn a_value_must_have_been_committed() {
         outcome: Outcome::RolledBack,
         ..write(4, 13_000)
     });
-    assert_eq!(found_in(history.clone(), [read(13_020, 4)]), ["rolled back"]);
+    assert_eq!(
+        found_in(history.clone(), [read(13_020, 4)]),
+        ["rolled back"]
+    );
     assert_eq!(found_in(history, [marked(13_020, 4)]), ["rolled back"]);
 }
 
@@ -296,7 +299,10 @@ fn a_write_whose_end_is_unknown_counts_if_a_later_one_saw_it() {
     history.writes[0].outcome = Outcome::Committed(ms(10_010));
     history.writes[1].outcome = Outcome::Unknown;
     assert_eq!(found_in(history.clone(), [read(20_000, 2)]), NOTHING);
-    assert_eq!(found_in(history.clone(), [read(20_000, 3)]), ["never written"]);
+    assert_eq!(
+        found_in(history.clone(), [read(20_000, 3)]),
+        ["never written"]
+    );
     // It is found in the database.
     history.findings = vec![Finding {
         at: ms(19_000),
