@@ -39,6 +39,7 @@ pub(crate) enum Violation {
         key: Key,
         value: Value,
         times: usize,
+        at: At,
     },
     /// The database was asked for more than the readers saw.
     HiddenLoads { seen: u64, counted: u64 },
@@ -78,6 +79,23 @@ impl Violation {
             Self::HiddenLoads { .. } => None,
         }
     }
+
+    /// When it came to light.
+    pub(crate) const fn at(&self) -> At {
+        match self {
+            Self::Contradicted(contradiction) => contradiction.at,
+            Self::NeverWritten { read }
+            | Self::RolledBack { read }
+            | Self::NotYetCommitted { read }
+            | Self::Torn { read }
+            | Self::TooOld { read, .. }
+            | Self::TokenUnseen { read }
+            | Self::MarkedForNothing { read }
+            | Self::FailedForNothing { read } => read.started,
+            Self::LoadedTwice { at, .. } => *at,
+            Self::HiddenLoads { .. } => At::ZERO,
+        }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -93,7 +111,9 @@ impl fmt::Display for Violation {
             | Self::TokenUnseen { read }
             | Self::MarkedForNothing { read }
             | Self::FailedForNothing { read } => write!(f, "{read}"),
-            Self::LoadedTwice { key, value, times } => {
+            Self::LoadedTwice {
+                key, value, times, ..
+            } => {
                 write!(f, "key {key}, {value:?}: {times} times")
             }
             Self::HiddenLoads { seen, counted } => {

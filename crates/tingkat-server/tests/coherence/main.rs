@@ -6,6 +6,16 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod chance;
 mod checker;
 mod history;
+mod node;
+mod readers;
+mod report;
+mod runs;
+mod scene;
+mod seed;
+mod store;
 mod truth;
+mod way;
+mod writers;

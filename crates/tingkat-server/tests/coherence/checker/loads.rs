@@ -36,6 +36,7 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
             key,
             value,
             times: it.times,
+            at: it.from,
         })
         .collect();
     let seen = seen as u64;

@@ -1,0 +1,3 @@
+//! The runs: one function for each kind of trouble.
+
+mod calm;

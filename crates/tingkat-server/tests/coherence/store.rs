@@ -1,0 +1,125 @@
+//! The store: a real `PostgreSQL` with the demo store, and the rows that a run writes and reads.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tingkat_testkit::Postgres;
+use tingkat_testkit::postgres::{Config, Session};
+use tokio::process::Command;
+
+use crate::history::{Key, Value};
+
+/// Rows that are written and read.
+pub(crate) const KEYS: usize = 50;
+
+/// The database of the store.
+pub(crate) const DATABASE: &str = "shop";
+
+/// A statement that gets no answer for so long is given up.
+const SESSION_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The store, wherever its primary is.
+pub(crate) struct Store {
+    primary: RwLock<Arc<Postgres>>,
+}
+
+impl Store {
+    /// A new store.
+    pub(crate) async fn start(config: Config) -> Self {
+        let server = config.pg_stat_statements().start().await.unwrap();
+        server.create_database(DATABASE).await.unwrap();
+        install(&server.url(DATABASE)).await;
+        let store = Self {
+            primary: RwLock::new(Arc::new(server)),
+        };
+        // Stamps below the first one that a writer gives out, none of them twice.
+        let stamps = "CREATE EXTENSION pg_stat_statements;
+            UPDATE product SET stock_quantity = id::bigint, version = 1 WHERE id = ANY";
+        store.sql(&format!("{stamps} ({})", ids())).await;
+        store
+    }
+
+    pub(crate) fn primary(&self) -> Arc<Postgres> {
+        Arc::clone(&self.primary.read().unwrap())
+    }
+
+    /// Another server is the primary from now on.
+    pub(crate) fn moves_to(&self, server: Arc<Postgres>) {
+        *self.primary.write().unwrap() = server;
+    }
+
+    /// Runs SQL as an operator would.
+    pub(crate) async fn sql(&self, sql: &str) -> String {
+        self.primary().psql_in(DATABASE, sql).await.unwrap()
+    }
+
+    /// A connection that stays open.
+    pub(crate) fn session(&self) -> Session {
+        self.primary().session(DATABASE, SESSION_PATIENCE).unwrap()
+    }
+
+    /// What every row of the workload is.
+    pub(crate) async fn rows(&self) -> Vec<Value> {
+        let rows = self
+            .sql(&format!(
+                "SELECT version, stock_quantity FROM product WHERE id = ANY ({}) \
+                 ORDER BY id::bigint",
+                ids()
+            ))
+            .await;
+        let rows: Vec<Value> = rows.lines().filter_map(value).collect();
+        assert_eq!(rows.len(), KEYS);
+        rows
+    }
+
+    /// Rows that the loads of products have been given since the last reset.
+    pub(crate) async fn rows_loaded(&self) -> u64 {
+        let sum = self
+            .sql(
+                "SELECT coalesce(sum(rows), 0) FROM pg_stat_statements \
+                 WHERE query LIKE '%product.id = ANY%' AND query LIKE '%product_variant%'",
+            )
+            .await;
+        sum.parse().unwrap()
+    }
+
+    /// Counts statements anew.
+    pub(crate) async fn count_anew(&self) {
+        self.sql("SELECT pg_stat_statements_reset()").await;
+    }
+}
+
+/// The id of the product at this place.
+pub(crate) fn id(key: Key) -> String {
+    (key + 1).to_string()
+}
+
+/// A row as `psql` prints it: the version and the stamp.
+pub(crate) fn value(line: &str) -> Option<Value> {
+    let (version, stamp) = line.split_once('|')?;
+    Some(Value {
+        version: version.parse().ok()?,
+        stamp: stamp.parse().ok()?,
+    })
+}
+
+fn ids() -> String {
+    let ids: Vec<String> = (0..KEYS).map(|key| format!("'{}'", id(key))).collect();
+    format!("ARRAY[{}]", ids.join(","))
+}
+
+/// Installs the demo store with the program itself.
+async fn install(url: &str) {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tingkat"))
+        .args(["schema", "install", "--demo"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("DATABASE_URL", url)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}

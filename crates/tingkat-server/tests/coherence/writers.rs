@@ -1,0 +1,222 @@
+//! Those who write, as any program of the store would: transactions over `psql`, with time to think
+//! inside, so that ids and commits cross; one in twenty is rolled back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tingkat_testkit::postgres::{Session, SessionError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Chance;
+use crate::history::{At, Key, Outcome, Value, Write, now};
+use crate::store::{Store, id, value};
+
+/// The longest that a writer thinks before it ends its transaction.
+const THOUGHT: Duration = Duration::from_millis(60);
+
+/// The first number that marks a write; the rows begin with smaller ones.
+const FIRST_STAMP: i64 = 1_000;
+
+/// After a lost connection, before the next one.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Writers under way.
+pub(crate) struct Writers {
+    tasks: JoinSet<Vec<Write>>,
+    stop: CancellationToken,
+    state: Arc<State>,
+}
+
+struct State {
+    store: Arc<Store>,
+    next_stamp: AtomicI64,
+    committed: AtomicU64,
+    /// Writers between two transactions wait while this is so.
+    is_paused: watch::Sender<bool>,
+    /// Writers in a transaction.
+    busy: watch::Sender<usize>,
+    pace: Duration,
+}
+
+impl Writers {
+    /// So many writers, each with up to `pace` between two transactions.
+    pub(crate) fn start(store: &Arc<Store>, count: usize, pace: Duration, seed: u64) -> Self {
+        let state = Arc::new(State {
+            store: Arc::clone(store),
+            next_stamp: AtomicI64::new(FIRST_STAMP),
+            committed: AtomicU64::new(0),
+            is_paused: watch::Sender::new(false),
+            busy: watch::Sender::new(0),
+            pace,
+        });
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for number in 0..count {
+            let chance = Chance::of(seed, 1_000 + number as u64);
+            let (state, stop) = (Arc::clone(&state), stop.clone());
+            tasks.spawn(async move { state.write_until(&stop, chance).await });
+        }
+        Self { tasks, stop, state }
+    }
+
+    /// Transactions committed so far.
+    pub(crate) fn committed(&self) -> u64 {
+        self.state.committed.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody begin another transaction, and waits until those under way have ended.
+    pub(crate) async fn pause(&self) {
+        self.state.is_paused.send_replace(true);
+        let mut busy = self.state.busy.subscribe();
+        // The sender is in `state`.
+        let _ = busy.wait_for(|busy| *busy == 0).await;
+    }
+
+    /// Lets them go on.
+    pub(crate) fn go_on(&self) {
+        self.state.is_paused.send_replace(false);
+    }
+
+    /// Ends them; what they wrote.
+    pub(crate) async fn finish(self) -> Vec<Write> {
+        self.stop.cancel();
+        self.go_on();
+        let writes = self.tasks.join_all().await;
+        writes.into_iter().flatten().collect()
+    }
+
+    /// Changes one row at once, from outside of the workload's chances.
+    pub(crate) async fn write(&self, key: Key) -> Write {
+        let mut session = self.state.store.session();
+        let mut writes = Vec::new();
+        let keys = [key];
+        let change = self
+            .state
+            .change(&mut session, &keys, Duration::ZERO, false);
+        change.await.unwrap().record(&mut writes);
+        *writes.first().unwrap()
+    }
+}
+
+/// The end of a transaction.
+struct Ended {
+    rows: Vec<(Key, Value, Value)>,
+    asked: At,
+    outcome: Outcome,
+}
+
+impl Ended {
+    fn record(self, writes: &mut Vec<Write>) {
+        let (asked, outcome) = (self.asked, self.outcome);
+        writes.extend(self.rows.into_iter().map(|(key, over, value)| Write {
+            key,
+            value,
+            over,
+            asked,
+            outcome,
+        }));
+    }
+}
+
+impl State {
+    async fn write_until(&self, stop: &CancellationToken, mut chance: Chance) -> Vec<Write> {
+        let mut writes = Vec::new();
+        let mut session = None;
+        while !stop.is_cancelled() {
+            let mut is_paused = self.is_paused.subscribe();
+            self.busy.send_modify(|busy| *busy += 1);
+            if *is_paused.borrow_and_update() {
+                self.busy.send_modify(|busy| *busy -= 1);
+                // The sender is in `self`.
+                let _ = is_paused.changed().await;
+                continue;
+            }
+            let mut connected = session.take().unwrap_or_else(|| self.store.session());
+            let mut keys = vec![chance.key()];
+            if chance.once_in(5) {
+                keys.push(chance.any_key());
+            }
+            // One order for all, so that nobody waits for each other.
+            keys.sort_unstable();
+            keys.dedup();
+            let (thought, rolls_back) = (chance.up_to(THOUGHT), chance.once_in(20));
+            let change = self.change(&mut connected, &keys, thought, rolls_back);
+            let ended = change.await;
+            let is_connected = match ended {
+                Ok(ended) => {
+                    let is_connected = ended.outcome != Outcome::Unknown;
+                    ended.record(&mut writes);
+                    is_connected
+                }
+                // A statement that was refused leaves its transaction open.
+                Err(SessionError::Refused { .. }) => connected.run("ROLLBACK;").await.is_ok(),
+                Err(SessionError::Ended) => false,
+            };
+            self.busy.send_modify(|busy| *busy -= 1);
+            if is_connected {
+                session = Some(connected);
+                tokio::time::sleep(chance.up_to(self.pace)).await;
+            } else {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+        }
+        writes
+    }
+
+    /// One transaction. An error is one before its end was asked for: nothing was written.
+    async fn change(
+        &self,
+        session: &mut Session,
+        keys: &[Key],
+        thought: Duration,
+        rolls_back: bool,
+    ) -> Result<Ended, SessionError> {
+        session.run("BEGIN;").await?;
+        let mut rows = Vec::new();
+        for key in keys {
+            // Only numbers: two transactions never write the same one.
+            let stamp = self.next_stamp.fetch_add(1, Ordering::Relaxed);
+            let id = id(*key);
+            let found = session
+                .run(&format!(
+                    "SELECT version, stock_quantity FROM product WHERE id = '{id}' FOR UPDATE;"
+                ))
+                .await?;
+            // A table that has just been emptied or made anew.
+            let Some(over) = value(&found) else { continue };
+            let made = Value {
+                version: over.version + 1,
+                stamp,
+            };
+            session
+                .run(&format!(
+                    "UPDATE product SET version = {}, stock_quantity = {stamp}, updated_at = now() \
+                     WHERE id = '{id}';",
+                    made.version
+                ))
+                .await?;
+            rows.push((*key, over, made));
+        }
+        tokio::time::sleep(thought).await;
+        let asked = now();
+        let end = if rolls_back { "ROLLBACK;" } else { "COMMIT;" };
+        let outcome = match session.run(end).await {
+            Ok(_) if rolls_back => Outcome::RolledBack,
+            Ok(_) => {
+                self.committed.fetch_add(1, Ordering::Relaxed);
+                Outcome::Committed(now())
+            }
+            Err(_) if rolls_back => Outcome::RolledBack,
+            Err(SessionError::Refused { .. }) => Outcome::RolledBack,
+            Err(SessionError::Ended) => Outcome::Unknown,
+        };
+        Ok(Ended {
+            rows,
+            asked,
+            outcome,
+        })
+    }
+}
