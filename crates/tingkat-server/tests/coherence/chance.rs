@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::history::Key;
-use crate::store::KEYS;
+use crate::store::{KEYS, WRITTEN};
 
 /// How unequally keys are wanted.
 const ZIPF_EXPONENT: i32 = 11;
@@ -35,9 +35,14 @@ impl Chance {
         self.zipf.sample(&mut self.random)
     }
 
-    /// A key, each as often as any other.
-    pub(crate) fn any_key(&mut self) -> Key {
-        self.random.random_range(0..KEYS)
+    /// The same, of those that writers may write.
+    pub(crate) fn written_key(&mut self) -> Key {
+        self.key().min(WRITTEN - 1)
+    }
+
+    /// One of those, each as often as any other.
+    pub(crate) fn any_written_key(&mut self) -> Key {
+        self.random.random_range(0..WRITTEN)
     }
 
     /// Once in so many times.

@@ -38,6 +38,7 @@ impl Report {
     }
 
     /// Prints the line, and fails with the story if the promise was broken or nothing was shown.
+    #[expect(clippy::print_stdout, reason = "a soak makes its table of these lines")]
     pub(crate) fn must_be_kept(self) -> Self {
         println!("{}", self.line());
         assert!(self.verdict.violations.is_empty(), "{}", self.story());

@@ -1,3 +1,12 @@
-//! The runs: one function for each kind of trouble.
+//! The runs: one for each kind of trouble.
+//!
+//! A few run always; the others are left to `cargo xtask soak`, because each takes its ten seconds.
 
 mod calm;
+mod nodes;
+mod postgres;
+mod postgres_bulk;
+mod postgres_lost;
+mod redis;
+mod redis_data;
+mod source;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tingkat_testkit::{Postgres, Redis, eventually, postgres, redis};
 
-use crate::history::{At, Fault, Finding, Harm, History, Read, Value, now};
+use crate::history::{At, Fault, Finding, Harm, History, Outcome, Read, Value, Write, now};
 use crate::node::{Node, PATIENCE};
 use crate::readers::{self, Readers};
 use crate::report::Report;
 use crate::seed::seed;
-use crate::store::{DATABASE, Store};
+use crate::store::{DATABASE, KEYS, Store, id, ids};
 use crate::way::Way;
 use crate::writers::Writers;
 
@@ -68,6 +68,7 @@ pub(crate) struct Scene {
     faults: Mutex<Vec<Fault>>,
     findings: Mutex<Vec<Finding>>,
     extra_reads: Mutex<Vec<Read>>,
+    extra_writes: Mutex<Vec<Write>>,
 }
 
 /// A fault that lasts.
@@ -108,6 +109,7 @@ impl Scene {
             faults: Mutex::default(),
             findings: Mutex::default(),
             extra_reads: Mutex::default(),
+            extra_writes: Mutex::default(),
         };
         scene.is_busy().await;
         scene
@@ -174,6 +176,59 @@ impl Scene {
         self.extra_reads.lock().unwrap().extend(reads);
     }
 
+    /// Adds a write that a run makes by itself.
+    pub(crate) fn record_write(&self, write: Write) {
+        self.extra_writes.lock().unwrap().push(write);
+    }
+
+    /// Changes every row in one transaction that does something else before, while nobody else
+    /// writes.
+    pub(crate) async fn change_all(&self, before: &str) {
+        self.writers.pause().await;
+        let rows = self.store.rows().await;
+        let stamp = self.writers.stamps(KEYS + 1);
+        let mut session = self.store.session();
+        session.run("BEGIN;").await.unwrap();
+        session.run(before).await.unwrap();
+        let update = format!(
+            "UPDATE product SET version = version + 1, stock_quantity = CASE WHEN id = ANY ({}) \
+             THEN {stamp} + id::bigint ELSE stock_quantity END;",
+            ids()
+        );
+        session.run(&update).await.unwrap();
+        let asked = now();
+        session.run("COMMIT;").await.unwrap();
+        let outcome = Outcome::Committed(now());
+        for (key, over) in rows.into_iter().enumerate() {
+            let value = Value {
+                version: over.version + 1,
+                stamp: stamp + id(key).parse::<i64>().unwrap(),
+            };
+            self.record_write(Write {
+                key,
+                value,
+                over,
+                asked,
+                outcome,
+            });
+        }
+        self.writers.go_on();
+    }
+
+    /// The status with which a node answers.
+    pub(crate) async fn status(&self, node: &Node, path: &str) -> u16 {
+        let answer = node.target().unwrap().get(path).await.unwrap();
+        answer.status.as_u16()
+    }
+
+    /// A node of another store that shares our Redis and our prefix.
+    pub(crate) async fn node_of(&self, other: &Store) -> Node {
+        let node = node(self.nodes.len(), &self.plan, other, &self.redis).await;
+        node.start().await;
+        node.is_ready().await;
+        node
+    }
+
     /// What the nodes have logged, for a failure.
     pub(crate) fn logs(&self) -> String {
         let logs = self.nodes.iter().map(|node| {
@@ -195,17 +250,20 @@ impl Scene {
             self.record(readers::read_all(node).await);
         }
         let logs = self.logs();
-        let rows_loaded = match self.plan.counts_loads {
-            true => Some(self.store.rows_loaded().await),
-            false => None,
+        let rows_loaded = if self.plan.counts_loads {
+            Some(self.store.rows_loaded().await)
+        } else {
+            None
         };
         let mut reads = self.readers.finish().await;
         reads.append(&mut self.extra_reads.lock().unwrap());
+        let mut writes = self.writers.finish().await;
+        writes.append(&mut self.extra_writes.lock().unwrap());
         let history = History {
             bound: self.plan.bound,
             poll: self.plan.poll,
             first: self.first,
-            writes: self.writers.finish().await,
+            writes,
             findings: self.findings.into_inner().unwrap(),
             reads,
             faults: self.faults.into_inner().unwrap(),

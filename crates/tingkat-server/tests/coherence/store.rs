@@ -10,8 +10,14 @@ use tokio::process::Command;
 
 use crate::history::{Key, Value};
 
-/// Rows that are written and read.
+/// Rows that are read.
 pub(crate) const KEYS: usize = 50;
+
+/// The first of them are written by the writers; the last ones are left to what a run does itself.
+pub(crate) const WRITTEN: usize = 48;
+
+/// One that is left.
+pub(crate) const SPARE: Key = KEYS - 1;
 
 /// The database of the store.
 pub(crate) const DATABASE: &str = "shop";
@@ -29,7 +35,7 @@ impl Store {
     pub(crate) async fn start(config: Config) -> Self {
         let server = config.pg_stat_statements().start().await.unwrap();
         server.create_database(DATABASE).await.unwrap();
-        install(&server.url(DATABASE)).await;
+        schema(&server.url(DATABASE), &["schema", "install", "--demo"]).await;
         let store = Self {
             primary: RwLock::new(Arc::new(server)),
         };
@@ -56,7 +62,36 @@ impl Store {
 
     /// A connection that stays open.
     pub(crate) fn session(&self) -> Session {
-        self.primary().session(DATABASE, SESSION_PATIENCE).unwrap()
+        self.session_with(SESSION_PATIENCE)
+    }
+
+    /// The same, for statements that take longer.
+    pub(crate) fn session_with(&self, patience: Duration) -> Session {
+        self.primary().session(DATABASE, patience).unwrap()
+    }
+
+    /// Lets loads of products be slowed down: what they read last is a view that can sleep. Their
+    /// snapshot is taken before.
+    pub(crate) async fn can_be_slow(&self) {
+        self.sql(
+            "CREATE TABLE slowness (seconds double precision NOT NULL);
+             INSERT INTO slowness VALUES (0);
+             ALTER TABLE product_image RENAME TO product_image_kept;
+             CREATE FUNCTION slow_images() RETURNS SETOF product_image_kept LANGUAGE plpgsql AS $$
+             BEGIN
+               PERFORM pg_sleep(seconds) FROM slowness WHERE seconds > 0;
+               RETURN QUERY SELECT * FROM product_image_kept;
+             END $$;
+             CREATE VIEW product_image AS SELECT * FROM slow_images();",
+        )
+        .await;
+    }
+
+    /// From now on a load takes this much longer.
+    pub(crate) async fn is_slow(&self, by: Duration) {
+        let seconds = by.as_secs_f64();
+        self.sql(&format!("UPDATE slowness SET seconds = {seconds}"))
+            .await;
     }
 
     /// What every row of the workload is.
@@ -104,16 +139,21 @@ pub(crate) fn value(line: &str) -> Option<Value> {
     })
 }
 
-fn ids() -> String {
+/// The ids of the workload, as an SQL array.
+pub(crate) fn ids() -> String {
     let ids: Vec<String> = (0..KEYS).map(|key| format!("'{}'", id(key))).collect();
     format!("ARRAY[{}]", ids.join(","))
 }
 
-/// Installs the demo store with the program itself.
-async fn install(url: &str) {
+/// Installs the change log with the program itself.
+pub(crate) async fn install_log(url: &str) {
+    schema(url, &["schema", "install"]).await;
+}
+
+async fn schema(url: &str, arguments: &[&str]) {
     let folder = TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tingkat"))
-        .args(["schema", "install", "--demo"])
+        .args(arguments)
         .current_dir(folder.path())
         .env_clear()
         .env("DATABASE_URL", url)

@@ -88,16 +88,10 @@ impl Writers {
         writes.into_iter().flatten().collect()
     }
 
-    /// Changes one row at once, from outside of the workload's chances.
-    pub(crate) async fn write(&self, key: Key) -> Write {
-        let mut session = self.state.store.session();
-        let mut writes = Vec::new();
-        let keys = [key];
-        let change = self
-            .state
-            .change(&mut session, &keys, Duration::ZERO, false);
-        change.await.unwrap().record(&mut writes);
-        *writes.first().unwrap()
+    /// Numbers for the stamps of so many writes, which no other write has; the first of them.
+    pub(crate) fn stamps(&self, count: usize) -> i64 {
+        let count = i64::try_from(count).unwrap();
+        self.state.next_stamp.fetch_add(count, Ordering::Relaxed)
     }
 }
 
@@ -135,16 +129,17 @@ impl State {
                 continue;
             }
             let mut connected = session.take().unwrap_or_else(|| self.store.session());
-            let mut keys = vec![chance.key()];
+            let mut keys = vec![chance.written_key()];
             if chance.once_in(5) {
-                keys.push(chance.any_key());
+                keys.push(chance.any_written_key());
             }
             // One order for all, so that nobody waits for each other.
             keys.sort_unstable();
             keys.dedup();
             let (thought, rolls_back) = (chance.up_to(THOUGHT), chance.once_in(20));
-            let change = self.change(&mut connected, &keys, thought, rolls_back);
-            let ended = change.await;
+            let ended = self
+                .change(&mut connected, &keys, thought, rolls_back)
+                .await;
             let is_connected = match ended {
                 Ok(ended) => {
                     let is_connected = ended.outcome != Outcome::Unknown;
@@ -204,12 +199,11 @@ impl State {
         let asked = now();
         let end = if rolls_back { "ROLLBACK;" } else { "COMMIT;" };
         let outcome = match session.run(end).await {
-            Ok(_) if rolls_back => Outcome::RolledBack,
+            _ if rolls_back => Outcome::RolledBack,
             Ok(_) => {
                 self.committed.fetch_add(1, Ordering::Relaxed);
                 Outcome::Committed(now())
             }
-            Err(_) if rolls_back => Outcome::RolledBack,
             Err(SessionError::Refused { .. }) => Outcome::RolledBack,
             Err(SessionError::Ended) => Outcome::Unknown,
         };
