@@ -4,11 +4,14 @@
 //! The only crate that knows a Redis client.
 
 mod address;
+mod dial;
+mod hints;
 mod link;
 mod refusal;
 mod scripts;
 mod tier;
 
 pub use address::{Address, AddressError};
+pub use hints::HintCounts;
 pub use link::{Config, State};
 pub use tier::Redis;

@@ -7,21 +7,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
+use redis::{PushInfo, PushKind};
 use tingkat::ports::Clock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
-use crate::refusal;
+use crate::dial::{Pauses, dial};
 
 /// This many commands in a row without an answer, and the connection is taken for dead: a
 /// firewall that drops packets says nothing.
 const MOST_UNANSWERED: u32 = 3;
-
-/// Pauses between attempts to connect.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How to reach a server and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -106,6 +102,13 @@ impl Link {
             .map(|live| (live.generation, live.connection.clone()))
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     /// Says that a connection is of no use any more.
     pub(crate) fn lost(&self, generation: u64, why: &str) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -134,17 +137,13 @@ impl Link {
     }
 
     async fn keep_for_ever(&self) {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         loop {
             match self.connect().await {
                 Ok(live) => {
                     let up_at = self.clock.now();
                     self.use_until_gone(live).await;
-                    // One that ends as soon as it is made is as good as none.
-                    if self.clock.now().since(up_at) >= LONGEST_PAUSE {
-                        pause = FIRST_PAUSE;
-                        continue;
-                    }
+                    pauses.held(self.clock.now().since(up_at));
                 }
                 Err(why) => {
                     let state = State::Down(why);
@@ -155,8 +154,7 @@ impl Link {
                     });
                 }
             }
-            self.clock.sleep(self.jittered(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.clock.sleep(pauses.next(&*self.clock)).await;
         }
     }
 
@@ -170,57 +168,19 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Live, String> {
-        let client =
-            Client::open(self.config.address.info()).map_err(|error| refusal::describe(&error))?;
         let gone = CancellationToken::new();
         let told = gone.clone();
-        let settings = AsyncConnectionConfig::new()
-            // The timeout below is for all of it.
-            .set_connection_timeout(None)
-            .set_response_timeout(Some(self.config.response_timeout))
-            // Otherwise the next customer would be the one to find an idle connection dead.
-            .set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    told.cancel();
-                }
-                Ok::<(), ()>(())
-            });
-        let connecting = async {
-            let mut connection = client
-                .get_multiplexed_async_connection_with_config(&settings)
-                .await?;
-            // A server that loads its data or lacks a right says so now and not to a customer.
-            ping(&mut connection).await?;
-            Ok::<_, redis::RedisError>(connection)
+        // Otherwise the next customer would be the one to find an idle connection dead.
+        let pushed = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                told.cancel();
+            }
         };
-        match tokio::time::timeout(self.config.connect_timeout, connecting).await {
-            Ok(Ok(connection)) => Ok(Live {
-                generation: self.generation.fetch_add(1, Ordering::Relaxed) + 1,
-                connection,
-                gone,
-            }),
-            Ok(Err(error)) => Err(refusal::describe(&error)),
-            Err(_) => Err(format!(
-                "no answer within {:?}",
-                self.config.connect_timeout
-            )),
-        }
-    }
-
-    /// Spreads the attempts of many nodes over half to one and a half times the pause.
-    fn jittered(&self, pause: Duration) -> Duration {
-        // Nanoseconds of a running clock are random enough for that.
-        let share = self.clock.now().as_nanos() % 1_000;
-        pause / 2 + pause.mul_f64(f64::from(u32::try_from(share).unwrap_or(0)) / 1_000.0)
-    }
-}
-
-/// Whether the server answers. One that can not save its data refuses PING as it does writes, and
-/// goes on reading.
-pub(crate) async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    match redis::cmd("PING").query_async(connection).await {
-        Err(error) if refusal::can_not_save(&error) => Ok(()),
-        result => result,
+        Ok(Live {
+            connection: dial(&self.config, pushed).await?,
+            generation: self.generation.fetch_add(1, Ordering::Relaxed) + 1,
+            gone,
+        })
     }
 }
 

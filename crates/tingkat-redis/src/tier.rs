@@ -14,7 +14,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::link::{Config, Link, State, ping};
+use crate::dial::ping;
+use crate::hints::{self, Ear, HintCounts, Hints};
+use crate::link::{Config, Link, State};
 use crate::refusal::{self, Access};
 use crate::scripts::Scripts;
 
@@ -25,16 +27,18 @@ const FOREIGN: Bytes = Bytes::from_static(b"?");
 pub struct Redis {
     link: Arc<Link>,
     scripts: Scripts,
+    hints: Arc<Hints>,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Redis {
     /// Begins to connect in the background; the server may be away. Needs a tokio runtime, and for
-    /// `rediss://` the process's default crypto provider of rustls.
+    /// `rediss://` the process's default crypto provider of rustls: without one it stays down.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Self {
         let (link, stop, tasks) = (
-            Link::new(config, clock),
+            Link::new(config, Arc::clone(&clock)),
             CancellationToken::new(),
             TaskTracker::new(),
         );
@@ -43,9 +47,35 @@ impl Redis {
         Self {
             link,
             scripts: Scripts::new(),
+            hints: Arc::default(),
+            clock,
             stop,
             tasks,
         }
+    }
+
+    /// Begins to hear the hints of other nodes, on a connection of its own; whether it is heard, and
+    /// every change of that. `listener` is called on the connection's task and must be quick; it is
+    /// kept until [`close`](Self::close).
+    pub fn listen(
+        &self,
+        listener: impl Fn(Hint) + Send + Sync + 'static,
+    ) -> watch::Receiver<State> {
+        let (state, receiver) = watch::channel(State::Connecting);
+        let ear = Ear {
+            config: self.link.config().clone(),
+            clock: Arc::clone(&self.clock),
+            hints: Arc::clone(&self.hints),
+            listener: Arc::new(listener),
+            state,
+        };
+        self.tasks.spawn(ear.listen(self.stop.clone()));
+        receiver
+    }
+
+    /// What was heard of other nodes so far.
+    pub fn hint_counts(&self) -> HintCounts {
+        self.hints.counts()
     }
 
     /// Whether there is a connection, and every change of that.
@@ -53,7 +83,7 @@ impl Redis {
         self.link.state()
     }
 
-    /// Closes the connection and waits for the background task.
+    /// Closes the connections and waits for the background tasks.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.wait().await;
@@ -225,6 +255,10 @@ impl Remote for Redis {
         }))
     }
 
+    fn is_connected(&self) -> bool {
+        self.link.is_connected()
+    }
+
     fn ping(&self) -> BoxFuture<'_, Result<(), RemoteError>> {
         Box::pin(self.exchange(Access::Read, async move |mut connection| {
             ping(&mut connection).await
@@ -233,9 +267,11 @@ impl Remote for Redis {
 
     fn hint(&self, hint: Hint) -> BoxFuture<'_, Result<(), RemoteError>> {
         Box::pin(self.exchange(Access::Read, async move |mut connection| {
-            let message = format!("{} {:016x}", hint.incarnation, hint.n);
+            self.hints.tells(hint);
             let mut command = redis::cmd("PUBLISH");
-            command.arg(&self.link.config().hint_channel).arg(message);
+            command
+                .arg(&self.link.config().hint_channel)
+                .arg(hints::message(hint));
             command.query_async(&mut connection).await
         }))
     }

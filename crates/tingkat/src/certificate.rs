@@ -163,6 +163,30 @@ impl Incarnation {
     }
 }
 
+/// A text that names no incarnation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an incarnation: expected 32 hexadecimal digits in small letters, found {found:?}")]
+pub struct IncarnationError {
+    found: String,
+}
+
+impl FromStr for Incarnation {
+    type Err = IncarnationError;
+
+    fn from_str(text: &str) -> Result<Self, IncarnationError> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let wrong = || IncarnationError {
+            found: text.chars().take(80).collect(),
+        };
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(wrong());
+        }
+        u128::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| wrong())
+    }
+}
+
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

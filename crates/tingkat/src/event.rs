@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::breaker;
-use crate::certificate::Refusal;
+use crate::certificate::{Change, Incarnation, Position, Refusal};
 
 /// Something that happened. Borrowed parts are valid during the call only.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,18 @@ pub enum Event<'a> {
     ColdReset {
         /// Why.
         reason: &'a str,
+    },
+    /// A poll of the change log came back; nothing older than what it brought is served any more.
+    Polled {
+        /// The log that answered.
+        incarnation: Incarnation,
+        /// What the node had seen before, or since when this answer is complete: the changes are
+        /// all that `position` has seen and this has not.
+        since: &'a Position,
+        /// What the node has seen now.
+        position: &'a Position,
+        /// The changes, with their transactions.
+        changes: &'a [(u64, Change)],
     },
     /// The feed of changes answers again, or does not.
     Feed {

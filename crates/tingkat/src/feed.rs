@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-use crate::certificate::{Incarnation, Position};
+use crate::certificate::{Change, Incarnation, Position};
 use crate::error::LogError;
 use crate::event::Event;
 use crate::node::Node;
@@ -192,13 +192,25 @@ impl Feed<'_> {
             self.node.tell(Event::ColdReset {
                 reason: "too many changes at once",
             });
+            // What is between the two is known to nobody.
+            self.tell_polled(&history.poll.position, &history.poll, &[]);
             return Ok(());
         }
         if has_slept(&cursor.position, &poll) {
             return self.begin(None).await;
         }
         knowledge.apply_poll(&poll, sent_at);
+        self.tell_polled(&cursor.position, &poll, &poll.changes);
         Ok(())
+    }
+
+    fn tell_polled(&self, since: &Position, poll: &Poll, changes: &[(u64, Change)]) {
+        self.node.tell(Event::Polled {
+            incarnation: poll.incarnation,
+            since,
+            position: &poll.position,
+            changes,
+        });
     }
 
     /// Learns all that the log knows; after a cold reset if there is a `reason` for one.
@@ -210,6 +222,14 @@ impl Feed<'_> {
         let sent_at = self.node.0.clock.now();
         let history = self.log.history(crate::certificate::MOST_DEPS).await?;
         self.node.0.knowledge.apply_history(&history, sent_at);
+        let History { poll, .. } = &history;
+        if poll.overflow {
+            self.tell_polled(&poll.position, poll, &[]);
+        } else {
+            // What the log has compacted is not among the changes any more.
+            let since = poll.floor.clone().unwrap_or_else(Position::nothing);
+            self.tell_polled(&since, poll, &poll.changes);
+        }
         Ok(())
     }
 

@@ -373,7 +373,7 @@ impl Guarded {
 
     /// Whether a call that reads may pass.
     pub(crate) fn allows_reads(&self) -> bool {
-        self.reads.lock().allows()
+        self.remote.is_connected() && self.reads.lock().allows()
     }
 
     /// Calls the tier, if its breaker and the budget allow; nothing on any failure.
@@ -384,8 +384,7 @@ impl Guarded {
         access: Access,
         call: impl FnOnce(&'a dyn Remote) -> BoxFuture<'a, Result<T, RemoteError>>,
     ) -> Option<T> {
-        if !self.reads.lock().allows() || (access == Access::Write && !self.writes.lock().allows())
-        {
+        if !self.allows_reads() || (access == Access::Write && !self.writes.lock().allows()) {
             return None;
         }
         let (left, spending) = budget.begin(&*node.0.clock)?;
@@ -416,9 +415,12 @@ impl Guarded {
             ),
         };
         let Some(error) = error else {
-            self.reads.lock().record(now, Outcome::Answered(took));
-            if access == Access::Write {
-                self.writes.lock().record(now, Outcome::Answered(took));
+            // Slow answers open a breaker as well.
+            if self.reads.lock().record(now, Outcome::Answered(took)) {
+                self.opened(node, false, &format!("an answer took {took:?}"));
+            }
+            if access == Access::Write && self.writes.lock().record(now, Outcome::Answered(took)) {
+                self.opened(node, true, &format!("an answer took {took:?}"));
             }
             return value;
         };
@@ -434,15 +436,18 @@ impl Guarded {
         };
         let has_changed = cell.lock().record(now, Outcome::Failed);
         if has_changed {
-            let text = error.to_string();
-            node.tell(Event::Breaker {
-                state: breaker::State::Open,
-                writes: only_writes,
-                error: Some(&text),
-            });
-            self.probe_until_closed(node);
+            self.opened(node, only_writes, &error.to_string());
         }
         None
+    }
+
+    fn opened(&self, node: &Node, writes: bool, why: &str) {
+        node.tell(Event::Breaker {
+            state: breaker::State::Open,
+            writes,
+            error: Some(why),
+        });
+        self.probe_until_closed(node);
     }
 
     /// Probes in the background until both breakers are closed; never with a customer's request.

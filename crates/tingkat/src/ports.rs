@@ -138,6 +138,12 @@ pub trait Remote: Send + Sync + 'static {
     /// Removes cells.
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), RemoteError>>;
 
+    /// Whether there is a connection at the moment. Without one nothing is asked, and nothing is
+    /// held against the server: it has not failed anybody.
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     /// Whether the server answers; what a breaker probes with.
     fn ping(&self) -> BoxFuture<'_, Result<(), RemoteError>>;
 

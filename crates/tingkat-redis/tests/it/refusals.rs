@@ -197,6 +197,12 @@ async fn a_database_that_does_not_exist_is_named() {
 }
 
 #[tokio::test]
+async fn a_process_without_a_crypto_provider_is_told_so() {
+    let redis = start(patient("rediss://127.0.0.1:1"));
+    why_down_as(&redis, "crypto provider of rustls").await;
+}
+
+#[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_named() {
     // As a program does that uses TLS; another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -276,7 +276,7 @@ impl Node {
 
     /// Polls if what this node knows does not cover a token yet; whether it can be relied on now.
     /// One poll is enough: a transaction that had ended when the call began is visible to it.
-    pub(crate) async fn catch_up(&self, token: Written) -> bool {
+    pub async fn catch_up(&self, token: Written) -> bool {
         let is_behind = || {
             self.0.knowledge.cursor().is_some_and(|cursor| {
                 cursor.incarnation == token.incarnation && !cursor.position.covers(token.xid)

@@ -291,3 +291,53 @@ async fn the_feed_is_told_once_when_it_goes_and_once_when_it_comes() {
     shop.node.committed(written, &[change]);
     assert!(shop.node.feed().unwrap().deps >= 1);
 }
+
+/// The changes of every poll, with what the node had seen before and has seen then: nothing is
+/// told twice and nothing is left out.
+#[tokio::test(start_paused = true)]
+async fn what_a_poll_brings_is_told_with_the_positions_that_it_lies_between() {
+    let stage = Stage::new();
+    stage.database.write("product", "early", 1);
+    let polls = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = std::sync::Arc::clone(&polls);
+    let _shop = stage
+        .plan()
+        .tune(move |node| {
+            node.on_event(move |event| {
+                if let tingkat::event::Event::Polled {
+                    since,
+                    position,
+                    changes,
+                    ..
+                } = event
+                {
+                    let changes: Vec<_> = changes.iter().map(|it| it.1.dep.to_string()).collect();
+                    let poll = (since.clone(), position.clone(), changes);
+                    told.lock().unwrap().push(poll);
+                }
+            })
+        })
+        .open()
+        .await;
+    hop(1_000).await;
+    let slow = stage.database.begin();
+    stage.database.write("product", "8", 1);
+    hop(1_000).await;
+    slow.commit();
+    stage.database.write("product", "9", 1);
+    hop(1_000).await;
+    let polls = polls.lock().unwrap();
+    let (first, rest) = polls.split_first().unwrap();
+    assert_eq!(
+        (&first.0.to_string(), &first.2),
+        (&"0:0:".to_owned(), &vec!["product:early".to_owned()])
+    );
+    let mut before = &first.1;
+    for (since, position, _) in rest {
+        assert_eq!(since, before);
+        assert!(position.contains(since));
+        before = position;
+    }
+    let changes: Vec<_> = rest.iter().flat_map(|poll| poll.2.clone()).collect();
+    assert_eq!(changes, ["product:8", "product:9"]);
+}
