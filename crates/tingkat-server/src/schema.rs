@@ -15,7 +15,11 @@ pub(crate) async fn run(command: &Schema) -> Result<(), Failure> {
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn install_demo(install: &Install) -> Result<(), Failure> {
     if install.dry_run {
-        print!("{}", tingkat_sql::demo_sql());
+        print!(
+            "{}\n{}",
+            tingkat_sql::demo_sql(),
+            tingkat_sql::changes_sql()
+        );
         return Ok(());
     }
     let url = config::source()?;
@@ -26,7 +30,11 @@ async fn install_demo(install: &Install) -> Result<(), Failure> {
         ));
     }
     let database = Database::open(&url, &Config::default()).await?;
-    let installed = tingkat_sql::install_demo(&database).await;
+    let installed = async {
+        tingkat_sql::install_demo(&database).await?;
+        tingkat_sql::install_changes(&database).await
+    };
+    let installed = installed.await;
     database.close().await;
     installed?;
     println!("The demo store is installed.");

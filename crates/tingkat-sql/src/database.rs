@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
+use tingkat::certificate::Certificate;
 use tingkat::error::SourceError;
+use tingkat::ports::ChangeLog;
 use tingkat_shop::Sources;
 
+use crate::coherence::WATCHED;
 use crate::error::{CheckError, CheckErrorKind, OpenError, source_error};
 use crate::postgres::Postgres;
 use crate::record::Record;
@@ -29,6 +32,9 @@ pub struct Config {
     pub statement_timeout: Duration,
     /// The day that a new demo store is made for; otherwise today, by the database's clock.
     pub demo_day: Option<Date>,
+    /// Whether the store's change log is followed. Otherwise freshness is by time alone: loads have
+    /// no certificates, and a standby is as good as a primary.
+    pub coherent: bool,
 }
 
 impl Default for Config {
@@ -38,6 +44,7 @@ impl Default for Config {
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(6),
             demo_day: None,
+            coherent: true,
         }
     }
 }
@@ -47,6 +54,30 @@ impl Default for Config {
 pub struct Database {
     dialect: Dialect,
     demo_day: Option<Date>,
+    is_coherent: bool,
+}
+
+/// The rows of a load.
+pub(crate) struct Fetched {
+    /// What the load's own transaction saw.
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Fetched {
+    pub(crate) const fn new(certificate: Certificate, records: Vec<Record>) -> Self {
+        Self {
+            certificate: Some(certificate),
+            records,
+        }
+    }
+
+    pub(crate) const fn uncertified(records: Vec<Record>) -> Self {
+        Self {
+            certificate: None,
+            records,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -54,17 +85,6 @@ enum Dialect {
     Postgres(Arc<Postgres>),
     Sqlite(Arc<Sqlite>),
 }
-
-/// The tables that the statements read.
-const TABLES_READ: &[&str] = &[
-    "category",
-    "postcode",
-    "product",
-    "product_category",
-    "product_image",
-    "product_variant",
-    "state",
-];
 
 impl Database {
     /// Opens a database. PostgreSQL is not asked for anything yet, so that this succeeds while it is
@@ -74,14 +94,13 @@ impl Database {
     /// When the file can not be used; the text is one line and names it.
     pub async fn open(url: &Url, config: &Config) -> Result<Self, OpenError> {
         let dialect = match url.place() {
-            Place::Postgres(options) => {
-                Dialect::Postgres(Arc::new(Postgres::open(options, config)))
-            }
+            Place::Postgres(server) => Dialect::Postgres(Arc::new(Postgres::open(server, config))),
             Place::Sqlite(path) => Dialect::Sqlite(Arc::new(Sqlite::open(path, config).await?)),
         };
         Ok(Self {
             dialect,
             demo_day: config.demo_day,
+            is_coherent: config.coherent,
         })
     }
 
@@ -101,9 +120,9 @@ impl Database {
     /// # Errors
     /// When it does not; the text says why and what to do.
     pub async fn check(&self) -> Result<(), CheckError> {
-        let wanted: Vec<String> = TABLES_READ.iter().map(|&name| name.to_owned()).collect();
+        let wanted: Vec<String> = WATCHED.iter().map(|&name| name.to_owned()).collect();
         let records = self.tables(&wanted).await.map_err(CheckError::of)?;
-        let missing: Vec<&str> = TABLES_READ
+        let missing: Vec<&str> = WATCHED
             .iter()
             .filter(|name| !records.iter().any(|table| table.name == **name))
             .copied()
@@ -145,17 +164,44 @@ impl Database {
         }
     }
 
-    /// The rows of a load. This is where its position in the change log will come from, too.
+    /// The change log, which a node follows; nothing where freshness is by time alone. It may turn
+    /// out not to be installed: see [`coherence`](Self::coherence).
+    pub fn change_log(&self) -> Option<Arc<dyn ChangeLog>> {
+        match &self.dialect {
+            Dialect::Postgres(postgres) if self.is_coherent => Some(postgres.log()),
+            Dialect::Postgres(_) | Dialect::Sqlite(_) => None,
+        }
+    }
+
+    /// The same database with freshness by time alone, for a service that goes on without a log.
+    pub fn without_change_log(&self) -> Self {
+        Self {
+            is_coherent: false,
+            ..self.clone()
+        }
+    }
+
+    /// Whether loads come with certificates.
+    pub(crate) const fn certifies(&self) -> bool {
+        match &self.dialect {
+            Dialect::Postgres(_) => self.is_coherent,
+            Dialect::Sqlite(_) => false,
+        }
+    }
+
+    /// The rows of a load, and what its transaction saw.
     pub(crate) async fn fetch(
         &self,
         statement: &Statement,
         keys: Option<&[String]>,
-    ) -> Result<Vec<Record>, SourceError> {
+    ) -> Result<Fetched, SourceError> {
         match &self.dialect {
-            Dialect::Postgres(postgres) => postgres.fetch(statement, keys).await,
-            Dialect::Sqlite(sqlite) => sqlite.fetch(statement, keys).await,
+            Dialect::Postgres(postgres) => postgres.fetch(statement, keys, self.certifies()).await,
+            Dialect::Sqlite(sqlite) => match sqlite.fetch(statement, keys).await {
+                Ok(records) => Ok(Fetched::uncertified(records)),
+                Err(error) => Err(source_error(statement.name, error)),
+            },
         }
-        .map_err(|error| source_error(statement.name, error))
     }
 
     /// Which of these tables there are.
@@ -165,6 +211,14 @@ impl Database {
             Dialect::Sqlite(sqlite) => sqlite.fetch(&TABLE_LIST, Some(wanted)).await,
         };
         records?.iter().map(Table::read).collect()
+    }
+
+    /// The tables of the store that there are not.
+    pub(crate) async fn missing_tables(&self) -> Result<Vec<&'static str>, sqlx::Error> {
+        let wanted: Vec<String> = WATCHED.iter().map(|&name| name.to_owned()).collect();
+        let found = self.tables(&wanted).await?;
+        let is_missing = |name: &&&str| !found.iter().any(|table| table.name == **name);
+        Ok(WATCHED.iter().filter(is_missing).copied().collect())
     }
 
     pub(crate) const fn demo_day(&self) -> Option<Date> {

@@ -3,6 +3,8 @@
 //! Every statement is an .sql file, once per dialect. A load is one statement, however many keys it
 //! is for. This crate alone knows `sqlx`; nothing of it shows outside.
 
+mod changes;
+mod coherence;
 mod database;
 pub mod demo;
 mod error;
@@ -17,6 +19,8 @@ mod state;
 mod statement;
 mod url;
 
+pub use changes::{Installed, changes_drop_sql, changes_sql, install_changes, uninstall_changes};
+pub use coherence::{Coherence, TriggerReport};
 pub use database::{Config, Database};
 pub use demo::Demo;
 pub use error::{

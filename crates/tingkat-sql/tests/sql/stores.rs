@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 use tempfile::TempDir;
 use tingkat::error::SourceError;
 use tingkat::ports::{Found, Loaded, Source, Wanted};
-use tingkat_sql::{Config, Database, Url, install_demo};
+use tingkat_sql::{Config, Database, Url, install_changes, install_demo};
 use tingkat_testkit::{Postgres, postgres};
 
 /// The day that every store of these tests is made for.
@@ -72,7 +72,7 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) async fn new() -> Self {
         let empty = Self::empty().await;
-        install_demo(&empty.database).await.unwrap();
+        install(&empty.database).await;
         empty
     }
 
@@ -81,6 +81,12 @@ impl Served {
         let database = open(&server.url()).await;
         Self { database, server }
     }
+}
+
+/// Puts the demo store and the change log into a database.
+pub(crate) async fn install(database: &Database) {
+    install_demo(database).await.unwrap();
+    install_changes(database).await.unwrap();
 }
 
 pub(crate) async fn open(url: &str) -> Database {
