@@ -107,6 +107,9 @@ pub trait AnyCache: Send + Sync {
     /// Bytes in memory, as they are charged.
     fn bytes(&self) -> u64;
 
+    /// Removes from memory what has ended its life as a stale value.
+    fn sweep(&self);
+
     /// Some of the keys in memory, at most `most`.
     fn keys(&self, most: usize) -> Vec<String>;
 
@@ -179,6 +182,10 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
 
     fn bytes(&self) -> u64 {
         self.0.memory.bytes()
+    }
+
+    fn sweep(&self) {
+        Self::sweep(self);
     }
 
     fn keys(&self, most: usize) -> Vec<String> {

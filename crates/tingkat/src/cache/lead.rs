@@ -144,8 +144,15 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             }
             Err(error) => {
                 self.put_off(&key, &job, &error, source_failed);
+                // A crowd before this node's source is nothing to other nodes.
+                let is_shared =
+                    matches!(error.kind(), GetErrorKind::Source | GetErrorKind::Deadline);
                 leader.complete(Landing::failed(error, stale, job.priority));
-                self.write_error(&key, &lease).await;
+                if is_shared {
+                    self.write_error(&key, &lease).await;
+                } else {
+                    self.release(&key, &lease).await;
+                }
             }
         }
     }

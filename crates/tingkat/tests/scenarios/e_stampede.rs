@@ -207,7 +207,7 @@ async fn caches_that_share_a_redis_do_not_wait_for_each_other() {
     }
     stage.source.switch.slow(ms(100));
     let began = stage.clock.elapsed();
-    join_all(shops.iter().map(|shop| shop.look())).await;
+    join_all(shops.iter().map(super::stage::Shop::look)).await;
     assert!(stage.clock.elapsed() - began < ms(110));
     assert_eq!(stage.loads(), 4);
 }

@@ -233,7 +233,7 @@ async fn a_load_that_is_not_cached_gives_its_lease_back() {
         shops.push(stage.plan().load(load).open().await);
     }
     let began = stage.clock.elapsed();
-    let looks = shops.iter().map(|shop| shop.try_look());
+    let looks = shops.iter().map(super::stage::Shop::try_look);
     for answer in futures::future::join_all(looks).await {
         assert!(answer.unwrap().value().is_some());
     }
