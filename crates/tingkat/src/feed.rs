@@ -259,7 +259,7 @@ impl Feed<'_> {
             self.tell_polled(&poll.position, poll, &[]);
         } else {
             // What the log has compacted is not among the changes any more.
-            let since = poll.floor.clone().unwrap_or_else(Position::nothing);
+            let since = poll.floor.clone().unwrap_or_else(|| Position::log_id(0));
             self.tell_polled(&since, poll, &poll.changes);
         }
         Ok(())
