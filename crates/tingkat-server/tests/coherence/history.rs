@@ -41,11 +41,8 @@ pub(crate) struct History {
     pub(crate) findings: Vec<Finding>,
     pub(crate) reads: Vec<Read>,
     pub(crate) faults: Vec<Fault>,
-    /// Rows that the database gave to the loads of products, if somebody counted.
+    /// Rows that the database gave to the loads of products, where each value must be loaded once.
     pub(crate) rows_loaded: Option<u64>,
-    /// After so many writes of a key a second load of it proves nothing: the nodes tell its
-    /// changes by their sum.
-    pub(crate) writes_told_apart: usize,
 }
 
 /// One row changed by one transaction.

@@ -15,6 +15,9 @@ use crate::history::{At, Failed, How, Key, Read, Seen, Tier, Value, now};
 use crate::node::{Node, PATIENCE};
 use crate::store::{KEYS, id};
 
+/// One look-up in so many asks for an answer that is current when the request begins.
+const VALIDATED: u32 = 2_000_000_000;
+
 /// A node that is down is looked for so often.
 const DOWN_PAUSE: Duration = Duration::from_millis(20);
 
@@ -45,7 +48,7 @@ impl Readers {
                             tokio::time::sleep(DOWN_PAUSE).await;
                             continue;
                         };
-                        let how = if chance.once_in(20) {
+                        let how = if chance.once_in(VALIDATED) {
                             How::Validated
                         } else {
                             How::Usual

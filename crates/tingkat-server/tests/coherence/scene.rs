@@ -268,7 +268,6 @@ impl Scene {
             reads,
             faults: self.faults.into_inner().unwrap(),
             rows_loaded,
-            writes_told_apart: if self.plan.counts_loads { 8 } else { 0 },
         };
         Report::of(self.plan.name, history, logs)
     }

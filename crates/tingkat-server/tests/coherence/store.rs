@@ -74,7 +74,8 @@ impl Store {
     /// snapshot is taken before.
     pub(crate) async fn can_be_slow(&self) {
         self.sql(
-            "CREATE TABLE slowness (seconds double precision NOT NULL);
+            "BEGIN;
+             CREATE TABLE slowness (seconds double precision NOT NULL);
              INSERT INTO slowness VALUES (0);
              ALTER TABLE product_image RENAME TO product_image_kept;
              CREATE FUNCTION slow_images() RETURNS SETOF product_image_kept LANGUAGE plpgsql AS $$
@@ -82,7 +83,8 @@ impl Store {
                PERFORM pg_sleep(seconds) FROM slowness WHERE seconds > 0;
                RETURN QUERY SELECT * FROM product_image_kept;
              END $$;
-             CREATE VIEW product_image AS SELECT * FROM slow_images();",
+             CREATE VIEW product_image AS SELECT * FROM slow_images();
+             COMMIT;",
         )
         .await;
     }
