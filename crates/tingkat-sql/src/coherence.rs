@@ -84,7 +84,7 @@ impl Database {
     /// When the database does not answer or is a standby: to be asked again.
     pub async fn coherence(&self) -> Result<Coherence, CheckError> {
         let Some(postgres) = self.postgres() else {
-            return Ok(Coherence::Whole);
+            return Ok(whole_without(&self.check_triggers().await?.missing));
         };
         let rows = postgres.operate(|script| Ok(script.add(OBJECTS, &[])));
         let objects = rows.await.and_then(|rows| Objects::read(&rows));
@@ -123,6 +123,9 @@ impl Database {
     /// # Errors
     /// When the database does not answer, or can not plan one of the statements.
     pub async fn check_triggers(&self) -> Result<TriggerReport, CheckError> {
+        if let Some(sqlite) = self.sqlite() {
+            return sqlite.check_triggers().await.map_err(CheckError::of);
+        }
         let Some(postgres) = self.postgres() else {
             return Ok(TriggerReport::default());
         };
@@ -149,6 +152,14 @@ impl Database {
         }
         Ok(lacking)
     }
+}
+
+/// An embedded database has its log from a migration; its tables may have been made anew since.
+fn whole_without(missing: &[String]) -> Coherence {
+    if missing.is_empty() {
+        return Coherence::Whole;
+    }
+    Coherence::Incomplete(vec![format!("no triggers on {}", missing.join(", "))])
 }
 
 /// What the catalogue says of the log.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use tingkat::certificate::Certificate;
 use tingkat::error::SourceError;
 use tingkat::ports::ChangeLog;
-use tingkat_shop::Sources;
+use tingkat_shop::{ProductWriter, Sources};
 
 use crate::coherence::WATCHED;
 use crate::error::{CheckError, CheckErrorKind, OpenError, source_error};
@@ -169,7 +169,16 @@ impl Database {
     pub fn change_log(&self) -> Option<Arc<dyn ChangeLog>> {
         match &self.dialect {
             Dialect::Postgres(postgres) if self.is_coherent => Some(postgres.log()),
+            Dialect::Sqlite(sqlite) if self.is_coherent => Some(sqlite.log()),
             Dialect::Postgres(_) | Dialect::Sqlite(_) => None,
+        }
+    }
+
+    /// Writes products; nothing where they can not be written yet.
+    pub fn product_writer(&self) -> Option<Arc<dyn ProductWriter>> {
+        match &self.dialect {
+            Dialect::Postgres(_) => None,
+            Dialect::Sqlite(sqlite) => Some(Arc::new(sqlite.writer(self.is_coherent))),
         }
     }
 
@@ -183,10 +192,7 @@ impl Database {
 
     /// Whether loads come with certificates.
     pub(crate) const fn certifies(&self) -> bool {
-        match &self.dialect {
-            Dialect::Postgres(_) => self.is_coherent,
-            Dialect::Sqlite(_) => false,
-        }
+        self.is_coherent
     }
 
     /// The rows of a load, and what its transaction saw.
@@ -197,10 +203,10 @@ impl Database {
     ) -> Result<Fetched, SourceError> {
         match &self.dialect {
             Dialect::Postgres(postgres) => postgres.fetch(statement, keys, self.certifies()).await,
-            Dialect::Sqlite(sqlite) => match sqlite.fetch(statement, keys).await {
-                Ok(records) => Ok(Fetched::uncertified(records)),
-                Err(error) => Err(source_error(statement.name, error)),
-            },
+            Dialect::Sqlite(sqlite) => {
+                let fetched = sqlite.fetch(statement, keys, self.certifies()).await;
+                fetched.map_err(|error| source_error(statement.name, error))
+            }
         }
     }
 
@@ -208,7 +214,7 @@ impl Database {
     async fn tables(&self, wanted: &[String]) -> Result<Vec<Table>, sqlx::Error> {
         let records = match &self.dialect {
             Dialect::Postgres(postgres) => postgres.ask(&TABLE_LIST, wanted).await,
-            Dialect::Sqlite(sqlite) => sqlite.fetch(&TABLE_LIST, Some(wanted)).await,
+            Dialect::Sqlite(sqlite) => sqlite.ask(&TABLE_LIST, wanted).await,
         };
         records?.iter().map(Table::read).collect()
     }
@@ -223,6 +229,13 @@ impl Database {
 
     pub(crate) const fn demo_day(&self) -> Option<Date> {
         self.demo_day
+    }
+
+    pub(crate) fn sqlite(&self) -> Option<&Sqlite> {
+        match &self.dialect {
+            Dialect::Postgres(_) => None,
+            Dialect::Sqlite(sqlite) => Some(sqlite),
+        }
     }
 
     pub(crate) fn postgres(&self) -> Option<&Postgres> {

@@ -288,6 +288,8 @@ pub(crate) mod sqlite {
     pub(crate) const LOCKED: u8 = 6;
     pub(crate) const READONLY: u8 = 8;
     pub(crate) const CORRUPT: u8 = 11;
+    pub(crate) const FULL: u8 = 13;
+    pub(crate) const CONSTRAINT: u8 = 19;
     pub(crate) const NOTADB: u8 = 26;
 }
 

@@ -33,7 +33,8 @@ struct Answer {
     life: Life,
     floor: Option<Position>,
     changes: Vec<(u64, Change)>,
-    row: PgRow,
+    /// Told by a history alone.
+    compacted: Vec<(u64, Change)>,
 }
 
 impl Log {
@@ -91,7 +92,7 @@ impl Log {
             return Err(LogError::new(Recovery::Reconnect, trouble.message()));
         }
         held.keep();
-        Answer::read(row).map_err(failed)
+        Answer::read(&row).map_err(failed)
     }
 
     async fn renew(&self, seen: Option<&str>) -> Result<(), LogError> {
@@ -146,9 +147,8 @@ impl ChangeLog for Log {
     fn history(&self, limit: usize) -> BoxFuture<'_, Result<History, LogError>> {
         Box::pin(async move {
             let literals = [limit.saturating_add(1).to_string()];
-            let answer = self.ask(HISTORY, &literals).await?;
-            let failed = |error| self.failed("the history of the change log", &error);
-            let compacted = changes(&answer.row, "compacted").map_err(failed)?;
+            let mut answer = self.ask(HISTORY, &literals).await?;
+            let compacted = std::mem::take(&mut answer.compacted);
             let mut poll = answer.poll(limit);
             poll.overflow = poll.changes.len() + compacted.len() > limit;
             if poll.overflow {
@@ -196,13 +196,16 @@ impl ChangeLog for Log {
 }
 
 impl Answer {
-    fn read(row: PgRow) -> Result<Self, sqlx::Error> {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         let floor: Option<String> = row.try_get("floor")?;
         Ok(Self {
-            life: Life::read(&row)?,
+            life: Life::read(row)?,
             floor: floor.map(|floor| decoded(floor.parse())).transpose()?,
-            changes: changes(&row, "changes")?,
-            row,
+            changes: changes(row, "changes")?,
+            compacted: match row.try_column("compacted") {
+                Ok(_) => changes(row, "compacted")?,
+                Err(_) => Vec::new(),
+            },
         })
     }
 
@@ -210,7 +213,8 @@ impl Answer {
     /// with lower transaction numbers tells of the future.
     fn is_of_this_server(&self) -> bool {
         let position = &self.life.position;
-        self.changes.iter().all(|(xid, _)| position.covers(*xid))
+        let told = self.changes.iter().chain(&self.compacted);
+        told.into_iter().all(|(xid, _)| position.covers(*xid))
             && self
                 .floor
                 .as_ref()

@@ -1,8 +1,9 @@
 //! Databases with the demo store, and loading from a source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::{Date, date};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 use tempfile::TempDir;
 use tingkat::error::SourceError;
@@ -38,6 +39,16 @@ impl Embedded {
     pub(crate) async fn open_again(&self) -> Database {
         let url = Url::sqlite(self.folder.path().join("store.db"));
         Database::open(&url, &config()).await.unwrap()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    /// As a program without any of our settings would open it.
+    pub(crate) async fn foreign(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        options.foreign_keys(false).connect().await.unwrap()
     }
 
     /// Runs SQL beside the database, free of its checks.
