@@ -43,6 +43,15 @@ impl Position {
         }
     }
 
+    /// The position that has seen nothing.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            xmin: 0,
+            xmax: 0,
+            xip: Arc::from([]),
+        }
+    }
+
     /// The position with these transactions still under way.
     ///
     /// # Errors

@@ -202,6 +202,8 @@ impl Feed<'_> {
         let Some(cursor) = knowledge.cursor() else {
             return self.begin(None).await;
         };
+        // Loads that were seen before the poll was sent: it sees what they saw.
+        let loaded_at = knowledge.newest_load();
         let mut poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
         let is_watched = knowledge.holds(Rule::ColdReset);
         if !is_watched {
@@ -210,7 +212,7 @@ impl Feed<'_> {
         if poll.incarnation != cursor.incarnation {
             return self.begin(Some("the change log began a new life")).await;
         }
-        if is_watched && poll.position.xmax() < cursor.position.xmax() {
+        if is_watched && poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
             self.log.replace_incarnation(poll.incarnation).await?;
             return self.begin(Some("the database went back in time")).await;
         }

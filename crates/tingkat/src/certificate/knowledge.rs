@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub(crate) struct Knowledge {
     published: Publication,
     bound: Duration,
     known: RwLock<Known>,
+    /// The end of the newest position that an entry of the log that is followed came with.
+    newest_load: AtomicU64,
     switches: Switches,
 }
 
@@ -155,6 +158,7 @@ impl Knowledge {
             published: Publication::new(Tick::from_nanos(0)),
             bound,
             known: RwLock::default(),
+            newest_load: AtomicU64::new(0),
             switches: Switches::default(),
         }
     }
@@ -171,6 +175,7 @@ impl Knowledge {
             published,
             bound: Duration::ZERO,
             known: RwLock::new(known),
+            newest_load: AtomicU64::new(0),
             switches: Switches::default(),
         }
     }
@@ -229,6 +234,22 @@ impl Knowledge {
         self.read().judge(evidence)
     }
 
+    /// Takes in with which certificate an entry came from the remote tier. One that is ahead of a
+    /// poll sent afterwards is of a later life of the database, which was restored since.
+    pub(crate) fn met(&self, certificate: &Certificate) {
+        let known = self.read();
+        if known.incarnation == Some(certificate.incarnation) {
+            // Under the lock, so that it is not taken for one of the next log.
+            self.newest_load
+                .fetch_max(certificate.position.xmax(), Ordering::AcqRel);
+        }
+    }
+
+    /// What the newest entry that was met had seen of the log that is followed.
+    pub(crate) fn newest_load(&self) -> u64 {
+        self.newest_load.load(Ordering::Acquire)
+    }
+
     /// Takes in what a poll brought that was sent at `sent_at` (rule R7 is the caller's).
     pub(crate) fn apply_poll(&self, poll: &Poll, sent_at: Tick) {
         let mut known = self.write();
@@ -271,6 +292,7 @@ impl Knowledge {
         let counted = std::mem::take(&mut unseen.strays);
         if unseen.incarnation != Some(incarnation) {
             unseen = Known::default();
+            self.newest_load.store(0, Ordering::Release);
         }
         for stray in strays {
             if stray.written.incarnation == incarnation {
