@@ -261,7 +261,7 @@ impl Feed<'_> {
             self.tell_polled(&poll.position, poll, &[]);
         } else {
             // What the log has compacted is not among the changes any more.
-            let since = poll.floor.clone().unwrap_or_else(|| Position::log_id(0));
+            let since = poll.floor.clone().unwrap_or_else(Position::nothing);
             self.tell_polled(&since, poll, &poll.changes);
         }
         Ok(())
