@@ -3,6 +3,7 @@
 //! A few run always; the others are left to `cargo xtask soak`, because each takes its ten seconds.
 
 mod calm;
+mod log;
 mod nodes;
 mod postgres;
 mod postgres_bulk;

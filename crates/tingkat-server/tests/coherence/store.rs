@@ -121,6 +121,17 @@ impl Store {
         sum.parse().unwrap()
     }
 
+    /// Polls of the change log since the last reset.
+    pub(crate) async fn polls(&self) -> f64 {
+        let sum = self
+            .sql(
+                "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
+                 WHERE query LIKE '%tingkat.change AS c%' AND query LIKE '%pg_is_in_recovery%'",
+            )
+            .await;
+        sum.parse().unwrap()
+    }
+
     /// Counts statements anew.
     pub(crate) async fn count_anew(&self) {
         self.sql("SELECT pg_stat_statements_reset()").await;
