@@ -190,7 +190,8 @@ async fn plan(postgres: &Postgres, statement: &Statement) -> Result<Value, sqlx:
     // A key that there may be: for no keys at all the planner might read no table.
     let keys = literal::texts(&["0".to_owned()])?;
     let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) {}", statement.postgres);
-    let rows = postgres.operate(|script| Ok(script.add(&sql, std::slice::from_ref(&keys))));
+    // Planning waits for whoever changes a table.
+    let rows = postgres.work(|script| Ok(script.add(&sql, std::slice::from_ref(&keys))));
     let rows = rows.await?;
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let text = row.try_get_raw(0)?.as_str().map_err(sqlx::Error::Decode)?;

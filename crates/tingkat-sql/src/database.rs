@@ -35,6 +35,9 @@ pub struct Config {
     /// Whether the store's change log is followed. Otherwise freshness is by time alone: loads have
     /// no certificates, and a standby is as good as a primary.
     pub coherent: bool,
+    /// For how long PostgreSQL's change log tells changes one by one before it is compacted. A node
+    /// that slept for longer reads all that is left.
+    pub changes_kept_for: Duration,
 }
 
 impl Default for Config {
@@ -45,6 +48,7 @@ impl Default for Config {
             statement_timeout: Duration::from_secs(6),
             demo_day: None,
             coherent: true,
+            changes_kept_for: Duration::from_mins(5),
         }
     }
 }
@@ -55,6 +59,7 @@ pub struct Database {
     dialect: Dialect,
     demo_day: Option<Date>,
     is_coherent: bool,
+    changes_kept_for: Duration,
 }
 
 /// The rows of a load.
@@ -101,6 +106,7 @@ impl Database {
             dialect,
             demo_day: config.demo_day,
             is_coherent: config.coherent,
+            changes_kept_for: config.changes_kept_for,
         })
     }
 
@@ -174,11 +180,11 @@ impl Database {
         }
     }
 
-    /// Writes products; nothing where they can not be written yet.
-    pub fn product_writer(&self) -> Option<Arc<dyn ProductWriter>> {
+    /// Writes products.
+    pub fn product_writer(&self) -> Arc<dyn ProductWriter> {
         match &self.dialect {
-            Dialect::Postgres(_) => None,
-            Dialect::Sqlite(sqlite) => Some(Arc::new(sqlite.writer(self.is_coherent))),
+            Dialect::Postgres(postgres) => postgres.writer(self.is_coherent),
+            Dialect::Sqlite(sqlite) => Arc::new(sqlite.writer(self.is_coherent)),
         }
     }
 
@@ -225,6 +231,10 @@ impl Database {
         let found = self.tables(&wanted).await?;
         let is_missing = |name: &&&str| !found.iter().any(|table| table.name == **name);
         Ok(WATCHED.iter().filter(is_missing).copied().collect())
+    }
+
+    pub(crate) const fn changes_kept_for(&self) -> Duration {
+        self.changes_kept_for
     }
 
     pub(crate) const fn demo_day(&self) -> Option<Date> {

@@ -5,6 +5,7 @@
 
 mod changes;
 mod coherence;
+mod compaction;
 mod database;
 pub mod demo;
 mod error;
@@ -18,9 +19,11 @@ mod sqlite;
 mod state;
 mod statement;
 mod url;
+mod write;
 
 pub use changes::{Installed, changes_drop_sql, changes_sql, install_changes, uninstall_changes};
 pub use coherence::{Coherence, TriggerReport};
+pub use compaction::Compaction;
 pub use database::{Config, Database};
 pub use demo::Demo;
 pub use error::{

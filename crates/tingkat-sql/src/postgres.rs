@@ -6,6 +6,7 @@ mod line;
 pub(crate) mod literal;
 mod log;
 mod script;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,31 +14,43 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use tingkat::error::SourceError;
 use tingkat::ports::ChangeLog;
 
+use tingkat_shop::ProductWriter;
+
 use crate::database::{Config, Fetched};
-use crate::error::{source_error, spares_connection};
+use crate::error::{CheckError, CheckErrorKind, source_error, spares_connection};
 use crate::postgres::life::Life;
 pub(crate) use crate::postgres::life::Trouble;
 use crate::postgres::line::{Line, in_time};
 use crate::postgres::log::Log;
 use crate::postgres::script::Script;
+use crate::postgres::write::Writer;
 use crate::record::Record;
 use crate::statement::Statement;
 use crate::url::Server;
 
 const CERTIFICATE: &str = include_str!("../setup/postgres/log_certificate.sql");
 
+/// Connections for writes: apart from loads, so that neither uses the other's up.
+const MOST_WRITES: u32 = 4;
+
+/// Background work may take this long.
+const WORK_WITHIN: Duration = Duration::from_mins(1);
+
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
     loads: PgPool,
+    writes: PgPool,
     server: Server,
     /// For polls alone.
     feed: Line,
-    /// For what operations and writers ask.
+    /// For what operations ask and answers are waited for.
     operations: Line,
+    /// For what takes its time and nobody waits for.
+    background: Line,
     answer_within: Duration,
     /// Nothing where the URL has one of its own.
     statement_timeout: Option<Duration>,
@@ -54,14 +67,18 @@ impl Postgres {
             .options
             .get_options()
             .is_some_and(|options| options.contains("statement_timeout"));
-        let loads = PgPoolOptions::new()
-            .max_connections(config.max_connections)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_lazy_with(server.options.clone());
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(config.acquire_timeout)
+                .connect_lazy_with(server.options.clone())
+        };
         Self {
-            loads,
+            loads: pool(config.max_connections),
+            writes: pool(MOST_WRITES),
             feed: Line::new(server.options.clone()),
             operations: Line::new(server.options.clone()),
+            background: Line::new(server.options.clone()),
             server,
             answer_within: config.acquire_timeout,
             statement_timeout: (!has_own_timeout).then_some(config.statement_timeout),
@@ -71,6 +88,11 @@ impl Postgres {
     /// The change log of this database, whether it is installed or not.
     pub(crate) fn log(self: &Arc<Self>) -> Arc<dyn ChangeLog> {
         Arc::new(Log::new(Arc::clone(self)))
+    }
+
+    /// Writes products; with tokens, if somebody follows the log.
+    pub(crate) fn writer(self: &Arc<Self>, certified: bool) -> Arc<dyn ProductWriter> {
+        Arc::new(Writer::new(Arc::clone(self), certified))
     }
 
     /// The rows of a load, and what its transaction saw if that is asked for.
@@ -144,17 +166,48 @@ impl Postgres {
         Ok(records(rows))
     }
 
-    /// Runs one statement on the connection for operations; again if that had been closed meanwhile.
+    /// Runs one statement on the connection for operations.
     pub(crate) async fn operate(
         &self,
         add: impl Fn(&mut Script) -> Result<usize, sqlx::Error>,
-    ) -> Result<Vec<sqlx::postgres::PgRow>, sqlx::Error> {
-        loop {
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let script = || {
             let mut script = Script::default();
             self.prepare(&mut script)?;
             let place = add(&mut script)?;
-            let mut held = in_time(self.answer_within, self.operations.hold()).await?;
-            let answer = in_time(self.answer_within, async {
+            Ok((script, place))
+        };
+        self.run_on(&self.operations, self.answer_within, script)
+            .await
+    }
+
+    /// Runs one statement that may wait for locks and takes its time.
+    pub(crate) async fn work(
+        &self,
+        add: impl Fn(&mut Script) -> Result<usize, sqlx::Error>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let script = || {
+            let mut script = Script::default();
+            self.prepare(&mut script)?;
+            let timeout = WORK_WITHIN.as_millis().to_string();
+            script.set_local("statement_timeout", &timeout)?;
+            let place = add(&mut script)?;
+            Ok((script, place))
+        };
+        self.run_on(&self.background, WORK_WITHIN, script).await
+    }
+
+    /// Runs a script on a connection; again if that had been closed while nobody used it.
+    async fn run_on(
+        &self,
+        line: &Line,
+        within: Duration,
+        script: impl Fn() -> Result<(Script, usize), sqlx::Error>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        loop {
+            let (script, place) = script()?;
+            let mut held = in_time(within, line.hold()).await?;
+            let answer = in_time(within, async {
                 script.run(&mut held).await.rows_from(place)
             });
             let answer = answer.await;
@@ -166,6 +219,18 @@ impl Postgres {
             }
             return answer;
         }
+    }
+
+    /// What the error of a statement that touches nothing but the log means.
+    pub(crate) fn log_check_error(&self, error: sqlx::Error) -> CheckError {
+        let kind = match Trouble::of(&error, &self.server) {
+            None => return CheckError::of(error),
+            Some(Trouble::Standby(_)) => CheckErrorKind::Standby,
+            Some(Trouble::Missing) => CheckErrorKind::SchemaMissing,
+            Some(Trouble::Refused) => CheckErrorKind::Refused,
+        };
+        let message = Trouble::of(&error, &self.server).map(|trouble| trouble.message());
+        CheckError::new(kind, message.unwrap_or_default())
     }
 
     /// Begins a new life of the log, if it has none or still the one that was seen.
@@ -206,6 +271,8 @@ impl Postgres {
     /// Waits for the loads under way and closes all connections.
     pub(crate) async fn close(&self) {
         self.loads.close().await;
+        self.writes.close().await;
+        self.background.close().await;
         self.feed.close().await;
         self.operations.close().await;
     }
@@ -232,7 +299,7 @@ fn prepared(options: &PgConnectOptions) -> PgConnectOptions {
     }
 }
 
-fn records(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Record> {
+fn records(rows: Vec<PgRow>) -> Vec<Record> {
     rows.into_iter().map(Record::Postgres).collect()
 }
 

@@ -121,10 +121,13 @@ impl Outcome {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        let rows = self.take_rows(place);
+        rows.into_iter().next().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// The rows of the statement at `place`.
+    pub(crate) fn take_rows(&mut self, place: usize) -> Vec<PgRow> {
         let rows = self.rows.get_mut(place).map(std::mem::take);
         rows.unwrap_or_default()
-            .into_iter()
-            .next()
-            .ok_or(sqlx::Error::RowNotFound)
     }
 }

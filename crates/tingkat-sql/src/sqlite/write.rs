@@ -6,15 +6,13 @@ use futures::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _};
 use tingkat::certificate::Change;
-use tingkat_shop::money::Currency;
 use tingkat_shop::product::ProductId;
-use tingkat_shop::write::{
-    ProductPatch, ProductWriter, Saved, StockChange, WriteError, WriteErrorKind,
-};
+use tingkat_shop::write::{ProductPatch, ProductWriter, Saved, WriteError, WriteErrorKind};
 
 use super::log::{Log, Trouble, change, written};
-use crate::error::{ColumnError, sqlite, sqlite_code};
+use crate::error::{sqlite, sqlite_code};
 use crate::record::Record;
+use crate::write::{Stored, decide};
 
 const READ: &str = include_str!("../../setup/sqlite/write_read.sql");
 const WRITE: &str = include_str!("../../setup/sqlite/write_product.sql");
@@ -98,82 +96,19 @@ impl Log {
     }
 }
 
-/// A product, as far as a write has to know it.
-#[derive(Clone, Copy)]
-struct Row {
-    currency: Currency,
-    regular_price: i64,
-    member_price: i64,
-    stock: i64,
-    version: i64,
-    updated_at: jiff::Timestamp,
-}
-
 async fn read(
     connection: &mut SqliteConnection,
     id: &ProductId,
-) -> Result<Option<Row>, WriteError> {
+) -> Result<Option<Stored>, WriteError> {
     let row = sqlx::query(READ)
         .bind(id.as_str())
         .fetch_optional(connection)
         .await
         .map_err(of_write)?;
-    let row = row.map(|row| Row::of(&Record::Sqlite(row))).transpose();
+    let row = row
+        .map(|row| Stored::read(&Record::Sqlite(row)))
+        .transpose();
     row.map_err(|error| WriteError::new(WriteErrorKind::Refused).caused_by(error))
-}
-
-impl Row {
-    fn of(record: &Record) -> Result<Self, ColumnError> {
-        Ok(Self {
-            currency: record.parsed("currency")?,
-            regular_price: record.number("regular_price")?,
-            member_price: record.number("member_price")?,
-            stock: record.number("stock_quantity")?,
-            version: record.number("version")?,
-            updated_at: record.time("updated_at")?,
-        })
-    }
-}
-
-/// What the product will be, or why not.
-fn decide(was: Option<Row>, patch: &ProductPatch) -> Result<Row, WriteErrorKind> {
-    let was = was.ok_or(WriteErrorKind::Unknown)?;
-    if patch.version.is_some_and(|version| version != was.version) {
-        let current = was.version;
-        return Err(WriteErrorKind::Conflict { current });
-    }
-    let prices = [patch.regular_price, patch.member_price];
-    let expected = was.currency;
-    if prices
-        .iter()
-        .flatten()
-        .any(|price| price.currency != expected)
-    {
-        return Err(WriteErrorKind::Currency { expected });
-    }
-    let stock = match patch.stock {
-        None => was.stock,
-        Some(StockChange::Set(quantity)) => quantity,
-        Some(StockChange::Adjust(by)) => was
-            .stock
-            .checked_add(by)
-            .filter(|stock| *stock >= 0)
-            .ok_or(WriteErrorKind::StockOutOfRange { stock: was.stock })?,
-    };
-    let now = Row {
-        regular_price: patch
-            .regular_price
-            .map_or(was.regular_price, |price| price.amount),
-        member_price: patch
-            .member_price
-            .map_or(was.member_price, |price| price.amount),
-        stock,
-        ..was
-    };
-    if now.member_price > now.regular_price {
-        return Err(WriteErrorKind::MemberAboveRegular);
-    }
-    Ok(now)
 }
 
 /// Each once, though several triggers may have written it.

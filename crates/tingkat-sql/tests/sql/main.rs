@@ -9,6 +9,7 @@
 )]
 
 mod changes;
+mod compactions;
 mod demo;
 mod dep_rule;
 mod dialects;
@@ -29,3 +30,4 @@ mod sqlite_migration;
 mod sqlite_nodes;
 mod sqlite_write;
 mod stores;
+mod writes;

@@ -43,7 +43,7 @@ impl Shopkeeper {
             })
             .build();
         let shop = Shop::new(&node, database.sources());
-        let into = database.product_writer().unwrap();
+        let into = database.product_writer();
         let writes = ProductWrites::new(&node, &shop.products, into);
         Self {
             shop,

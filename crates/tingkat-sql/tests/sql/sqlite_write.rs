@@ -28,7 +28,7 @@ impl Desk {
                  WHERE id = '7'",
             )
             .await;
-        let writer = store.database.product_writer().unwrap();
+        let writer = store.database.product_writer();
         let follower = Follower::of(&store.database).await;
         Self {
             store,
@@ -216,7 +216,7 @@ async fn without_a_follower_there_is_no_token() {
     let database = desk.store.database.without_change_log();
     assert!(database.change_log().is_none());
     assert!(!database.sources().products.certifies());
-    let writer = database.product_writer().unwrap();
+    let writer = database.product_writer();
     let saved = writer
         .write(&parsed("7"), &ProductPatch::set_stock(1))
         .await
