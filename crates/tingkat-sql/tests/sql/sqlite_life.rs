@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Executor as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 use tingkat::certificate::Incarnation;
 use tingkat::error::Recovery;
 use tingkat_sql::{Database, Url};
@@ -15,6 +15,10 @@ use tingkat_testkit::eventually;
 
 use crate::follower::Follower;
 use crate::stores::{Embedded, config, load, parsed};
+
+fn plain(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path)
+}
 
 async fn open(path: &Path) -> Database {
     Database::open(&Url::sqlite(path), &config()).await.unwrap()
@@ -99,11 +103,7 @@ async fn without_a_sidecar_each_opening_is_a_life_of_its_own() {
     let mut follower = Follower::of(&one).await;
     assert_ne!(incarnation(&other).await, follower.incarnation);
     other.change_log().unwrap().append(vec![]).await.unwrap();
-    let mut foreign = SqliteConnectOptions::new()
-        .filename(&path)
-        .connect()
-        .await
-        .unwrap();
+    let mut foreign = plain(&path).connect().await.unwrap();
     foreign
         .execute("UPDATE product SET stock_quantity = 1 WHERE id = '7'")
         .await
@@ -140,7 +140,17 @@ async fn a_file_in_the_place_of_the_open_one_is_not_read() {
     let products = database.sources().products;
     load(&*products, [parsed("7")]).await.unwrap();
 
+    // What is in the write-ahead log would be taken for the new file's.
+    let mut foreign = plain(&path).connect().await.unwrap();
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    foreign.execute(checkpoint).await.unwrap();
+    foreign.close().await.unwrap();
     fs::rename(&new, &path).unwrap();
+    // Whoever opens the new one while we hold the old one must not be taken for one of us.
+    let other = Writing::start(&path);
+    assert_ne!(other.incarnation, follower.incarnation.to_string());
+    other.kill_after(1);
+
     let says = format!(
         "{} was moved, replaced or removed while it was in use: restart the service",
         path.display()
@@ -194,11 +204,7 @@ async fn writing_process() {
     let path = Path::new(path.trim_end());
     let database = open(path).await;
     println!("incarnation {}", incarnation(&database).await);
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .connect()
-        .await
-        .unwrap();
+    let mut connection = plain(path).connect().await.unwrap();
     loop {
         let update = "UPDATE product SET stock_quantity = stock_quantity + 1 WHERE id = '7'";
         connection.execute(update).await.unwrap();
@@ -261,11 +267,7 @@ impl Writing {
 }
 
 async fn stock(path: &Path) -> u64 {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .connect()
-        .await
-        .unwrap();
+    let mut connection = plain(path).connect().await.unwrap();
     let row = sqlx::query("SELECT stock_quantity FROM product WHERE id = '7'");
     let stock: i64 = row.fetch_one(&mut connection).await.unwrap().get(0);
     stock.try_into().unwrap()
