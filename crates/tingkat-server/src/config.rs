@@ -85,6 +85,29 @@ fn key_prefix() -> Result<Option<String>, Failure> {
     )))
 }
 
+/// The rule of the protocol that a program for tests goes without.
+#[cfg(feature = "broken-rules")]
+pub(crate) fn switched_off() -> Result<Option<tingkat::node::Rule>, Failure> {
+    use tingkat::node::Rule;
+    let Some((name, text)) = first_of(&["TINGKAT_SWITCH_OFF"])? else {
+        return Ok(None);
+    };
+    Ok(Some(match text.as_str() {
+        "r2" => Rule::Accept,
+        "r3" => Rule::Anchor,
+        "r4" => Rule::JudgeLoad,
+        "r5" => Rule::Join,
+        "r7" => Rule::ColdReset,
+        "fold" => Rule::Fold,
+        "order" => Rule::PublicationOrder,
+        _ => {
+            return Err(Failure::configuration(format!(
+                "{name}: there is no rule {text:?}"
+            )));
+        }
+    }))
+}
+
 /// The first of these variables that is set and not empty, with its name.
 #[expect(
     clippy::disallowed_methods,
