@@ -9,12 +9,14 @@
 mod chance;
 mod checker;
 mod history;
+mod inside;
 mod node;
 mod readers;
 mod report;
 mod runs;
 mod scene;
 mod seed;
+mod shows;
 mod store;
 mod truth;
 mod way;

@@ -123,15 +123,36 @@ impl Scene {
             (0..self.nodes.len()).map(reads).collect::<Vec<_>>(),
         );
         let wanted = if self.plan.writers == 0 { 0 } else { 20 };
+        let more = if self.plan.readers_of_each == 0 {
+            0
+        } else {
+            100
+        };
         eventually(PATIENCE, || {
             let has_read = before
                 .iter()
                 .enumerate()
-                .all(|(node, before)| reads(node) >= before + 100);
+                .all(|(node, before)| reads(node) >= before + more);
             std::future::ready(has_read && self.writers.committed() >= writes + wanted)
         })
         .await
         .unwrap_or_else(|_| panic!("readers or writers do not get on:\n{}", self.logs()));
+    }
+
+    /// Look-ups that the readers of a node had answered so far.
+    pub(crate) fn answered(&self, node: usize) -> u64 {
+        self.readers.answered(node)
+    }
+
+    /// Waits until a node says that it has Redis.
+    pub(crate) async fn sees_redis(&self, node: &Node) {
+        eventually(PATIENCE, async || {
+            let answer = node.target().unwrap().get("/readyz").await.ok()?;
+            let redis = answer.json().ok()?.get("redis")?.as_str()? == "up";
+            redis.then_some(())
+        })
+        .await
+        .unwrap_or_else(|_| panic!("node {} has no Redis:\n{}", node.index, node.log()));
     }
 
     /// Lets everybody work for so long.

@@ -132,6 +132,29 @@ impl Store {
         sum.parse().unwrap()
     }
 
+    /// Statements with this text in them since the last reset.
+    pub(crate) async fn calls_of(&self, text: &str) -> u64 {
+        let text = text.replace('\'', "''");
+        let sum = self
+            .sql(&format!(
+                "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
+                 WHERE query LIKE '%{text}%' AND query NOT LIKE '%pg_stat_statements%'"
+            ))
+            .await;
+        sum.parse().unwrap()
+    }
+
+    /// Statements of all kinds since the last reset, but for what this suite asks itself.
+    pub(crate) async fn statements(&self) -> f64 {
+        let sum = self
+            .sql(
+                "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
+                 WHERE query NOT LIKE '%pg_stat_statements%'",
+            )
+            .await;
+        sum.parse().unwrap()
+    }
+
     /// Counts statements anew.
     pub(crate) async fn count_anew(&self) {
         self.sql("SELECT pg_stat_statements_reset()").await;

@@ -70,7 +70,7 @@ async fn hints_are_forged() {
         }
         scene.goes_on(Duration::from_millis(50)).await;
     }
-    let seconds = (now() - from).as_secs_f64();
+    let seconds = now().saturating_sub(from).as_secs_f64();
     let polls = scene.store.polls().await;
     let nodes = u32::try_from(scene.nodes.len()).unwrap();
     let most = f64::from(nodes * MOST_POLLS_A_SECOND) * seconds;

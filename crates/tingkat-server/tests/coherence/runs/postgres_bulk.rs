@@ -17,7 +17,7 @@ const FILLER: &str =
 async fn a_million_rows_are_imported() {
     let scene = Scene::begin(Plan::new("postgres: a million rows imported")).await;
     let fault = scene.fault("a million rows are imported", Harm::Nothing, None);
-    let mut session = scene.store.session_with(Duration::from_secs(600));
+    let mut session = scene.store.session_with(Duration::from_mins(10));
     let imported = session.run(&format!("{FILLER} (1, 1000000) AS n;")).await;
     imported.unwrap();
     scene.is_over(fault);
