@@ -75,17 +75,48 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Schema {
-    /// Create what Tingkat needs in the database that `DATABASE_URL` names
+    /// Create the change log and its triggers in the database that `DATABASE_URL` names
+    ///
+    /// May be run again, and on a store in use: it takes one table at a time and waits for each lock
+    /// two seconds at most.
     Install(Install),
+    /// Remove the change log and its triggers
+    Uninstall(Uninstall),
+    /// Find out whether everything is there, and whether triggers report what entries depend on
+    ///
+    /// Changes one row of each table and undoes it, which needs a role that may write.
+    Check(Report),
+    /// Fold old changes now; `serve` does it every minute
+    Compact(Report),
 }
 
 /// Arguments of `schema install`.
 #[derive(Debug, Args)]
 pub(crate) struct Install {
-    /// Create and fill the demo store; refuses when one of its tables exists
-    #[arg(long, required = true)]
+    /// Create and fill the demo store first; refuses when one of its tables exists
+    #[arg(long)]
     pub(crate) demo: bool,
-    /// Print the SQL that creates the tables, and change nothing
+    /// Print the SQL, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// Arguments of `schema uninstall`.
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// Print the SQL, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// How a command tells its result.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Tell the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -79,7 +79,10 @@ pub async fn install_changes(database: &Database) -> Result<Installed, InstallEr
     let postgres = served(database)?;
     let missing = database.missing_tables().await?;
     if !missing.is_empty() {
-        let message = format!("the database has no table {}", missing.join(", "));
+        let message = format!(
+            "the database has no table {}; --demo creates those of the demo store",
+            missing.join(", ")
+        );
         return Err(InstallError::new(InstallErrorKind::TablesMissing, message));
     }
     let mut connection = postgres.connect().await?;

@@ -13,7 +13,6 @@ const MOST_DEPS: usize = 500_000;
 
 /// What became of a compaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Compaction {
     /// So many rows were folded into those that are kept.
     Folded(u64),

@@ -14,6 +14,7 @@ mod postcode;
 mod postgres;
 mod product;
 mod record;
+mod rehearsal;
 mod rows;
 mod sqlite;
 mod state;
@@ -30,5 +31,6 @@ pub use error::{
     CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
 };
 pub use install::{demo_sql, install_demo};
+pub use rehearsal::{Rehearsal, Verdict};
 pub use sqlite::FileId;
 pub use url::{Url, UrlError};

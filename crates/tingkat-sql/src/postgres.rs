@@ -197,6 +197,30 @@ impl Postgres {
         self.run_on(&self.background, WORK_WITHIN, script).await
     }
 
+    /// The rows of two statements, of which the second looks at what the first has changed; nothing
+    /// of it stays.
+    pub(crate) async fn rehearse(
+        &self,
+        statement: &str,
+        look: &str,
+    ) -> Result<(Vec<PgRow>, Vec<PgRow>), sqlx::Error> {
+        let mut script = Script::rehearsal();
+        self.prepare(&mut script)?;
+        script.set_local("lock_timeout", "2s")?;
+        let changed = script.add(statement, &[]);
+        let looked = script.add(look, &[]);
+        script.undo();
+        let mut held = in_time(WORK_WITHIN, self.background.hold()).await?;
+        let run = in_time(WORK_WITHIN, async { Ok(script.run(&mut held).await) });
+        let mut outcome = run.await?;
+        if let Some(error) = outcome.error.take() {
+            // Closing the connection ends the transaction that was begun.
+            return Err(error);
+        }
+        held.keep();
+        Ok((outcome.take_rows(changed), outcome.take_rows(looked)))
+    }
+
     /// Runs a script on a connection; again if that had been closed while nobody used it.
     async fn run_on(
         &self,

@@ -35,6 +35,18 @@ impl Script {
         script
     }
 
+    /// What it changes is undone, by [`undo`](Self::undo) or because the connection is closed.
+    pub(crate) fn rehearsal() -> Self {
+        let mut script = Self::default();
+        script.push("BEGIN");
+        script
+    }
+
+    /// Ends a rehearsal.
+    pub(crate) fn undo(&mut self) {
+        self.push("ROLLBACK");
+    }
+
     /// For the rest of the transaction.
     pub(crate) fn set_local(&mut self, name: &str, value: &str) -> Result<(), sqlx::Error> {
         let value = literal::text(value)?;

@@ -38,8 +38,8 @@ impl Desk {
     }
 }
 
-fn sen(amount: i64) -> Option<Money> {
-    Some(Money::sen(amount))
+const fn sen(amount: i64) -> Money {
+    Money::sen(amount)
 }
 
 #[tokio::test]
@@ -51,11 +51,11 @@ async fn a_write_returns_what_the_database_and_its_log_have() {
         (ProductPatch::adjust_stock(-8), &["product:7"]),
         (ProductPatch::set_stock(0), &["product:7"]),
         (
-            ProductPatch::set_price(sen(200), None),
+            ProductPatch::set_price(Some(sen(200)), None),
             &["product:7", "products.list"],
         ),
         (
-            ProductPatch::set_price(None, sen(0)),
+            ProductPatch::set_price(None, Some(sen(0))),
             &["product:7", "products.list"],
         ),
     ] {
@@ -111,11 +111,11 @@ async fn a_write_that_can_not_be_says_why_and_leaves_nothing_behind() {
             Kind::StockOutOfRange { stock: 5 },
         ),
         (
-            ProductPatch::set_price(None, sen(101)),
+            ProductPatch::set_price(None, Some(sen(101))),
             Kind::MemberAboveRegular,
         ),
         (
-            ProductPatch::set_price(sen(89), None),
+            ProductPatch::set_price(Some(sen(89)), None),
             Kind::MemberAboveRegular,
         ),
         (
@@ -123,7 +123,7 @@ async fn a_write_that_can_not_be_says_why_and_leaves_nothing_behind() {
             Kind::Currency { expected },
         ),
         (
-            ProductPatch::set_price(sen(100), foreign),
+            ProductPatch::set_price(Some(sen(100)), foreign),
             Kind::Currency { expected },
         ),
         (
