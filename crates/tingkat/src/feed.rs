@@ -75,6 +75,13 @@ impl Node {
         })
     }
 
+    /// Whether the database did not answer for as long as a lease goes without renewal, so that
+    /// this node's loads are likely to fail.
+    pub(crate) fn is_out_of_touch(&self) -> bool {
+        let poll_age = self.feed().and_then(|feed| feed.poll_age);
+        poll_age.is_some_and(|age| age > self.0.lease / 3 + self.0.feed.interval)
+    }
+
     /// Takes in a hint from another node: a wake-up and nothing else.
     pub fn hinted(&self, hint: Hint) {
         if self.0.knowledge.incarnation() == Some(hint.incarnation) {

@@ -42,7 +42,8 @@ BEGIN
     ('products.list');
 END;
 
--- Only the columns that statements read.
+-- Only the columns that statements read. A sale writes the stock: that has one trigger and one row
+-- here, and all that is rarer stands apart.
 CREATE TRIGGER tingkat_product_update AFTER UPDATE ON product
 WHEN (
   old.id, old.sku, old.slug, old.name, old.description, old.status, old.currency,
@@ -56,20 +57,42 @@ WHEN (
   new.updated_at
 )
 BEGIN
+  INSERT INTO tingkat_change (dep) VALUES ('product:' || new.id);
+END;
+
+CREATE TRIGGER tingkat_product_update_id AFTER UPDATE OF id ON product
+WHEN old.id <> new.id
+BEGIN
+  INSERT INTO tingkat_change (dep) VALUES ('product:' || old.id);
+END;
+
+CREATE TRIGGER tingkat_product_update_sku AFTER UPDATE OF id, sku ON product
+WHEN (old.id, old.sku) IS NOT (new.id, new.sku)
+BEGIN
   INSERT INTO tingkat_change (dep)
-  SELECT 'product:' || old.id
-  UNION SELECT 'product:' || new.id
-  UNION SELECT 'product.sku:' || old.sku WHERE (old.id, old.sku) IS NOT (new.id, new.sku)
-  UNION SELECT 'product.sku:' || new.sku WHERE (old.id, old.sku) IS NOT (new.id, new.sku)
-  UNION SELECT 'product.slug:' || old.slug WHERE (old.id, old.slug) IS NOT (new.id, new.slug)
-  UNION SELECT 'product.slug:' || new.slug WHERE (old.id, old.slug) IS NOT (new.id, new.slug)
-  UNION SELECT 'products.list' WHERE (
-    old.id, old.name, old.status, old.featured, old.currency, old.regular_price,
-    old.member_price, old.promotional_price, old.promotion_starts_at, old.promotion_ends_at
-  ) IS NOT (
-    new.id, new.name, new.status, new.featured, new.currency, new.regular_price,
-    new.member_price, new.promotional_price, new.promotion_starts_at, new.promotion_ends_at
-  );
+  SELECT 'product.sku:' || old.sku UNION SELECT 'product.sku:' || new.sku;
+END;
+
+CREATE TRIGGER tingkat_product_update_slug AFTER UPDATE OF id, slug ON product
+WHEN (old.id, old.slug) IS NOT (new.id, new.slug)
+BEGIN
+  INSERT INTO tingkat_change (dep)
+  SELECT 'product.slug:' || old.slug UNION SELECT 'product.slug:' || new.slug;
+END;
+
+CREATE TRIGGER tingkat_product_update_list AFTER UPDATE OF
+  id, name, status, featured, currency, regular_price, member_price, promotional_price,
+  promotion_starts_at, promotion_ends_at
+ON product
+WHEN (
+  old.id, old.name, old.status, old.featured, old.currency, old.regular_price,
+  old.member_price, old.promotional_price, old.promotion_starts_at, old.promotion_ends_at
+) IS NOT (
+  new.id, new.name, new.status, new.featured, new.currency, new.regular_price,
+  new.member_price, new.promotional_price, new.promotion_starts_at, new.promotion_ends_at
+)
+BEGIN
+  INSERT INTO tingkat_change (dep) VALUES ('products.list');
 END;
 
 CREATE TRIGGER tingkat_product_replace BEFORE INSERT ON product
@@ -171,8 +194,13 @@ CREATE TRIGGER tingkat_product_image_update AFTER UPDATE ON product_image
 WHEN (old.product_id, old.position, old.url, old.alt)
   IS NOT (new.product_id, new.position, new.url, new.alt)
 BEGIN
-  INSERT INTO tingkat_change (dep)
-  SELECT 'product:' || old.product_id UNION SELECT 'product:' || new.product_id;
+  INSERT INTO tingkat_change (dep) VALUES ('product:' || new.product_id);
+END;
+
+CREATE TRIGGER tingkat_product_image_update_product AFTER UPDATE OF product_id ON product_image
+WHEN old.product_id <> new.product_id
+BEGIN
+  INSERT INTO tingkat_change (dep) VALUES ('product:' || old.product_id);
 END;
 
 CREATE TRIGGER tingkat_product_variant_insert AFTER INSERT ON product_variant
@@ -194,8 +222,13 @@ WHEN (
   new.stock_quantity
 )
 BEGIN
-  INSERT INTO tingkat_change (dep)
-  SELECT 'product:' || old.product_id UNION SELECT 'product:' || new.product_id;
+  INSERT INTO tingkat_change (dep) VALUES ('product:' || new.product_id);
+END;
+
+CREATE TRIGGER tingkat_product_variant_update_product AFTER UPDATE OF product_id ON product_variant
+WHEN old.product_id <> new.product_id
+BEGIN
+  INSERT INTO tingkat_change (dep) VALUES ('product:' || old.product_id);
 END;
 
 CREATE TRIGGER tingkat_product_variant_replace BEFORE INSERT ON product_variant

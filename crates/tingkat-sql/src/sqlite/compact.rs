@@ -26,7 +26,7 @@ pub(super) struct Limits {
 /// A log has at most about twice as many rows as are kept.
 pub(super) const LIMITS: Limits = Limits {
     slack: 10_000,
-    most_kept: 100_000,
+    most_kept: 50_000,
 };
 
 impl Limits {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
+        #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// A number is a change of that name, and nothing is a compaction.
         #[test]
@@ -247,6 +247,13 @@ mod tests {
         }
         run(&log.writer, SMALL).await.unwrap();
         assert_eq!(log.rows().await.len(), 4);
+    }
+
+    #[test]
+    fn a_log_is_compacted_when_it_is_twice_as_long_as_it_was() {
+        let due = |rows, kept| SMALL.is_due(rows, kept);
+        assert!(!due(3, 0) && due(4, 0));
+        assert!(!due(200, 100) && due(201, 100));
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ mod sqlite_life;
 mod sqlite_log;
 mod sqlite_migration;
 mod sqlite_nodes;
+mod sqlite_oracle;
 mod sqlite_write;
 mod stores;
 mod writes;

@@ -134,7 +134,8 @@ async fn a_sidecar_that_was_overwritten_is_not_believed() {
 async fn a_file_in_the_place_of_the_open_one_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let (path, new) = (folder.path().join("store.db"), folder.path().join("new.db"));
-    open(&new).await.close().await;
+    open(&path).await.close().await;
+    fs::copy(&path, &new).unwrap();
     let database = open(&path).await;
     let follower = Follower::of(&database).await;
     let products = database.sources().products;

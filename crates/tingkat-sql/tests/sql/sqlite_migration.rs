@@ -12,7 +12,7 @@ use crate::stores::{config, parsed, values};
 const STORE: &str = include_str!("../../migrations/sqlite/0001_store.sql");
 
 /// As the old release left it, with rows of the owner's.
-async fn old_file(path: &Path) {
+pub(crate) async fn old_file(path: &Path) {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true);

@@ -144,9 +144,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             }
             Err(error) => {
                 self.put_off(&key, &job, &error, source_failed);
-                // A crowd before this node's source is nothing to other nodes.
-                let is_shared =
-                    matches!(error.kind(), GetErrorKind::Source | GetErrorKind::Deadline);
+                // Other nodes may well reach what this one has lost.
+                let is_shared = error.is_shared() && !self.node.is_out_of_touch();
                 leader.complete(Landing::failed(error, stale, job.priority));
                 if is_shared {
                     self.write_error(&key, &lease).await;

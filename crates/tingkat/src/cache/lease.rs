@@ -187,6 +187,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let (started, life) = (self.node.0.clock.now(), self.node.0.lease);
         loop {
             self.node.0.clock.sleep(life / 3).await;
+            if self.node.is_out_of_touch() {
+                // Whoever waits may reach the source, which this node has lost.
+                return self.release(key, lease).await;
+            }
             if self.node.0.clock.now().since(started) >= policy.hard_deadline {
                 return;
             }
