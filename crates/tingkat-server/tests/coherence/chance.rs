@@ -45,6 +45,11 @@ impl Chance {
         self.random.random_range(0..WRITTEN)
     }
 
+    /// A number below this one.
+    pub(crate) fn below(&mut self, most: usize) -> usize {
+        self.random.random_range(0..most)
+    }
+
     /// Once in so many times.
     pub(crate) fn once_in(&mut self, times: u32) -> bool {
         self.random.random_ratio(1, times)

@@ -27,7 +27,8 @@ impl Inside {
         let config = tingkat_sql::Config::default();
         let url = database.parse().unwrap();
         let database = Database::open(&url, &config).await.unwrap();
-        let config = tingkat_redis::Config::new(redis.parse().unwrap(), prefix);
+        let mut config = tingkat_redis::Config::new(redis.parse().unwrap(), prefix);
+        config.response_timeout = budget;
         let redis = Arc::new(Tier::start(config, Arc::clone(&clock)));
         let node = tingkat::Node::builder()
             .prefix(prefix)

@@ -8,6 +8,7 @@
 
 mod chance;
 mod checker;
+mod environment;
 mod history;
 mod inside;
 mod node;
@@ -15,7 +16,6 @@ mod readers;
 mod report;
 mod runs;
 mod scene;
-mod seed;
 mod shows;
 mod store;
 mod truth;

@@ -11,12 +11,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
-use crate::history::{At, Failed, How, Key, Read, Seen, Tier, Value, now};
+use crate::history::{Failed, How, Key, Read, Seen, Tier, Value, now};
 use crate::node::{Node, PATIENCE};
+use crate::scene::Plan;
 use crate::store::{KEYS, id};
 
 /// One look-up in so many asks for an answer that is current when the request begins.
-const VALIDATED: u32 = 2_000_000_000;
+const VALIDATED: u32 = 20;
 
 /// A node that is down is looked for so often.
 const DOWN_PAUSE: Duration = Duration::from_millis(20);
@@ -29,8 +30,9 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// So many readers of each node, each with up to `pace` between two look-ups.
-    pub(crate) fn start(nodes: &[Arc<Node>], of_each: usize, pace: Duration, seed: u64) -> Self {
+    /// As many readers of each node as planned.
+    pub(crate) fn start(nodes: &[Arc<Node>], plan: &Plan, seed: u64) -> Self {
+        let (of_each, pace, validates) = (plan.readers_of_each, plan.readers_pace, plan.validates);
         let answered: Arc<Vec<AtomicU64>> =
             Arc::new(nodes.iter().map(|_| AtomicU64::new(0)).collect());
         let stop = CancellationToken::new();
@@ -48,7 +50,7 @@ impl Readers {
                             tokio::time::sleep(DOWN_PAUSE).await;
                             continue;
                         };
-                        let how = if chance.once_in(VALIDATED) {
+                        let how = if validates && chance.once_in(VALIDATED) {
                             How::Validated
                         } else {
                             How::Usual
@@ -104,32 +106,29 @@ pub(crate) async fn read(node: &Node, key: Key) -> Read {
 
 /// One look-up, and what came of it.
 pub(crate) async fn ask(target: &Target, node: usize, key: Key, how: How) -> Read {
+    let headers: &[(&str, &str)] = match how {
+        How::Validated => &[("cache-control", "no-cache")],
+        How::Usual | How::AtLeast(_) => &[],
+    };
+    ask_with(target, node, key, how, headers).await
+}
+
+/// The same, with these headers.
+pub(crate) async fn ask_with(
+    target: &Target,
+    node: usize,
+    key: Key,
+    how: How,
+    headers: &[(&str, &str)],
+) -> Read {
     let path = format!("/v1/products/{}", id(key));
     let started = now();
-    let answer = match how {
-        How::Usual | How::AtLeast(_) => target.get(&path).await,
-        How::Validated => {
-            target
-                .get_with(&path, &[("cache-control", "no-cache")])
-                .await
-        }
-    };
+    let answer = target.get_with(&path, headers).await;
     let ended = now();
     let outcome = match answer {
         Ok(answer) => seen(&answer),
         Err(_) => Err(Failed::Unanswered),
     };
-    read_of(node, key, how, started, ended, outcome)
-}
-
-fn read_of(
-    node: usize,
-    key: Key,
-    how: How,
-    started: At,
-    ended: At,
-    outcome: Result<Seen, Failed>,
-) -> Read {
     Read {
         node,
         key,

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::checker::{Verdict, Violation, check};
+use crate::environment::seed;
 use crate::history::{History, Outcome, Tier};
-use crate::seed::seed;
 
 /// Violations that are told in full.
 const TOLD: usize = 8;

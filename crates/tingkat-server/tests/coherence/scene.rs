@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tingkat_testkit::{Postgres, Redis, eventually, postgres, redis};
 
+use crate::environment::{SWITCH_OFF, seed, switched_off};
 use crate::history::{At, Fault, Finding, Harm, History, Outcome, Read, Value, Write, now};
 use crate::node::{Node, PATIENCE};
 use crate::readers::{self, Readers};
 use crate::report::Report;
-use crate::seed::seed;
 use crate::store::{DATABASE, KEYS, Store, id, ids};
 use crate::way::Way;
 use crate::writers::Writers;
@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) writers_pace: Duration,
     pub(crate) readers_of_each: usize,
     pub(crate) readers_pace: Duration,
+    /// Whether some of the reads ask for a poll of their own.
+    pub(crate) validates: bool,
     /// What one request may spend on Redis, if not as usual.
     pub(crate) budget: Option<Duration>,
     /// Whether every value must be loaded once.
@@ -50,6 +52,7 @@ impl Plan {
             writers_pace: Duration::from_millis(60),
             readers_of_each: 2,
             readers_pace: Duration::from_millis(8),
+            validates: true,
             budget: None,
             counts_loads: false,
         }
@@ -96,8 +99,8 @@ impl Scene {
             node.is_ready().await;
         }
         let seed = seed();
-        let readers = Readers::start(&nodes, plan.readers_of_each, plan.readers_pace, seed);
-        let writers = Writers::start(&store, plan.writers, plan.writers_pace, seed);
+        let readers = Readers::start(&nodes, &plan, seed);
+        let writers = Writers::start(&store, &nodes, plan.writers, plan.writers_pace, seed);
         let scene = Self {
             plan,
             store,
@@ -278,7 +281,8 @@ impl Scene {
         };
         let mut reads = self.readers.finish().await;
         reads.append(&mut self.extra_reads.lock().unwrap());
-        let mut writes = self.writers.finish().await;
+        let (mut writes, mut own_reads) = self.writers.finish().await;
+        reads.append(&mut own_reads);
         writes.append(&mut self.extra_writes.lock().unwrap());
         let history = History {
             bound: self.plan.bound,
@@ -308,6 +312,9 @@ async fn node(index: usize, plan: &Plan, store: &Store, redis: &Redis) -> Node {
     ];
     if let Some(budget) = plan.budget {
         environment.push(("TINGKAT__REDIS__BUDGET", ms(budget)));
+    }
+    if let Some(rule) = switched_off() {
+        environment.push((SWITCH_OFF, rule));
     }
     let environment = environment
         .into_iter()

@@ -1,5 +1,6 @@
 //! Those who write, as any program of the store would: transactions over `psql`, with time to think
-//! inside, so that ids and commits cross; one in twenty is rolled back.
+//! inside, so that ids and commits cross; one in twenty is rolled back. Some read at once what they
+//! wrote, from any node, with the token of their transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -11,8 +12,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
-use crate::history::{At, Key, Outcome, Value, Write, now};
+use crate::history::{At, How, Key, Outcome, Read, Value, Write, now};
+use crate::node::Node;
+use crate::readers;
 use crate::store::{Store, id, value};
+
+/// One transaction in so many is read at once by who wrote it.
+const TOKENS: u32 = 4;
 
 /// The longest that a writer thinks before it ends its transaction.
 const THOUGHT: Duration = Duration::from_millis(60);
@@ -25,13 +31,21 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Writers under way.
 pub(crate) struct Writers {
-    tasks: JoinSet<Vec<Write>>,
+    tasks: JoinSet<Done>,
     stop: CancellationToken,
     state: Arc<State>,
 }
 
+/// What a writer wrote, and what it read with its tokens.
+#[derive(Default)]
+struct Done {
+    writes: Vec<Write>,
+    reads: Vec<Read>,
+}
+
 struct State {
     store: Arc<Store>,
+    nodes: Vec<Arc<Node>>,
     next_stamp: AtomicI64,
     committed: AtomicU64,
     /// Writers between two transactions wait while this is so.
@@ -43,9 +57,16 @@ struct State {
 
 impl Writers {
     /// So many writers, each with up to `pace` between two transactions.
-    pub(crate) fn start(store: &Arc<Store>, count: usize, pace: Duration, seed: u64) -> Self {
+    pub(crate) fn start(
+        store: &Arc<Store>,
+        nodes: &[Arc<Node>],
+        count: usize,
+        pace: Duration,
+        seed: u64,
+    ) -> Self {
         let state = Arc::new(State {
             store: Arc::clone(store),
+            nodes: nodes.to_vec(),
             next_stamp: AtomicI64::new(FIRST_STAMP),
             committed: AtomicU64::new(0),
             is_paused: watch::Sender::new(false),
@@ -80,12 +101,16 @@ impl Writers {
         self.state.is_paused.send_replace(false);
     }
 
-    /// Ends them; what they wrote.
-    pub(crate) async fn finish(self) -> Vec<Write> {
+    /// Ends them; what they wrote, and what they read.
+    pub(crate) async fn finish(self) -> (Vec<Write>, Vec<Read>) {
         self.stop.cancel();
         self.go_on();
-        let writes = self.tasks.join_all().await;
-        writes.into_iter().flatten().collect()
+        let mut all = Done::default();
+        for mut done in self.tasks.join_all().await {
+            all.writes.append(&mut done.writes);
+            all.reads.append(&mut done.reads);
+        }
+        (all.writes, all.reads)
     }
 
     /// Numbers for the stamps of so many writes, which no other write has; the first of them.
@@ -98,6 +123,8 @@ impl Writers {
 /// The end of a transaction.
 struct Ended {
     rows: Vec<(Key, Value, Value)>,
+    /// The transaction's number.
+    token: String,
     asked: At,
     outcome: Outcome,
 }
@@ -116,8 +143,8 @@ impl Ended {
 }
 
 impl State {
-    async fn write_until(&self, stop: &CancellationToken, mut chance: Chance) -> Vec<Write> {
-        let mut writes = Vec::new();
+    async fn write_until(&self, stop: &CancellationToken, mut chance: Chance) -> Done {
+        let mut done = Done::default();
         let mut session = None;
         while !stop.is_cancelled() {
             let mut is_paused = self.is_paused.subscribe();
@@ -143,7 +170,11 @@ impl State {
             let is_connected = match ended {
                 Ok(ended) => {
                     let is_connected = ended.outcome != Outcome::Unknown;
-                    ended.record(&mut writes);
+                    let is_committed = matches!(ended.outcome, Outcome::Committed(_));
+                    if is_committed && chance.once_in(TOKENS) {
+                        done.reads.extend(self.read_own(&ended, &mut chance).await);
+                    }
+                    ended.record(&mut done.writes);
                     is_connected
                 }
                 // A statement that was refused leaves its transaction open.
@@ -158,7 +189,16 @@ impl State {
                 tokio::time::sleep(RECONNECT_PAUSE).await;
             }
         }
-        writes
+        done
+    }
+
+    /// Reads what a transaction wrote from some node, with its token.
+    async fn read_own(&self, ended: &Ended, chance: &mut Chance) -> Option<Read> {
+        let (key, _, value) = *ended.rows.first()?;
+        let node = self.nodes.get(chance.below(self.nodes.len()))?;
+        let target = node.target()?;
+        let headers = [("tingkat-position", ended.token.as_str())];
+        Some(readers::ask_with(&target, node.index, key, How::AtLeast(value), &headers).await)
     }
 
     /// One transaction. An error is one before its end was asked for: nothing was written.
@@ -195,6 +235,7 @@ impl State {
                 .await?;
             rows.push((*key, over, made));
         }
+        let token = session.run("SELECT pg_current_xact_id();").await?;
         tokio::time::sleep(thought).await;
         let asked = now();
         let end = if rolls_back { "ROLLBACK;" } else { "COMMIT;" };
@@ -209,6 +250,7 @@ impl State {
         };
         Ok(Ended {
             rows,
+            token,
             asked,
             outcome,
         })

@@ -7,10 +7,10 @@ use tingkat_testkit::redis::Reply;
 use tingkat_testkit::{Postgres, Redis};
 
 use crate::chance::Chance;
+use crate::environment::seed;
 use crate::history::{Harm, now};
 use crate::readers;
 use crate::scene::{PREFIX, Plan, Scene};
-use crate::seed::seed;
 use crate::store::{KEYS, Store, ids};
 
 /// Little enough for a Redis that has a megabyte of its own.

@@ -20,6 +20,7 @@ async fn reads_of_what_does_not_change_run_no_sql_and_the_idle_feed_little() {
         poll: Duration::from_millis(100),
         writers: 0,
         readers_of_each: 4,
+        validates: false,
         ..Plan::new("quiet")
     })
     .await;
