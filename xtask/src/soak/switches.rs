@@ -49,12 +49,12 @@ const SWITCHES: &[Switch] = &[
     Switch {
         name: "r4",
         rule: "R4: a load is judged again before it enters memory",
-        by: By::Run("runs::source::loads_take_three_times_the_bound"),
+        by: By::Run("runs::source::slow_loads_are_overtaken_by_writes"),
     },
     Switch {
         name: "r5",
         rule: "R5: a flight is joined only while it is young and nothing changed",
-        by: By::Run("runs::source::loads_take_three_times_the_bound"),
+        by: By::Run("runs::source::slow_loads_are_overtaken_by_writes"),
     },
     Switch {
         name: "r7",

@@ -13,6 +13,9 @@ use std::time::Duration;
 use crate::history::{At, Fault, Harm, History, How, Key, Read, Seen, Value};
 use crate::truth::{Contradiction, Span, Truth};
 
+/// Who has waited for a load this long gets what there is.
+const SOFT_DEADLINE: Duration = Duration::from_millis(250);
+
 /// What a history did that it must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
@@ -172,8 +175,11 @@ impl Judge<'_> {
             return Some(violation);
         }
         if seen.is_marked {
-            let is_excused = self.has(&read, |harm, here| {
-                here && matches!(harm, Harm::Database | Harm::Node)
+            let has_waited = read.ended.saturating_sub(read.started) >= SOFT_DEADLINE;
+            let is_excused = self.has(&read, |harm, here| match harm {
+                Harm::Database | Harm::Node => here,
+                Harm::Source => has_waited,
+                Harm::Redis | Harm::Nothing => false,
             });
             return (!is_excused).then_some(Violation::MarkedForNothing { read });
         }

@@ -148,7 +148,7 @@ pub(crate) enum Harm {
     Database,
     /// The node does not run: marks and errors.
     Node,
-    /// Loads take long and may be given up: errors of those who wait for them, and no marks.
+    /// Loads take long and may be given up: errors, and marks for those who have waited.
     Source,
     /// Nothing at all.
     Nothing,

@@ -18,6 +18,7 @@ mod runs;
 mod scene;
 mod shows;
 mod store;
+mod transaction;
 mod truth;
 mod way;
 mod writers;

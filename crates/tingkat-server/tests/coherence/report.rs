@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::checker::{Verdict, Violation, check};
 use crate::environment::seed;
 use crate::history::{History, Outcome, Tier};
+use crate::scene::Plan;
 
 /// Violations that are told in full.
 const TOLD: usize = 8;
@@ -20,17 +21,19 @@ const STORY_LINES: usize = 120;
 /// What came of a run.
 pub(crate) struct Report {
     name: &'static str,
+    least_writes: usize,
     pub(crate) history: History,
     verdict: Verdict,
     logs: String,
 }
 
 impl Report {
-    pub(crate) fn of(name: &'static str, history: History, logs: String) -> Self {
+    pub(crate) fn of(plan: &Plan, history: History, logs: String) -> Self {
         let mut verdict = check(&history);
         verdict.staleness.sort_unstable();
         Self {
-            name,
+            name: plan.name,
+            least_writes: plan.least_writes,
             history,
             verdict,
             logs,
@@ -44,7 +47,7 @@ impl Report {
         assert!(self.verdict.violations.is_empty(), "{}", self.story());
         let (reads, committed) = (self.history.reads.len(), self.committed());
         assert!(
-            reads >= 1_000 && committed >= 50,
+            reads >= 1_000 && committed >= self.least_writes,
             "{reads} reads and {committed} writes show nothing"
         );
         self

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) validates: bool,
     /// What one request may spend on Redis, if not as usual.
     pub(crate) budget: Option<Duration>,
+    /// With fewer commits a run shows nothing.
+    pub(crate) least_writes: usize,
     /// Whether every value must be loaded once.
     pub(crate) counts_loads: bool,
 }
@@ -54,6 +56,7 @@ impl Plan {
             readers_pace: Duration::from_millis(8),
             validates: true,
             budget: None,
+            least_writes: 50,
             counts_loads: false,
         }
     }
@@ -294,7 +297,7 @@ impl Scene {
             faults: self.faults.into_inner().unwrap(),
             rows_loaded,
         };
-        Report::of(self.plan.name, history, logs)
+        Report::of(&self.plan, history, logs)
     }
 }
 

@@ -220,9 +220,16 @@ fn a_mark_needs_a_node_that_is_cut_from_the_database() {
         (Harm::Source, None),
         (Harm::Nothing, None),
     ] {
+        // Nor are slow loads, for who has not waited for one.
         let read = marked(12_500, 1);
         assert_eq!(with(harm, node, read), ["marked for nothing"], "{harm:?}");
     }
+    let waited = Read {
+        ended: ms(12_750),
+        ..marked(12_500, 1)
+    };
+    assert_eq!(with(Harm::Source, None, waited), NOTHING);
+    assert_eq!(with(Harm::Redis, None, waited), ["marked for nothing"]);
 }
 
 #[test]

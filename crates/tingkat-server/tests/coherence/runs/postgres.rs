@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::history::{Harm, Outcome, Write, now};
+use crate::history::Harm;
 use crate::scene::{Plan, Scene};
-use crate::store::{SPARE, id};
+use crate::store::SPARE;
+use crate::transaction::Transaction;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backends_are_killed() {
@@ -38,7 +39,7 @@ async fn the_database_crashes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_transaction_stays_open() {
     let scene = Scene::begin(Plan::new("postgres: long write transaction")).await;
-    let open = Open::begin(&scene).await;
+    let open = Transaction::begin(&scene, SPARE).await;
     let fault = scene.fault("a transaction stays open", Harm::Nothing, None);
     scene
         .goes_on(scene.plan.bound + Duration::from_secs(2))
@@ -52,7 +53,7 @@ async fn a_write_transaction_stays_open() {
 #[ignore = "left to the soak"]
 async fn a_prepared_transaction_waits() {
     let scene = Scene::begin(Plan::new("postgres: prepared transaction")).await;
-    let mut open = Open::begin(&scene).await;
+    let mut open = Transaction::begin(&scene, SPARE).await;
     let prepare = "PREPARE TRANSACTION 'coherence';";
     open.session.run(prepare).await.unwrap();
     let fault = scene.fault("a transaction stays prepared", Harm::Nothing, None);
@@ -62,46 +63,4 @@ async fn a_prepared_transaction_waits() {
     open.end(&scene, "COMMIT PREPARED 'coherence';").await;
     scene.is_over(fault);
     scene.finish().await.must_be_kept();
-}
-
-/// A transaction that has changed a row which no writer touches, and is not over.
-struct Open {
-    session: tingkat_testkit::postgres::Session,
-    write: Write,
-}
-
-impl Open {
-    async fn begin(scene: &Scene) -> Self {
-        let mut session = scene.store.session();
-        let key = SPARE;
-        let over = *scene.store.rows().await.get(key).unwrap();
-        let mut value = over;
-        value.version += 1;
-        value.stamp = scene.writers.stamps(1);
-        session
-            .run(&format!(
-                "BEGIN; UPDATE product SET version = {}, stock_quantity = {} WHERE id = '{}';",
-                value.version,
-                value.stamp,
-                id(key)
-            ))
-            .await
-            .unwrap();
-        let write = Write {
-            key,
-            value,
-            over,
-            asked: now(),
-            outcome: Outcome::Unknown,
-        };
-        Self { session, write }
-    }
-
-    /// Ends it; from then on everybody must see it.
-    async fn end(mut self, scene: &Scene, how: &str) {
-        self.write.asked = now();
-        self.session.run(how).await.unwrap();
-        self.write.outcome = Outcome::Committed(now());
-        scene.record_write(self.write);
-    }
 }
