@@ -63,7 +63,13 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
   DATABASE_URL       postgres://user:password@host/database, or sqlite:path   [sqlite:tingkat.db]
   REDIS_URL          redis://… or rediss://…, or `off`                        [redis://127.0.0.1:6379]
   REDIS_KEY_PREFIX   what every key in Redis begins with                      [tingkat:dev:<id>:]
-  PORT               the port to listen on, unless --listen names it          [8080]";
+  PORT               the port to listen on, unless --listen names it          [8080]
+  TINGKAT_ENV        development, staging or production                       [development]
+
+  TINGKAT__SERVER__TOKENS        who may write: write:<SHA-256 of a token in hexadecimal>, …
+  TINGKAT__FEED__POLL_INTERVAL   how often the change log is asked            [100ms]
+  TINGKAT__FEED__STALENESS_BOUND no answer is older; over twice the interval  [1s]
+  TINGKAT__FEED__CHECK_INTERVAL  how often it is checked that the log is whole [1m]";
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -71,6 +77,11 @@ pub(crate) struct Serve {
     /// Where to listen
     #[arg(long, env = "TINGKAT__SERVER__LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Serve although the database has no change log, or does not answer at the start
+    ///
+    /// Freshness is by time alone then: a price may be an hour old.
+    #[arg(long)]
+    pub(crate) allow_uncoherent: bool,
 }
 
 #[derive(Debug, Subcommand)]

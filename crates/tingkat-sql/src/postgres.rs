@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
+use sqlx::{ConnectOptions as _, Connection as _};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use tingkat::error::SourceError;
@@ -36,6 +36,10 @@ const CERTIFICATE: &str = include_str!("../setup/postgres/log_certificate.sql");
 
 /// Connections for writes: apart from loads, so that neither uses the other's up.
 const MOST_WRITES: u32 = 4;
+
+/// A connection that answered so short a time ago is used as it is; an older one is asked first,
+/// which is a round trip.
+const PROVEN_FOR: Duration = Duration::from_secs(1);
 
 /// Background work may take this long.
 const WORK_WITHIN: Duration = Duration::from_mins(1);
@@ -71,6 +75,15 @@ impl Postgres {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(config.acquire_timeout)
+                .test_before_acquire(false)
+                .before_acquire(|connection, idle| {
+                    Box::pin(async move {
+                        if idle.idle_for > PROVEN_FOR {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
                 .connect_lazy_with(server.options.clone())
         };
         Self {

@@ -16,6 +16,7 @@
 //! ```
 
 mod account;
+mod bouncer;
 mod config;
 mod database;
 mod installation;
@@ -23,6 +24,7 @@ mod server;
 mod session;
 mod template;
 
+pub use bouncer::PgBouncer;
 pub use config::Config;
 pub use database::Database;
 pub use server::Postgres;

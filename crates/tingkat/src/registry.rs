@@ -95,6 +95,9 @@ pub trait AnyCache: Send + Sync {
     /// How it is cached.
     fn policy(&self) -> Arc<Policy>;
 
+    /// Changes how it is cached; entries keep the lives that they were given.
+    fn set_policy(&self, policy: Policy);
+
     /// How it answers.
     fn mode(&self) -> Mode;
 
@@ -131,6 +134,9 @@ pub trait AnyCache: Send + Sync {
 
     /// Removes all entries of the entity.
     fn clear(&self) -> BoxFuture<'_, Result<(), ChangeError>>;
+
+    /// Ends the life of all entries of the entity; their values may stand in, marked.
+    fn expire_all(&self) -> BoxFuture<'_, Result<(), ChangeError>>;
 }
 
 /// Why keys could not be forgotten.
@@ -166,6 +172,10 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
 
     fn policy(&self) -> Arc<Policy> {
         self.0.policy()
+    }
+
+    fn set_policy(&self, policy: Policy) {
+        Self::set_policy(self, policy);
     }
 
     fn mode(&self) -> Mode {
@@ -231,5 +241,9 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
 
     fn clear(&self) -> BoxFuture<'_, Result<(), ChangeError>> {
         Box::pin(Self::clear(self))
+    }
+
+    fn expire_all(&self) -> BoxFuture<'_, Result<(), ChangeError>> {
+        Box::pin(Self::expire_all(self))
     }
 }

@@ -15,7 +15,7 @@ use tingkat::error::SourceError;
 use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
-use tingkat_health::{Observed, RedisState, SourceState};
+use tingkat_health::{DataState, Observed, RedisState, SourceState};
 use tingkat_http::{App, Changes, Limits, Tokens, router};
 use tingkat_shop::money::Money;
 use tingkat_shop::postcode::{self, Postcode};
@@ -211,6 +211,8 @@ impl Store {
             source: SourceState::Up,
             source_was_ever_up: true,
             redis: RedisState::Off,
+            data: DataState::Whole,
+            feed_is_adrift: false,
             draining: false,
         });
         let mut app = App {

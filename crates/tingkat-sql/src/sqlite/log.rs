@@ -351,7 +351,7 @@ impl Trouble {
             Self::Queue | Self::Sql(_) => Recovery::Retry,
         };
         let message = if self.is_busy() {
-            format!("failed to {what}: the database file was busy for {BUSY_FOR:?}")
+            format!("failed to {what}: the database file is busy")
         } else {
             format!("failed to {what}: {self}")
         };
