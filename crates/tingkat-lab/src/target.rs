@@ -80,7 +80,21 @@ impl Target {
         path: &str,
         body: impl Into<Bytes>,
     ) -> Result<Answer, AskError> {
-        self.request(method, path, &[], body.into()).await
+        self.send_with(method, path, &[], body).await
+    }
+
+    /// As [`send`](Self::send), with further headers.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, AskError> {
+        self.request(method, path, headers, body.into()).await
     }
 
     async fn request(

@@ -9,6 +9,7 @@
 mod chance;
 mod checker;
 mod environment;
+mod figures;
 mod history;
 mod inside;
 mod node;

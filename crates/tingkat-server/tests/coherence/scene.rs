@@ -18,6 +18,12 @@ use crate::writers::Writers;
 /// What every key in Redis begins with.
 pub(crate) const PREFIX: &str = "coherence:";
 
+/// Who brings this may write.
+pub(crate) const TOKEN: &str = "coherence";
+
+/// Its SHA-256, as `printf coherence | sha256sum` prints it.
+const TOKEN_DIGEST: &str = "b2f7f26289c74cdfb8835f2144a4eb532f0170ed70184762aee6e8dea9fff001";
+
 /// How a run is set up. The default is that of fault runs on a small machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -310,6 +316,7 @@ async fn node(index: usize, plan: &Plan, store: &Store, redis: &Redis) -> Node {
         ("DATABASE_URL", primary.url_at(to_database.port(), DATABASE)),
         ("REDIS_URL", redis.url_at(to_redis.port())),
         ("REDIS_KEY_PREFIX", PREFIX.to_owned()),
+        ("TINGKAT__SERVER__TOKENS", format!("write:{TOKEN_DIGEST}")),
         ("TINGKAT__FEED__STALENESS_BOUND", ms(plan.bound)),
         ("TINGKAT__FEED__POLL_INTERVAL", ms(plan.poll)),
     ];

@@ -131,7 +131,9 @@ async fn a_store_of_nobody_gets_no_change_log() {
     let ended = schema(&["install"], &database.url()).await;
     assert_eq!(ended.code, Some(2));
     assert!(
-        ended.stderr.contains("--demo creates those of the demo store"),
+        ended
+            .stderr
+            .contains("--demo creates those of the demo store"),
         "{ended:?}"
     );
     let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'tingkat'";

@@ -174,6 +174,40 @@ impl Postgres {
         Session::start(self.psql_on_socket(database), deadline)
     }
 
+    /// Lets so many clients run a script of `pgbench` in a database for about so long, and says how
+    /// many transactions a second they made.
+    ///
+    /// # Errors
+    /// A statement fails, or the server does not answer.
+    pub async fn pgbench(
+        &self,
+        database: &str,
+        script: &str,
+        clients: u32,
+        duration: Duration,
+    ) -> Result<f64> {
+        let pgbench = self.installation.program("pgbench").with(|c| {
+            c.arg("--host").arg(self.home.path());
+            c.arg("--port").arg(self.port.to_string());
+            c.args([
+                "--username",
+                SUPERUSER,
+                "--no-vacuum",
+                "--file",
+                "/dev/stdin",
+            ]);
+            c.arg("--client").arg(clients.to_string());
+            c.arg("--time").arg(duration.as_secs().to_string());
+            c.arg(database);
+        });
+        let printed = pgbench.run(script).await?;
+        let tps = printed.lines().find_map(|line| {
+            let (tps, _) = line.strip_prefix("tps = ")?.split_once(' ')?;
+            tps.parse().ok()
+        });
+        tps.ok_or_else(|| Error::new(format!("pgbench says no tps: {printed}")))
+    }
+
     /// Runs SQL as any client would, over TCP, with everything that the URL says.
     ///
     /// # Errors
