@@ -19,7 +19,6 @@ const PAUSE: Duration = Duration::from_millis(37);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a figure"]
-#[expect(clippy::print_stdout, reason = "a figure is for people")]
 async fn how_long_a_commit_takes_to_be_seen() {
     let scene = Scene::begin(Plan {
         nodes: 2,

@@ -27,7 +27,6 @@ struct Cost {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a figure"]
-#[expect(clippy::print_stdout, reason = "a figure is for people")]
 async fn what_the_triggers_cost_writers() {
     // As in production: synced, on a disk.
     let store = Store::start(Postgres::config().fsync()).await;
