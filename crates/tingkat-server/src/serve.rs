@@ -98,7 +98,8 @@ impl Parts {
     fn new(config: &Config, database: Database, prefix: &str) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = config.redis.as_ref().map(|address| {
-            let settings = tingkat_redis::Config::new(address.clone(), prefix);
+            let mut settings = tingkat_redis::Config::new(address.clone(), prefix);
+            settings.response_timeout = config.redis_budget;
             Arc::new(Redis::start(settings, Arc::clone(&clock)))
         });
         let changes = Arc::new(Changes::new(Limits::default().streams));
@@ -108,6 +109,7 @@ impl Parts {
             .clock(Arc::clone(&clock))
             .poll_interval(config.feed.poll_interval)
             .staleness_bound(config.feed.staleness_bound)
+            .remote_budget(config.redis_budget)
             .on_event(report::event)
             .on_event(move |event| heard.hear(event));
         if let Some(redis) = &redis {
@@ -115,6 +117,10 @@ impl Parts {
         }
         if let Some(log) = database.change_log() {
             node = node.change_log(log);
+        }
+        #[cfg(feature = "broken-rules")]
+        if let Some(rule) = config.switched_off {
+            node = node.switch_off(rule);
         }
         let node = node.build();
         Self {

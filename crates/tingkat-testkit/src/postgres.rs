@@ -21,9 +21,11 @@ mod config;
 mod database;
 mod installation;
 mod server;
+mod session;
 mod template;
 
 pub use bouncer::PgBouncer;
 pub use config::Config;
 pub use database::Database;
 pub use server::Postgres;
+pub use session::{Session, SessionError};
