@@ -80,11 +80,12 @@ async fn a_table_that_reports_nothing_is_told_and_what_is_read_from_it_lives_a_m
     let database = installed().await;
     let node = serve(&database.url(), &[]).listening().await;
     is(&node, "whole").await;
-    let feed = node.readiness().await.1["feed"].clone();
-    assert_eq!(
-        (&feed["anchored"], &feed["bound_ms"]),
-        (&true.into(), &1000.into())
-    );
+    eventually(PATIENCE, async || {
+        let feed = node.readiness().await.1["feed"].clone();
+        feed["anchored"] == true && feed["bound_ms"] == 1000
+    })
+    .await
+    .unwrap();
     price(&node, "7").await;
     price(&node, "8").await;
 
