@@ -70,8 +70,11 @@ async fn watch_redis(
             State::Up => RedisState::Up,
             State::Down(why) => RedisState::Down { why: why.clone() },
         };
+        let was_away = matches!(sender.borrow().redis, RedisState::Down { .. });
         match &now {
             RedisState::Up => tracing::info!("redis is connected"),
+            // The next attempts say the same in other words; /readyz has the newest.
+            RedisState::Down { why } if was_away => tracing::debug!("redis is still away: {why}"),
             RedisState::Down { why } => tracing::warn!("redis is away: {why}"),
             RedisState::Off | RedisState::Connecting => {}
         }
