@@ -2,13 +2,16 @@
 //! make of it together.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "clippy allows it in tests, but not in what tests share"
 )]
 
 mod breakers;
 mod cells;
+mod cluster;
 mod fills;
 mod hints;
 mod leases;
@@ -16,7 +19,9 @@ mod network;
 mod nodes;
 mod outages;
 mod refusals;
+mod rush;
 mod secrets;
+mod sentinel;
 mod server;
 mod stage;
 mod turns;
