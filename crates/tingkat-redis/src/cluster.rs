@@ -48,6 +48,8 @@ pub(crate) struct Cluster {
     /// Why the last look failed; nothing if it did not.
     blind: Mutex<Option<String>>,
     look: Notify,
+    /// Told of every change of a node's state.
+    heard: Arc<Notify>,
     /// Told of every change of the state.
     changed: Arc<Notify>,
     turn: AtomicUsize,
@@ -68,6 +70,7 @@ impl Cluster {
             strangers: Mutex::default(),
             blind: Mutex::default(),
             look: Notify::new(),
+            heard: Arc::default(),
             changed,
             turn: AtomicUsize::new(0),
         }

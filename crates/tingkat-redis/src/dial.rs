@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use redis::aio::MultiplexedConnection;
 use redis::io::AsyncDNSResolver;
-use redis::{AsyncConnectionConfig, Client, Pipeline, PushInfo, RedisFuture, RedisResult, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Pipeline, PushInfo, RedisError, RedisFuture, RedisResult, Value,
+};
 use rustls::crypto::CryptoProvider;
 use tingkat::ports::Clock;
 
@@ -57,9 +59,29 @@ pub(crate) async fn dial(
     let connecting = client.get_multiplexed_async_connection_with_config(&settings);
     match tokio::time::timeout(config.connect_timeout, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(refusal::describe(&error)),
-        Err(_) => Err(format!("no answer within {:?}", config.connect_timeout)),
+        Ok(Err(error)) => Err(failed(&error, address.is_encrypted())),
+        Err(_) => {
+            let hint = if address.is_encrypted() {
+                "; does the port speak TLS?"
+            } else {
+                ""
+            };
+            Err(format!(
+                "no answer within {:?}{hint}",
+                config.connect_timeout
+            ))
+        }
     }
+}
+
+/// Why an attempt failed. A port that wants TLS hangs up on whoever speaks without.
+fn failed(error: &RedisError, is_encrypted: bool) -> String {
+    let why = refusal::describe(error);
+    let hangs_up = refusal::is_connection_gone(error) && !error.is_connection_refusal();
+    if hangs_up && !is_encrypted {
+        return format!("{why}; if the port speaks TLS, use rediss://");
+    }
+    why
 }
 
 /// Leads the client to a server that shall prove another name than that of its host.

@@ -36,6 +36,25 @@ impl Cluster {
             self.set_blind(Some(refusal::NO_DATABASES.to_owned()));
             return futures::future::pending().await;
         }
+        tokio::select! {
+            why = self.look_up() => why,
+            () = self.hear_nodes() => String::new(),
+        }
+    }
+
+    /// A node that went may have an heir, and one that came slots.
+    async fn hear_nodes(&self) {
+        loop {
+            self.heard.notified().await;
+            self.changed.notify_one();
+            if self.state() != State::Up {
+                self.look.notify_one();
+            }
+        }
+    }
+
+    /// Looks up the slots until the servers turn out to be no cluster: why.
+    async fn look_up(&self) -> String {
         loop {
             match self.view().await {
                 Ok(view) => {
@@ -167,14 +186,14 @@ impl Cluster {
             Arc::clone(&self.clock),
             Way::Fixed(vec![place.clone()]),
             Expected::ClusterNode,
-            Arc::clone(&self.changed),
+            Arc::clone(&self.heard),
         );
         let node = Arc::new(Node::new(
             place,
             link,
             Arc::clone(&self.config),
             Arc::clone(&self.clock),
-            Arc::clone(&self.changed),
+            Arc::clone(&self.heard),
         ));
         self.tasks.spawn(Arc::clone(&node).keep());
         node

@@ -37,7 +37,7 @@ pub(super) struct Node {
     /// Cancelled when the node leaves the cluster.
     pub(super) stop: CancellationToken,
     /// When a redirect named it last.
-    named_at: Mutex<Tick>,
+    named_at: Mutex<Option<Tick>>,
     write_key: Mutex<Option<String>>,
 }
 
@@ -94,7 +94,7 @@ impl Node {
             writes: Guard::new(),
             opened: Notify::new(),
             changed,
-            named_at: Mutex::new(clock.now()),
+            named_at: Mutex::new(None),
             write_key: Mutex::new(None),
             clock,
             config,
@@ -138,13 +138,15 @@ impl Node {
         Some(format!("nothing is written to {}: {why}", self.place))
     }
 
+    /// Takes in that a redirect has named it.
     pub(super) fn is_named(&self) {
-        *self.named_at.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.now();
+        let mut named_at = self.named_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *named_at = Some(self.clock.now());
     }
 
     pub(super) fn was_named_within(&self, time: Duration) -> bool {
         let named_at = *self.named_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.clock.now().since(named_at) < time
+        named_at.is_some_and(|named_at| self.clock.now().since(named_at) < time)
     }
 
     /// Sends a command.

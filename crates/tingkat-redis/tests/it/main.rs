@@ -9,6 +9,7 @@
     reason = "clippy allows it in tests, but not in what tests share"
 )]
 
+mod auto;
 mod breakers;
 mod cells;
 mod cluster;
@@ -19,9 +20,11 @@ mod network;
 mod nodes;
 mod outages;
 mod refusals;
+mod rights;
 mod rush;
 mod secrets;
 mod sentinel;
 mod server;
 mod stage;
+mod tls;
 mod turns;
