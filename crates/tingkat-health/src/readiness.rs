@@ -63,6 +63,32 @@ impl RedisState {
     }
 }
 
+/// What the promise of freshness rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DataState {
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    /// The change log is there and whole.
+    Whole,
+    /// Values may be older than promised.
+    Critical {
+        /// Why, each in words that may be shown to anybody.
+        reasons: Vec<String>,
+    },
+}
+
+impl DataState {
+    /// The word for it in answers and on pages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Whole => "whole",
+            Self::Critical { .. } => "critical",
+        }
+    }
+}
+
 /// All that the verdict depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -72,6 +98,10 @@ pub struct Observed {
     pub source_was_ever_up: bool,
     /// Redis.
     pub redis: RedisState,
+    /// The change log.
+    pub data: DataState,
+    /// There is a change log, and the last poll of it is older than the staleness bound.
+    pub feed_is_adrift: bool,
     /// The node was told to stop.
     pub draining: bool,
 }
@@ -124,6 +154,12 @@ impl Readiness {
             reasons.push("the node is stopping".to_owned());
         }
         reasons.extend(source_reason(observed));
+        if observed.feed_is_adrift {
+            reasons.push("the change log does not answer: answers are marked stale".to_owned());
+        }
+        if let DataState::Critical { reasons: why } = &observed.data {
+            reasons.extend(why.iter().map(|why| format!("data is at risk: {why}")));
+        }
         reasons.extend(redis_reason(&observed.redis));
 
         let can_answer = observed.source_was_ever_up || observed.source == SourceState::Up;
@@ -258,11 +294,40 @@ mod tests {
                 source_was_ever_up,
                 redis,
                 draining,
+                ..Observed::default()
             };
             let readiness = Readiness::of(&observed);
             assert_eq!(readiness.status, status, "{observed:?}");
             assert_eq!(readiness.reasons, reasons, "{observed:?}");
         }
+    }
+
+    #[test]
+    fn data_at_risk_degrades_a_node_and_takes_it_out_of_nothing() {
+        let well = Observed {
+            source: SourceState::Up,
+            source_was_ever_up: true,
+            ..Observed::default()
+        };
+        let at_risk = Observed {
+            data: DataState::Critical {
+                reasons: vec!["no triggers on product".into(), "and so on".into()],
+            },
+            ..well.clone()
+        };
+        let readiness = Readiness::of(&at_risk);
+        assert_eq!(readiness.status, Status::Degraded);
+        let reasons = [
+            "data is at risk: no triggers on product",
+            "data is at risk: and so on",
+        ];
+        assert_eq!(readiness.reasons, reasons);
+        let adrift = Observed {
+            feed_is_adrift: true,
+            ..well
+        };
+        assert_eq!(Readiness::of(&adrift).status, Status::Degraded);
+        assert_eq!(Readiness::of(&adrift).reasons.len(), 1);
     }
 
     #[test]

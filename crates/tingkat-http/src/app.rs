@@ -4,24 +4,38 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tingkat::Node;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
-use tingkat_shop::Shop;
+use tingkat_shop::{ProductWrites, Shop};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use crate::changes::Changes;
 use crate::limits::Limits;
+use crate::tokens::Tokens;
 
 /// What the routes need; every handler sees the same one.
 #[derive(Clone)]
 pub struct App {
     /// The look-ups.
     pub shop: Shop,
+    /// The node that they belong to.
+    pub node: Node,
+    /// Writes to products; nothing where the source is not written.
+    pub writes: Option<ProductWrites>,
+    /// Who may write.
+    pub tokens: Tokens,
+    /// What changed lately; hears the node's events.
+    pub changes: Arc<Changes>,
     /// Decides which price is paid now.
     pub clock: Arc<dyn Clock>,
     /// What the node last saw of its neighbours, and whether it is stopping.
     pub readiness: watch::Receiver<Observed>,
     /// What one request may cost.
     pub limits: Limits,
+    /// Cancelled when the server stops: streams end then.
+    pub shutdown: CancellationToken,
 }
 
 impl App {

@@ -4,12 +4,15 @@
 //! neither Redis nor SQL, and decides nothing about freshness: it only tells what the caches said.
 
 pub mod app;
+pub mod changes;
 pub mod limits;
 pub mod problem;
 pub mod router;
 pub mod serve;
+pub mod tokens;
 
 mod cache_status;
+mod demand;
 mod edge;
 mod etag;
 mod home;
@@ -23,7 +26,9 @@ mod reply;
 mod states;
 
 pub use app::App;
+pub use changes::Changes;
 pub use limits::Limits;
 pub use problem::{Code, Problem};
 pub use router::router;
 pub use serve::serve;
+pub use tokens::{Scope, Tokens, TokensError};

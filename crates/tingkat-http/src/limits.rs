@@ -22,6 +22,8 @@ pub struct Limits {
     pub send_timeout: Duration,
     /// How long requests in flight have to finish once the server stops.
     pub drain_timeout: Duration,
+    /// Clients that follow the changes at a time.
+    pub streams: usize,
     /// Connections at a time; one more waits in the backlog of the kernel.
     pub connections: usize,
 }
@@ -36,6 +38,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(20),
+            streams: 64,
             connections: 4096,
         }
     }

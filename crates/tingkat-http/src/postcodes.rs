@@ -6,11 +6,12 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
-use tingkat::{Options, Trail};
+use tingkat::Trail;
 use tingkat_shop::postcode::{self, Postcode};
 use tingkat_shop::state::Zone;
 
 use crate::app::App;
+use crate::demand::Demand;
 use crate::problem::{Code, Problem};
 use crate::query;
 use crate::reply::{Keep, Reply};
@@ -53,7 +54,8 @@ pub(crate) async fn locate(
     let code: postcode::Code = text.parse().map_err(|error: postcode::CodeError| {
         Problem::new(Code::PostcodeMalformed, error.to_string())
     })?;
-    let answer = app.shop.postcodes.locate(&code, Options::default()).await?;
+    let options = Demand::of(&headers)?.settle(&app.node).await?;
+    let answer = app.shop.postcodes.locate(&code, options).await?;
     let reply = match answer.value() {
         Some(postcode) => found(postcode, answer.trail()),
         None => absent(code, answer.trail()),

@@ -4,11 +4,13 @@
 //! ignored, because a probe that answers 400 takes a node out for a spelling mistake.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tingkat::feed::FeedState;
 use tingkat_health::{Readiness, Status};
 
 use crate::app::App;
@@ -25,7 +27,30 @@ struct Ready {
     status: Status,
     source: &'static str,
     redis: &'static str,
+    data: &'static str,
+    feed: Option<Feed>,
     reasons: Vec<String>,
+}
+
+/// How far the node follows the change log.
+#[derive(Serialize)]
+struct Feed {
+    incarnation: Option<String>,
+    poll_age_ms: Option<u64>,
+    bound_ms: u64,
+    anchored: bool,
+}
+
+impl Feed {
+    fn of(state: &FeedState) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            incarnation: state.incarnation.map(|it| it.to_string()),
+            poll_age_ms: state.poll_age.map(millis),
+            bound_ms: millis(state.bound),
+            anchored: state.poll_age.is_some_and(|age| age <= state.bound),
+        }
+    }
 }
 
 /// That the node answers is the answer.
@@ -42,6 +67,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
             status,
             source: observed.source.name(),
             redis: observed.redis.name(),
+            data: observed.data.name(),
+            feed: app.node.feed().as_ref().map(Feed::of),
             reasons,
         }
     };

@@ -8,7 +8,7 @@ mod code;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub use code::Code;
 pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Where an error gives no better guess, asking again makes sense after this long.
-const SOON: Duration = Duration::from_secs(1);
+pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// Why a request got no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +105,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(delay) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(delay)));
         }
@@ -122,7 +125,14 @@ impl From<GetError> for Problem {
     fn from(error: GetError) -> Self {
         // Not a warning: a failing source would write one line per request. Health says why it fails.
         tracing::debug!(error = &error as &dyn std::error::Error, "a look-up failed");
-        match error.kind() {
+        Self::from_kind(error.kind())
+    }
+}
+
+impl Problem {
+    /// What a look-up that failed so is answered with.
+    pub(crate) fn from_kind(kind: GetErrorKind) -> Self {
+        match kind {
             GetErrorKind::Overloaded { retry_after } => Self::new(
                 Code::Overloaded,
                 "too many look-ups are waiting for the database",

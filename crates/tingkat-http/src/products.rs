@@ -5,19 +5,23 @@
 
 mod batch;
 mod body;
+mod patch;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use tingkat::{Answer, Options};
+use tingkat::Answer;
 use tingkat_shop::product::{NameError, Product, ProductId, Sku, Slug};
 
 use crate::app::App;
+use crate::demand::Demand;
 use crate::problem::{Code, Problem};
 use crate::query::{self, Query};
 use crate::reply::{Keep, Reply};
+
+pub(crate) use patch::patch;
 
 /// The ways to name products; a request uses one.
 const SELECTORS: &[&str] = &["ids", "sku", "slug"];
@@ -31,7 +35,8 @@ pub(crate) async fn by_id(
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
     let id = product_id(&text)?;
-    let answer = app.shop.products.by_id(&id, Options::default()).await?;
+    let options = Demand::of(&headers)?.settle(&app.node).await?;
+    let answer = app.shop.products.by_id(&id, options).await?;
     Ok(one(&app, &answer, "id", &text)?.to(&headers))
 }
 
@@ -42,18 +47,21 @@ pub(crate) async fn find(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), SELECTORS)?;
+    let demand = Demand::of(&headers)?;
     let reply = match query.only()? {
         ("sku", text) => {
             let sku: Sku = named(text, Code::SkuMalformed)?;
-            let answer = app.shop.products.by_sku(&sku, Options::default()).await?;
+            let options = demand.settle(&app.node).await?;
+            let answer = app.shop.products.by_sku(&sku, options).await?;
             one(&app, &answer, "sku", text)
         }
         ("slug", text) => {
             let slug: Slug = named(text, Code::SlugMalformed)?;
-            let answer = app.shop.products.by_slug(&slug, Options::default()).await?;
+            let options = demand.settle(&app.node).await?;
+            let answer = app.shop.products.by_slug(&slug, options).await?;
             one(&app, &answer, "slug", text)
         }
-        (_, text) => batch::look_up(&app, text).await,
+        (_, text) => batch::look_up(&app, text, demand).await,
     };
     Ok(reply?.to(&headers))
 }

@@ -35,6 +35,12 @@ impl<'a> Query<'a> {
         Ok(Self { known, given })
     }
 
+    /// The value of a parameter, if it is given.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let given = self.given.iter().find(|(known, _)| known == name);
+        given.map(|(_, value)| &**value)
+    }
+
     /// The only parameter that is given, with its name.
     pub(crate) fn only(&self) -> Result<(&str, &str), Problem> {
         match self.given.as_slice() {

@@ -11,16 +11,20 @@ use tower::Layer;
 use crate::app::App;
 use crate::edge::edge;
 use crate::problem::{Code, Problem, shortened};
-use crate::{home, postcodes, probes, problems, products, states};
+use crate::{changes, home, postcodes, probes, problems, products, states};
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 8] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 9] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes/{code}", get(postcodes::locate)),
         ("/v1/states", get(states::list)),
-        ("/v1/products/{id}", get(products::by_id)),
+        (
+            "/v1/products/{id}",
+            get(products::by_id).patch(products::patch),
+        ),
         ("/v1/products", get(products::find)),
+        ("/v1/changes", get(changes::follow)),
         ("/livez", get(probes::alive)),
         ("/readyz", get(probes::ready)),
         ("/problems", get(problems::page)),

@@ -6,10 +6,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
-use tingkat::Options;
 use tingkat_shop::state::{self, Zone};
 
 use crate::app::App;
+use crate::demand::Demand;
 use crate::problem::Problem;
 use crate::query;
 use crate::reply::{Keep, Reply};
@@ -35,7 +35,8 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
-    let answer = app.shop.states.all(Options::default()).await?;
+    let options = Demand::of(&headers)?.settle(&app.node).await?;
+    let answer = app.shop.states.all(options).await?;
     let states = answer
         .value()
         .map(|list| list.0.as_slice())

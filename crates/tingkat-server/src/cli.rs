@@ -63,7 +63,13 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
   DATABASE_URL       postgres://user:password@host/database, or sqlite:path   [sqlite:tingkat.db]
   REDIS_URL          redis://… or rediss://…, or `off`                        [redis://127.0.0.1:6379]
   REDIS_KEY_PREFIX   what every key in Redis begins with                      [tingkat:dev:<id>:]
-  PORT               the port to listen on, unless --listen names it          [8080]";
+  PORT               the port to listen on, unless --listen names it          [8080]
+  TINGKAT_ENV        development, staging or production                       [development]
+
+  TINGKAT__SERVER__TOKENS        who may write: write:<SHA-256 of a token in hexadecimal>, …
+  TINGKAT__FEED__POLL_INTERVAL   how often the change log is asked            [100ms]
+  TINGKAT__FEED__STALENESS_BOUND no answer is older; over twice the interval  [1s]
+  TINGKAT__FEED__CHECK_INTERVAL  how often it is checked that the log is whole [1m]";
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -71,21 +77,57 @@ pub(crate) struct Serve {
     /// Where to listen
     #[arg(long, env = "TINGKAT__SERVER__LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Serve although the database has no change log, or does not answer at the start
+    ///
+    /// Freshness is by time alone then: a price may be an hour old.
+    #[arg(long)]
+    pub(crate) allow_uncoherent: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Schema {
-    /// Create what Tingkat needs in the database that `DATABASE_URL` names
+    /// Create the change log and its triggers in the database that `DATABASE_URL` names
+    ///
+    /// May be run again, and on a store in use: it takes one table at a time and waits for each lock
+    /// two seconds at most.
     Install(Install),
+    /// Remove the change log and its triggers
+    Uninstall(Uninstall),
+    /// Find out whether everything is there, and whether triggers report what entries depend on
+    ///
+    /// Changes one row of each table and undoes it, which needs a role that may write.
+    Check(Report),
+    /// Fold old changes now; `serve` does it every minute
+    Compact(Report),
 }
 
 /// Arguments of `schema install`.
 #[derive(Debug, Args)]
 pub(crate) struct Install {
-    /// Create and fill the demo store; refuses when one of its tables exists
-    #[arg(long, required = true)]
+    /// Create and fill the demo store first; refuses when one of its tables exists
+    #[arg(long)]
     pub(crate) demo: bool,
-    /// Print the SQL that creates the tables, and change nothing
+    /// Print the SQL, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// Arguments of `schema uninstall`.
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// Print the SQL, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// How a command tells its result.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Tell the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }

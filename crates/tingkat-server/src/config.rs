@@ -1,7 +1,10 @@
 //! What the environment says. The only module that reads it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use jiff::SignedDuration;
+use tingkat_http::{Tokens, TokensError};
 use tingkat_redis::Address;
 use tingkat_sql::{Url, UrlError};
 
@@ -22,6 +25,19 @@ pub(crate) struct Config {
     pub(crate) redis: Option<Address>,
     /// Nothing for the default, which depends on the database.
     pub(crate) key_prefix: Option<String>,
+    pub(crate) feed: Feed,
+    pub(crate) tokens: Tokens,
+    /// Whether this is a developer's machine.
+    pub(crate) is_development: bool,
+}
+
+/// How the change log is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Feed {
+    pub(crate) poll_interval: Duration,
+    pub(crate) staleness_bound: Duration,
+    /// How often it is looked whether the log is whole.
+    pub(crate) check_interval: Duration,
 }
 
 impl Config {
@@ -43,6 +59,9 @@ impl Config {
                 ),
             },
             key_prefix: key_prefix()?,
+            feed: Feed::load()?,
+            tokens: tokens()?,
+            is_development: is_development()?,
         })
     }
 }
@@ -54,6 +73,70 @@ pub(crate) fn source() -> Result<Url, Failure> {
             .parse()
             .map_err(|error: UrlError| Failure::chained(Code::Configuration, name, &error)),
         None => Ok(Url::sqlite(DEFAULT_FILE)),
+    }
+}
+
+const POLL_INTERVAL: &str = "TINGKAT__FEED__POLL_INTERVAL";
+const STALENESS_BOUND: &str = "TINGKAT__FEED__STALENESS_BOUND";
+const CHECK_INTERVAL: &str = "TINGKAT__FEED__CHECK_INTERVAL";
+
+impl Feed {
+    fn load() -> Result<Self, Failure> {
+        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+        let least = Duration::from_millis(10);
+        let feed = Self {
+            poll_interval: duration(POLL_INTERVAL, Duration::from_millis(100), least, hour)?,
+            staleness_bound: duration(STALENESS_BOUND, second, least, hour)?,
+            check_interval: duration(CHECK_INTERVAL, Duration::from_mins(1), second, hour)?,
+        };
+        // Between two polls that come back well there must be room for one that does not.
+        if feed.staleness_bound <= feed.poll_interval * 2 {
+            return Err(Failure::configuration(format!(
+                "{STALENESS_BOUND}: expected more than twice {POLL_INTERVAL} ({:?}), found {:?}",
+                feed.poll_interval, feed.staleness_bound
+            )));
+        }
+        Ok(feed)
+    }
+}
+
+fn duration(
+    name: &'static str,
+    usual: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, Failure> {
+    let Some((_, text)) = first_of(&[name])? else {
+        return Ok(usual);
+    };
+    let parsed = text.parse::<SignedDuration>().ok();
+    let duration = parsed.and_then(|it| Duration::try_from(it).ok());
+    duration
+        .filter(|it| (least..=most).contains(it))
+        .ok_or_else(|| {
+            Failure::configuration(format!(
+                "{name}: expected a time from {least:?} to {most:?}, such as 100ms or 1s; found {text:?}"
+            ))
+        })
+}
+
+fn tokens() -> Result<Tokens, Failure> {
+    match first_of(&["TINGKAT__SERVER__TOKENS"])? {
+        Some((name, text)) => text
+            .parse()
+            .map_err(|error: TokensError| Failure::chained(Code::Configuration, name, &error)),
+        None => Ok(Tokens::default()),
+    }
+}
+
+fn is_development() -> Result<bool, Failure> {
+    let environment = first_of(&["TINGKAT_ENV"])?;
+    match environment.as_ref().map(|(_, text)| text.as_str()) {
+        None | Some("development") => Ok(true),
+        Some("staging" | "production") => Ok(false),
+        Some(other) => Err(Failure::configuration(format!(
+            "TINGKAT_ENV: expected development, staging or production; found {other:?}"
+        ))),
     }
 }
 

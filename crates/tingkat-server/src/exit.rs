@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use tingkat_sql::{InstallError, InstallErrorKind, OpenError, OpenErrorKind};
+use tingkat_sql::{
+    CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
+};
 
 /// What a script can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) enum Code {
     Unexpected = 1,
     /// The command line is right but can not be carried out here.
     Usage = 2,
+    /// What was checked is not as it must be.
+    Failed = 3,
     /// Something that the program needs does not answer.
     Unreachable = 5,
     /// The configuration is wrong.
@@ -84,11 +88,25 @@ impl From<OpenError> for Failure {
 
 impl From<InstallError> for Failure {
     fn from(error: InstallError) -> Self {
-        let code = if error.kind() == InstallErrorKind::Unreachable {
+        let kind = error.kind();
+        let code = if kind == InstallErrorKind::Unreachable {
             Code::Unreachable
+        } else if kind == InstallErrorKind::Busy {
+            Code::Unexpected
         } else {
             Code::Usage
         };
         Self::chained(code, "failed to install", &error)
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Self {
+        let code = if error.kind() == CheckErrorKind::Unreachable {
+            Code::Unreachable
+        } else {
+            Code::Failed
+        };
+        Self::chained(code, "failed to check the database", &error)
     }
 }

@@ -1,5 +1,6 @@
 //! `tingkat serve`: puts the parts together, answers, and stops in order.
 
+mod guard;
 mod probe;
 mod report;
 
@@ -10,12 +11,14 @@ use std::time::Duration;
 use tingkat::Node;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
-use tingkat_http::{App, Limits};
+use tingkat_health::Observed;
+use tingkat_http::{App, Changes, Limits, Scope, Tokens};
 use tingkat_redis::Redis;
-use tingkat_shop::Shop;
+use tingkat_shop::{ProductWrites, Shop};
 use tingkat_sql::Database;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,34 +39,19 @@ pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
     // First of all, so that a busy port stops the start before anything is created.
     let listener = listen(&config).await?;
     let database = Database::open(&config.source, &tingkat_sql::Config::default()).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let database = guard::first_look(database, arguments.allow_uncoherent).await?;
     let prefix = config
         .key_prefix
         .clone()
         .unwrap_or_else(|| default_prefix(&database, &config));
-    let redis = config.redis.as_ref().map(|address| {
-        let settings = tingkat_redis::Config::new(address.clone(), &prefix);
-        Arc::new(Redis::start(settings, Arc::clone(&clock)))
-    });
-    let node = node(&prefix, &clock, redis.as_ref());
-    let shop = Shop::new(&node, database.sources());
 
-    let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let neighbours = probe::Neighbours {
-        database: database.clone(),
-        redis: redis.clone(),
-        clock: Arc::clone(&clock),
-    };
-    let readiness = neighbours.watch(&tasks, shutdown.clone());
+    let (shutdown, limits) = (CancellationToken::new(), Limits::default());
+    let parts = Parts::new(&config, database, &prefix);
+    let (refused, mut refusal) = oneshot::channel();
+    let observed = parts.watch(&config, refused, shutdown.clone());
     report::started(&listener, &config, &prefix);
 
-    let limits = Limits::default();
-    let app = App {
-        shop,
-        clock,
-        readiness,
-        limits,
-    };
+    let app = parts.app(tokens(&config), &observed, limits, shutdown.clone());
     let serving = tingkat_http::serve(
         listener,
         tingkat_http::router(app),
@@ -87,32 +75,131 @@ pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
         // The second signal does not wait for anybody.
         () = &mut stopping => return Ok(()),
     }
-    let last = async {
-        node.shut_down(LOADS_DEADLINE).await;
-        tasks.close();
-        tasks.wait().await;
-        if let Some(redis) = redis {
-            redis.close().await;
-        }
-        database.close().await;
-    };
     tokio::select! {
         biased;
-        () = last => tracing::info!("stopped"),
+        () = parts.close() => tracing::info!("stopped"),
         () = &mut stopping => {}
     }
-    Ok(())
+    refusal.try_recv().map_or(Ok(()), Err)
 }
 
-fn node(prefix: &str, clock: &Arc<dyn Clock>, redis: Option<&Arc<Redis>>) -> Node {
-    let mut builder = Node::builder()
-        .prefix(prefix)
-        .clock(Arc::clone(clock))
-        .on_event(report::event);
-    if let Some(redis) = redis {
-        builder = builder.remote(Arc::<Redis>::clone(redis));
+/// What is put together, and taken apart in order.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    database: Database,
+    redis: Option<Arc<Redis>>,
+    node: Node,
+    shop: Shop,
+    changes: Arc<Changes>,
+    tasks: TaskTracker,
+}
+
+impl Parts {
+    fn new(config: &Config, database: Database, prefix: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let redis = config.redis.as_ref().map(|address| {
+            let settings = tingkat_redis::Config::new(address.clone(), prefix);
+            Arc::new(Redis::start(settings, Arc::clone(&clock)))
+        });
+        let changes = Arc::new(Changes::new(Limits::default().streams));
+        let heard = Arc::clone(&changes);
+        let mut node = Node::builder()
+            .prefix(prefix)
+            .clock(Arc::clone(&clock))
+            .poll_interval(config.feed.poll_interval)
+            .staleness_bound(config.feed.staleness_bound)
+            .on_event(report::event)
+            .on_event(move |event| heard.hear(event));
+        if let Some(redis) = &redis {
+            node = node.remote(Arc::<Redis>::clone(redis));
+        }
+        if let Some(log) = database.change_log() {
+            node = node.change_log(log);
+        }
+        let node = node.build();
+        Self {
+            shop: Shop::new(&node, database.sources()),
+            clock,
+            database,
+            redis,
+            node,
+            changes,
+            tasks: TaskTracker::new(),
+        }
     }
-    builder.build()
+
+    /// Begins to look after the neighbours.
+    fn watch(
+        &self,
+        config: &Config,
+        refused: oneshot::Sender<Failure>,
+        stop: CancellationToken,
+    ) -> Arc<watch::Sender<Observed>> {
+        let neighbours = probe::Neighbours {
+            database: self.database.clone(),
+            redis: self.redis.clone(),
+            node: self.node.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let observed = neighbours.watch(&self.tasks, stop.clone());
+        let guard = guard::Guard {
+            database: self.database.clone(),
+            node: self.node.clone(),
+            clock: Arc::clone(&self.clock),
+            observed: Arc::clone(&observed),
+            interval: config.feed.check_interval,
+            refused,
+            stop,
+        };
+        self.tasks.spawn(guard.watch());
+        observed
+    }
+
+    fn app(
+        &self,
+        tokens: Tokens,
+        observed: &watch::Sender<Observed>,
+        limits: Limits,
+        shutdown: CancellationToken,
+    ) -> App {
+        let products = &self.shop.products;
+        let writer = self.database.product_writer();
+        App {
+            writes: Some(ProductWrites::new(&self.node, products, writer)),
+            shop: self.shop.clone(),
+            node: self.node.clone(),
+            tokens,
+            changes: Arc::clone(&self.changes),
+            clock: Arc::clone(&self.clock),
+            readiness: observed.subscribe(),
+            limits,
+            shutdown,
+        }
+    }
+
+    async fn close(&self) {
+        self.node.shut_down(LOADS_DEADLINE).await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(redis) = &self.redis {
+            redis.close().await;
+        }
+        self.database.close().await;
+    }
+}
+
+/// Who may write. A developer without tokens gets one for this run, on standard output and not in
+/// the log.
+#[expect(clippy::print_stdout, reason = "a secret does not belong into the log")]
+fn tokens(config: &Config) -> Tokens {
+    if !config.tokens.is_empty() || !config.is_development {
+        return config.tokens.clone();
+    }
+    let token = format!("{:032x}", rand::random::<u128>());
+    println!("token for writes, of this run alone: {token}");
+    Tokens::default()
+        .with(Scope::Write, &token)
+        .with(Scope::Operate, &token)
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

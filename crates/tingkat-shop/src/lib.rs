@@ -7,9 +7,11 @@ pub mod postcode;
 pub mod product;
 pub mod shop;
 pub mod state;
+pub mod write;
 
 pub use money::{Currency, Money};
 pub use postcode::{Code, Postcode, Postcodes};
 pub use product::{Product, ProductId, Products, Sku, Slug};
 pub use shop::{Shop, Sources};
 pub use state::{State, States, Zone};
+pub use write::{ProductPatch, ProductWriter, ProductWrites, Saved, WriteError, WriteErrorKind};

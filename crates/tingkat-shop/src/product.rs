@@ -383,6 +383,10 @@ impl Products {
         }
     }
 
+    pub(crate) const fn cache(&self) -> &Cache<ProductId, Product> {
+        &self.cache
+    }
+
     /// The product with an id; nothing when there is none.
     ///
     /// # Errors

@@ -86,11 +86,11 @@ impl Entity for StateList {
         super::postcode::policy()
     }
 
+    /// The rows of the states that it shows, and the set that it enumerates: a new state has no row
+    /// here yet.
     fn deps(&self) -> Vec<Dep> {
-        self.0
-            .iter()
-            .map(|state| Dep::of_key("state", &state.code))
-            .collect()
+        let rows = self.0.iter().map(|state| Dep::of_key("state", &state.code));
+        rows.chain([Dep::new("states.list")]).collect()
     }
 
     fn memory_size(&self) -> usize {

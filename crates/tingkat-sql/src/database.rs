@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
+use tingkat::certificate::Certificate;
 use tingkat::error::SourceError;
-use tingkat_shop::Sources;
+use tingkat::ports::ChangeLog;
+use tingkat_shop::{ProductWriter, Sources};
 
+use crate::coherence::WATCHED;
 use crate::error::{CheckError, CheckErrorKind, OpenError, source_error};
 use crate::postgres::Postgres;
 use crate::record::Record;
@@ -29,6 +32,12 @@ pub struct Config {
     pub statement_timeout: Duration,
     /// The day that a new demo store is made for; otherwise today, by the database's clock.
     pub demo_day: Option<Date>,
+    /// Whether the store's change log is followed. Otherwise freshness is by time alone: loads have
+    /// no certificates, and a standby is as good as a primary.
+    pub coherent: bool,
+    /// For how long PostgreSQL's change log tells changes one by one before it is compacted. A node
+    /// that slept for longer reads all that is left.
+    pub changes_kept_for: Duration,
 }
 
 impl Default for Config {
@@ -38,6 +47,8 @@ impl Default for Config {
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(6),
             demo_day: None,
+            coherent: true,
+            changes_kept_for: Duration::from_mins(5),
         }
     }
 }
@@ -47,6 +58,31 @@ impl Default for Config {
 pub struct Database {
     dialect: Dialect,
     demo_day: Option<Date>,
+    is_coherent: bool,
+    changes_kept_for: Duration,
+}
+
+/// The rows of a load.
+pub(crate) struct Fetched {
+    /// What the load's own transaction saw.
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Fetched {
+    pub(crate) const fn new(certificate: Certificate, records: Vec<Record>) -> Self {
+        Self {
+            certificate: Some(certificate),
+            records,
+        }
+    }
+
+    pub(crate) const fn uncertified(records: Vec<Record>) -> Self {
+        Self {
+            certificate: None,
+            records,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -54,17 +90,6 @@ enum Dialect {
     Postgres(Arc<Postgres>),
     Sqlite(Arc<Sqlite>),
 }
-
-/// The tables that the statements read.
-const TABLES_READ: &[&str] = &[
-    "category",
-    "postcode",
-    "product",
-    "product_category",
-    "product_image",
-    "product_variant",
-    "state",
-];
 
 impl Database {
     /// Opens a database. PostgreSQL is not asked for anything yet, so that this succeeds while it is
@@ -74,14 +99,14 @@ impl Database {
     /// When the file can not be used; the text is one line and names it.
     pub async fn open(url: &Url, config: &Config) -> Result<Self, OpenError> {
         let dialect = match url.place() {
-            Place::Postgres(options) => {
-                Dialect::Postgres(Arc::new(Postgres::open(options, config)))
-            }
+            Place::Postgres(server) => Dialect::Postgres(Arc::new(Postgres::open(server, config))),
             Place::Sqlite(path) => Dialect::Sqlite(Arc::new(Sqlite::open(path, config).await?)),
         };
         Ok(Self {
             dialect,
             demo_day: config.demo_day,
+            is_coherent: config.coherent,
+            changes_kept_for: config.changes_kept_for,
         })
     }
 
@@ -101,9 +126,9 @@ impl Database {
     /// # Errors
     /// When it does not; the text says why and what to do.
     pub async fn check(&self) -> Result<(), CheckError> {
-        let wanted: Vec<String> = TABLES_READ.iter().map(|&name| name.to_owned()).collect();
+        let wanted: Vec<String> = WATCHED.iter().map(|&name| name.to_owned()).collect();
         let records = self.tables(&wanted).await.map_err(CheckError::of)?;
-        let missing: Vec<&str> = TABLES_READ
+        let missing: Vec<&str> = WATCHED
             .iter()
             .filter(|name| !records.iter().any(|table| table.name == **name))
             .copied()
@@ -145,30 +170,82 @@ impl Database {
         }
     }
 
-    /// The rows of a load. This is where its position in the change log will come from, too.
+    /// The change log, which a node follows; nothing where freshness is by time alone. It may turn
+    /// out not to be installed: see [`coherence`](Self::coherence).
+    pub fn change_log(&self) -> Option<Arc<dyn ChangeLog>> {
+        match &self.dialect {
+            Dialect::Postgres(postgres) if self.is_coherent => Some(postgres.log()),
+            Dialect::Sqlite(sqlite) if self.is_coherent => Some(sqlite.log()),
+            Dialect::Postgres(_) | Dialect::Sqlite(_) => None,
+        }
+    }
+
+    /// Writes products.
+    pub fn product_writer(&self) -> Arc<dyn ProductWriter> {
+        match &self.dialect {
+            Dialect::Postgres(postgres) => postgres.writer(self.is_coherent),
+            Dialect::Sqlite(sqlite) => Arc::new(sqlite.writer(self.is_coherent)),
+        }
+    }
+
+    /// The same database with freshness by time alone, for a service that goes on without a log.
+    pub fn without_change_log(&self) -> Self {
+        Self {
+            is_coherent: false,
+            ..self.clone()
+        }
+    }
+
+    /// Whether loads come with certificates.
+    pub(crate) const fn certifies(&self) -> bool {
+        self.is_coherent
+    }
+
+    /// The rows of a load, and what its transaction saw.
     pub(crate) async fn fetch(
         &self,
         statement: &Statement,
         keys: Option<&[String]>,
-    ) -> Result<Vec<Record>, SourceError> {
+    ) -> Result<Fetched, SourceError> {
         match &self.dialect {
-            Dialect::Postgres(postgres) => postgres.fetch(statement, keys).await,
-            Dialect::Sqlite(sqlite) => sqlite.fetch(statement, keys).await,
+            Dialect::Postgres(postgres) => postgres.fetch(statement, keys, self.certifies()).await,
+            Dialect::Sqlite(sqlite) => {
+                let fetched = sqlite.fetch(statement, keys, self.certifies()).await;
+                fetched.map_err(|error| source_error(statement.name, error))
+            }
         }
-        .map_err(|error| source_error(statement.name, error))
     }
 
     /// Which of these tables there are.
     async fn tables(&self, wanted: &[String]) -> Result<Vec<Table>, sqlx::Error> {
         let records = match &self.dialect {
             Dialect::Postgres(postgres) => postgres.ask(&TABLE_LIST, wanted).await,
-            Dialect::Sqlite(sqlite) => sqlite.fetch(&TABLE_LIST, Some(wanted)).await,
+            Dialect::Sqlite(sqlite) => sqlite.ask(&TABLE_LIST, wanted).await,
         };
         records?.iter().map(Table::read).collect()
     }
 
+    /// The tables of the store that there are not.
+    pub(crate) async fn missing_tables(&self) -> Result<Vec<&'static str>, sqlx::Error> {
+        let wanted: Vec<String> = WATCHED.iter().map(|&name| name.to_owned()).collect();
+        let found = self.tables(&wanted).await?;
+        let is_missing = |name: &&&str| !found.iter().any(|table| table.name == **name);
+        Ok(WATCHED.iter().filter(is_missing).copied().collect())
+    }
+
+    pub(crate) const fn changes_kept_for(&self) -> Duration {
+        self.changes_kept_for
+    }
+
     pub(crate) const fn demo_day(&self) -> Option<Date> {
         self.demo_day
+    }
+
+    pub(crate) fn sqlite(&self) -> Option<&Sqlite> {
+        match &self.dialect {
+            Dialect::Postgres(_) => None,
+            Dialect::Sqlite(sqlite) => Some(sqlite),
+        }
     }
 
     pub(crate) fn postgres(&self) -> Option<&Postgres> {

@@ -91,6 +91,8 @@ pub enum CheckErrorKind {
     Refused,
     /// It has not the tables of the store.
     SchemaMissing,
+    /// It follows another server, and does not know what is committed.
+    Standby,
 }
 
 impl CheckError {
@@ -123,7 +125,7 @@ impl CheckError {
     }
 }
 
-/// Why the demo store was not installed; nothing of it is left behind.
+/// Why the demo store or the change log was not installed or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct InstallError {
@@ -133,7 +135,7 @@ pub struct InstallError {
     cause: Option<sqlx::Error>,
 }
 
-/// Why the demo store was not installed, as far as somebody would act differently.
+/// Why it was not installed or removed, as far as somebody would act differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstallErrorKind {
@@ -145,6 +147,10 @@ pub enum InstallErrorKind {
     Unreachable,
     /// The database refused a statement.
     Refused,
+    /// The store's tables are not there.
+    TablesMissing,
+    /// Others hold a table for too long; calling again goes on.
+    Busy,
 }
 
 impl InstallError {
@@ -202,6 +208,15 @@ pub(crate) fn source_error(statement: &str, error: sqlx::Error) -> SourceError {
     .caused_by(error)
 }
 
+/// What may help after an error, in the engine's words.
+pub(crate) fn recovery_of(error: &sqlx::Error) -> tingkat::error::Recovery {
+    match recovery(error) {
+        Recovery::Transient => tingkat::error::Recovery::Retry,
+        Recovery::Disconnected => tingkat::error::Recovery::Reconnect,
+        Recovery::Fatal => tingkat::error::Recovery::GiveUp,
+    }
+}
+
 /// Whether the connection on which it happened is of further use.
 pub(crate) fn spares_connection(error: &sqlx::Error) -> bool {
     match recovery(error) {
@@ -255,7 +270,7 @@ fn is_sqlstate(code: &str) -> bool {
     code.len() == 5
 }
 
-fn sqlstate(error: &sqlx::Error) -> Option<String> {
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     let code = error.as_database_error()?.code()?;
     is_sqlstate(&code).then(|| code.into_owned())
 }
@@ -273,6 +288,8 @@ pub(crate) mod sqlite {
     pub(crate) const LOCKED: u8 = 6;
     pub(crate) const READONLY: u8 = 8;
     pub(crate) const CORRUPT: u8 = 11;
+    pub(crate) const FULL: u8 = 13;
+    pub(crate) const CONSTRAINT: u8 = 19;
     pub(crate) const NOTADB: u8 = 26;
 }
 

@@ -3,6 +3,9 @@
 //! Every statement is an .sql file, once per dialect. A load is one statement, however many keys it
 //! is for. This crate alone knows `sqlx`; nothing of it shows outside.
 
+mod changes;
+mod coherence;
+mod compaction;
 mod database;
 pub mod demo;
 mod error;
@@ -11,17 +14,23 @@ mod postcode;
 mod postgres;
 mod product;
 mod record;
+mod rehearsal;
 mod rows;
 mod sqlite;
 mod state;
 mod statement;
 mod url;
+mod write;
 
+pub use changes::{Installed, changes_drop_sql, changes_sql, install_changes, uninstall_changes};
+pub use coherence::{Coherence, TriggerReport};
+pub use compaction::Compaction;
 pub use database::{Config, Database};
 pub use demo::Demo;
 pub use error::{
     CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
 };
 pub use install::{demo_sql, install_demo};
+pub use rehearsal::{Rehearsal, Verdict};
 pub use sqlite::FileId;
 pub use url::{Url, UrlError};

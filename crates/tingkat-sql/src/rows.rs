@@ -53,16 +53,20 @@ impl<E> fmt::Debug for Rows<E> {
 }
 
 impl<E: Row> Source<E::Key, E> for Rows<E> {
+    fn certifies(&self) -> bool {
+        self.database.certifies()
+    }
+
     fn load<'a>(
         &'a self,
         wanted: &'a [Wanted<E::Key, E>],
     ) -> BoxFuture<'a, Result<Batch<E>, SourceError>> {
         Box::pin(async move {
             let keys: Vec<String> = wanted.iter().map(|wanted| wanted.key.text()).collect();
-            let records = self.database.fetch(&E::LOAD, Some(&keys)).await?;
+            let fetched = self.database.fetch(&E::LOAD, Some(&keys)).await?;
             Ok(Batch {
-                certificate: None,
-                loaded: matched(wanted, &records)?,
+                loaded: matched(wanted, &fetched.records)?,
+                certificate: fetched.certificate,
             })
         })
     }

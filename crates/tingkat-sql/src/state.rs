@@ -23,13 +23,17 @@ impl StateRows {
 }
 
 impl Source<AllStates, StateList> for StateRows {
+    fn certifies(&self) -> bool {
+        self.database.certifies()
+    }
+
     fn load<'a>(
         &'a self,
         wanted: &'a [Wanted<AllStates, StateList>],
     ) -> BoxFuture<'a, Result<Batch<StateList>, SourceError>> {
         Box::pin(async move {
-            let records = self.database.fetch(&STATE_LIST, None).await?;
-            let states = records.iter().map(read).collect::<Result<_, _>>();
+            let fetched = self.database.fetch(&STATE_LIST, None).await?;
+            let states = fetched.records.iter().map(read).collect::<Result<_, _>>();
             let states = StateList(states.map_err(|error| {
                 SourceError::fatal(format!("{}.sql: {error}", STATE_LIST.name))
             })?);
@@ -38,7 +42,7 @@ impl Source<AllStates, StateList> for StateRows {
                 .map(|_| Loaded::value(states.clone()))
                 .collect();
             Ok(Batch {
-                certificate: None,
+                certificate: fetched.certificate,
                 loaded,
             })
         })

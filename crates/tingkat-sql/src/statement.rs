@@ -66,7 +66,10 @@ mod tests {
             .collect();
         assert_eq!(files("queries/postgres"), used);
         assert_eq!(files("queries/sqlite"), used);
-        assert_eq!(files("migrations/postgres"), files("migrations/sqlite"));
+        // What `serve` may do to a file it may not do to a server: see setup/postgres.
+        let store = BTreeSet::from(["0001_store.sql".to_owned()]);
+        assert_eq!(files("migrations/postgres"), store);
+        assert!(files("migrations/sqlite").is_superset(&store));
     }
 
     #[test]

@@ -14,9 +14,36 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Clone)]
 pub struct Url(Place);
 
+/// A PostgreSQL server, and the schema of the store's tables in it.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) options: PgConnectOptions,
+    /// Nothing for the one that the role finds by itself.
+    pub(crate) schema: Option<String>,
+}
+
+impl Server {
+    /// Where it is, for messages.
+    pub(crate) fn address(&self) -> String {
+        match self.options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
+        }
+    }
+
+    /// With the schema as a setting of the session, which a pooler would refuse.
+    pub(crate) fn with_search_path(&self) -> PgConnectOptions {
+        let options = self.options.clone();
+        match &self.schema {
+            Some(schema) => options.options([("search_path", quoted(schema))]),
+            None => options,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) enum Place {
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<Server>),
     Sqlite(PathBuf),
 }
 
@@ -96,7 +123,7 @@ impl FromStr for Url {
     }
 }
 
-fn postgres(rest: &str) -> Result<PgConnectOptions, UrlError> {
+fn postgres(rest: &str) -> Result<Server, UrlError> {
     let rest = rest.strip_prefix("//").ok_or_else(|| {
         UrlError::new("expected // after postgres:, as in postgres://host/database")
     })?;
@@ -116,10 +143,7 @@ fn postgres(rest: &str) -> Result<PgConnectOptions, UrlError> {
     let options: PgConnectOptions = format!("postgres://{base}{kept}")
         .parse()
         .map_err(|error: sqlx::Error| UrlError::new(reason(&error)))?;
-    Ok(match schema {
-        Some(schema) => options.options([("search_path", quoted(&schema))]),
-        None => options,
-    })
+    Ok(Server { options, schema })
 }
 
 /// An unescaped `/`, `?` or `#` in a password ends the authority early, and the rest of the password
@@ -183,17 +207,10 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Place::Postgres(options) => {
-                write!(f, "postgres://{}@", options.get_username())?;
-                match options.get_socket() {
-                    Some(socket) => write!(f, "{}", socket.display())?,
-                    None => write!(f, "{}:{}", options.get_host(), options.get_port())?,
-                }
-                write!(
-                    f,
-                    "/{}",
-                    options.get_database().unwrap_or(options.get_username())
-                )
+            Place::Postgres(server) => {
+                let user = server.options.get_username();
+                let database = server.options.get_database().unwrap_or(user);
+                write!(f, "postgres://{user}@{}/{database}", server.address())
             }
         }
     }
@@ -257,10 +274,13 @@ mod tests {
     fn parameters_of_other_programs_are_left_out() {
         let url =
             parse("postgres://ali@db/shop?schema=store&connection_limit=5&pgbouncer=true").unwrap();
-        let Place::Postgres(options) = url.place() else {
+        let Place::Postgres(server) = url.place() else {
             panic!("{url}")
         };
-        assert_eq!(options.get_options(), Some("-c search_path=\"store\""));
+        assert_eq!(server.schema.as_deref(), Some("store"));
+        assert_eq!(server.options.get_options(), None);
+        let session = server.with_search_path();
+        assert_eq!(session.get_options(), Some("-c search_path=\"store\""));
     }
 
     #[test]

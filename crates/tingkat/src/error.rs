@@ -16,6 +16,8 @@ pub struct GetError {
     kind: GetErrorKind,
     /// An older value must not hide it.
     is_final: bool,
+    /// The source was not reached: another node may reach it.
+    is_unreached: bool,
     cause: Option<Cause>,
 }
 
@@ -45,15 +47,16 @@ impl GetError {
         Self {
             kind,
             is_final: false,
+            is_unreached: false,
             cause: None,
         }
     }
 
     pub(crate) fn source_failed(error: SourceError) -> Self {
-        let is_final = error.recovery() == Recovery::GiveUp;
         Self {
             kind: GetErrorKind::Source,
-            is_final,
+            is_final: error.recovery() == Recovery::GiveUp,
+            is_unreached: error.recovery() == Recovery::Reconnect,
             cause: Some(Arc::new(error)),
         }
     }
@@ -66,6 +69,12 @@ impl GetError {
 
     pub(crate) const fn is_final(&self) -> bool {
         self.is_final
+    }
+
+    /// Whether other nodes would meet it as well, and need not find out in turn. A crowd before
+    /// this node's source and a source that this node alone does not reach are nothing to them.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.kind, GetErrorKind::Source | GetErrorKind::Deadline) && !self.is_unreached
     }
 
     /// What went wrong, as far as the caller can act on it.

@@ -1,5 +1,6 @@
 //! Following the change log: one poll at a time, ten times a second or when somebody asks.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -28,6 +29,9 @@ pub(crate) struct Pulse {
     hint: Notify,
     /// A poll ended, well or not.
     ended: Notify,
+    /// Polls that were sent, and the newest of them that was answered.
+    sent: AtomicU64,
+    answered: AtomicU64,
 }
 
 impl Pulse {
@@ -37,6 +41,8 @@ impl Pulse {
             wake: Notify::new(),
             hint: Notify::new(),
             ended: Notify::new(),
+            sent: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
         }
     }
 }
@@ -68,6 +74,13 @@ impl Node {
         })
     }
 
+    /// Whether the database did not answer for as long as a lease goes without renewal, so that
+    /// this node's loads are likely to fail.
+    pub(crate) fn is_out_of_touch(&self) -> bool {
+        let poll_age = self.feed().and_then(|feed| feed.poll_age);
+        poll_age.is_some_and(|age| age > self.0.lease / 3 + self.0.feed.interval)
+    }
+
     /// Takes in a hint from another node: a wake-up and nothing else.
     pub fn hinted(&self, hint: Hint) {
         if self.0.knowledge.incarnation() == Some(hint.incarnation) {
@@ -78,14 +91,28 @@ impl Node {
     /// Polls until a poll that was sent at or after `since` has come back, for at most `deadline`.
     /// A node that was shut down polls no more.
     pub(crate) async fn validate(&self, since: Tick, deadline: Duration) -> bool {
+        self.poll_until(deadline, || self.0.knowledge.observe().fresh_at >= since)
+            .await
+    }
+
+    /// Polls until a poll that is sent from now on has come back, for at most `deadline`. Told by
+    /// the order of polls and not by time: a clock may stand still between a poll and a write.
+    pub(crate) async fn validate_from_now(&self, deadline: Duration) -> bool {
+        let feed = &self.0.feed;
+        let sent = feed.sent.load(Ordering::Acquire);
+        self.poll_until(deadline, || feed.answered.load(Ordering::Acquire) > sent)
+            .await
+    }
+
+    async fn poll_until(&self, deadline: Duration, is_enough: impl Fn() -> bool) -> bool {
         if self.0.log.is_none() {
             return true;
         }
-        let validated = async {
+        let polled = async {
             // The poll under way may have been sent too early; the one after it was not.
             for _ in 0..2 {
                 let ended = self.0.feed.ended.notified();
-                if self.0.knowledge.observe().fresh_at >= since {
+                if is_enough() {
                     return true;
                 }
                 if self.is_shut_down() {
@@ -94,9 +121,9 @@ impl Node {
                 self.0.feed.wake.notify_one();
                 either(ended, self.0.shutdown.cancelled()).await;
             }
-            self.0.knowledge.observe().fresh_at >= since
+            is_enough()
         };
-        self.within(deadline, validated).await.unwrap_or(false)
+        self.within(deadline, polled).await.unwrap_or(false)
     }
 }
 
@@ -153,13 +180,19 @@ impl Feed<'_> {
         self.distrust_after_sleep();
         // A poll that takes longer than the bound anchors nothing, and must not hold up the next.
         let deadline = self.node.0.knowledge.bound().max(self.node.0.feed.interval);
+        let feed = &self.node.0.feed;
+        let number = feed.sent.fetch_add(1, Ordering::AcqRel) + 1;
         let result = match self.node.within(deadline, self.poll()).await {
             Some(result) => result.map_err(|error| error.to_string()),
             None => Err(
                 "the poll of the change log did not answer within the staleness bound".to_owned(),
             ),
         };
+        self.node.sweep_if_due();
         let is_up = result.is_ok();
+        if is_up {
+            feed.answered.fetch_max(number, Ordering::AcqRel);
+        }
         if is_up != self.is_up {
             self.is_up = is_up;
             self.node.tell(Event::Feed {
@@ -171,15 +204,17 @@ impl Feed<'_> {
 
     async fn poll(&self) -> Result<(), LogError> {
         let knowledge = &self.node.0.knowledge;
-        let sent_at = self.node.0.clock.now();
-        let Some(cursor) = knowledge.followed_to() else {
+        let (sent_at, strays) = (self.node.0.clock.now(), knowledge.strays());
+        let Some(cursor) = knowledge.cursor() else {
             return self.begin(None).await;
         };
+        // Loads that were seen before the poll was sent: it sees what they saw.
+        let loaded_at = knowledge.newest_load();
         let poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
         if poll.incarnation != cursor.incarnation {
             return self.begin(Some("the change log began a new life")).await;
         }
-        if poll.position.xmax() < cursor.position.xmax() {
+        if poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
             self.log.replace_incarnation(poll.incarnation).await?;
             return self.begin(Some("the database went back in time")).await;
         }
@@ -188,7 +223,7 @@ impl Feed<'_> {
                 poll,
                 compacted: Vec::new(),
             };
-            knowledge.apply_history(&history, sent_at);
+            knowledge.apply_history(&history, sent_at, strays);
             self.node.tell(Event::ColdReset {
                 reason: "too many changes at once",
             });
@@ -219,9 +254,10 @@ impl Feed<'_> {
             self.node.0.knowledge.cold_reset();
             self.node.tell(Event::ColdReset { reason });
         }
-        let sent_at = self.node.0.clock.now();
+        let knowledge = &self.node.0.knowledge;
+        let (sent_at, strays) = (self.node.0.clock.now(), knowledge.strays());
         let history = self.log.history(crate::certificate::MOST_DEPS).await?;
-        self.node.0.knowledge.apply_history(&history, sent_at);
+        knowledge.apply_history(&history, sent_at, strays);
         let History { poll, .. } = &history;
         if poll.overflow {
             self.tell_polled(&poll.position, poll, &[]);

@@ -1,7 +1,7 @@
 //! This process as one of several that cache the same store: its clock, its remote tier, what it knows.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use crate::event::{Event, Listeners};
 use crate::ports::{ChangeLog, Clock, Remote, Tick};
 use crate::random::Random;
 use crate::registry::Registry;
+
+/// How often entries that have ended their lives are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// One node; cheap to clone. Every cache belongs to one.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) feed: crate::feed::Pulse,
     /// The first poll came back, well or not, or was given up on.
     has_polled: AtomicBool,
+    /// When the caches are to be swept next.
+    sweep_at: AtomicU64,
 }
 
 /// Sets up a [`Node`].
@@ -114,6 +119,30 @@ impl Node {
         let patience = patience.min(self.0.knowledge.bound());
         self.validate(Tick::from_nanos(1), patience).await;
         self.0.has_polled.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes what has ended its life from all caches, once in a while: whoever loads or polls
+    /// asks for it. What nobody asks for any more would stay until others need its room.
+    pub(crate) fn sweep_if_due(&self) {
+        let now = self.0.clock.now();
+        let due = self.0.sweep_at.load(Ordering::Relaxed);
+        let next = now.after(SWEEP_EVERY).as_nanos();
+        let is_ours = now.as_nanos() >= due
+            && self
+                .0
+                .sweep_at
+                // Relaxed: it decides who sweeps, and nothing else.
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if is_ours && due != 0 {
+            let node = self.clone();
+            self.spawn(async move {
+                for cache in node.registry().all() {
+                    cache.sweep();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -242,6 +271,7 @@ impl Builder {
             lease: self.lease,
             feed: crate::feed::Pulse::new(self.poll_interval),
             has_polled: AtomicBool::new(false),
+            sweep_at: AtomicU64::new(0),
         }));
         crate::feed::start(&node);
         node
@@ -273,31 +303,20 @@ impl BreakerCell {
     }
 }
 
-/// What is left of a request's share of the remote tier, in time that passes while at least one of
-/// its calls is under way: calls side by side are paid once.
+/// What is left of a request's share of the remote tier.
 #[derive(Debug)]
-pub(crate) struct Budget(Mutex<Share>);
-
-#[derive(Debug)]
-struct Share {
-    left: Duration,
-    calls: u32,
-    since: Tick,
-}
+pub(crate) struct Budget(Mutex<Duration>);
 
 /// A call under way; the share is charged when it ends, also when nobody waits for it any more.
 struct Spending<'a> {
     budget: &'a Budget,
     clock: &'a dyn Clock,
+    since: Tick,
 }
 
 impl Budget {
     fn new(left: Duration) -> Self {
-        Self(Mutex::new(Share {
-            left,
-            calls: 0,
-            since: NEVER,
-        }))
+        Self(Mutex::new(left))
     }
 
     /// Nothing, where there is no remote tier.
@@ -305,43 +324,33 @@ impl Budget {
         Self::new(Duration::ZERO)
     }
 
-    pub(crate) fn left(&self) -> Duration {
-        self.lock().left
+    /// As much as is left, for what goes on side by side with others of the same request: their
+    /// time passes once.
+    pub(crate) fn share(&self) -> Self {
+        Self::new(*self.lock())
     }
 
     /// Begins a call; how long it may take.
     fn begin<'a>(&'a self, clock: &'a dyn Clock) -> Option<(Duration, Spending<'a>)> {
-        let now = clock.now();
-        let mut share = self.lock();
-        if share.calls == 0 {
-            share.since = now;
-        }
-        let left = share.left.saturating_sub(now.since(share.since));
-        if left.is_zero() {
-            return None;
-        }
-        share.calls += 1;
-        drop(share);
+        let left = *self.lock();
         let spending = Spending {
             budget: self,
             clock,
+            since: clock.now(),
         };
-        Some((left, spending))
+        (!left.is_zero()).then_some((left, spending))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Share> {
+    fn lock(&self) -> MutexGuard<'_, Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Spending<'_> {
     fn drop(&mut self) {
-        let now = self.clock.now();
-        let mut share = self.budget.lock();
-        share.calls -= 1;
-        if share.calls == 0 {
-            share.left = share.left.saturating_sub(now.since(share.since));
-        }
+        let took = self.clock.now().since(self.since);
+        let mut left = self.budget.lock();
+        *left = left.saturating_sub(took);
     }
 }
 
@@ -350,7 +359,7 @@ impl Drop for Spending<'_> {
 pub(crate) enum Access {
     Read,
     Write,
-    /// Best effort: a server that refuses hints is as good as any other.
+    /// Best effort: a server that refuses it is as good as any other.
     Hint,
 }
 

@@ -95,6 +95,9 @@ pub trait AnyCache: Send + Sync {
     /// How it is cached.
     fn policy(&self) -> Arc<Policy>;
 
+    /// Changes how it is cached; entries keep the lives that they were given.
+    fn set_policy(&self, policy: Policy);
+
     /// How it answers.
     fn mode(&self) -> Mode;
 
@@ -106,6 +109,9 @@ pub trait AnyCache: Send + Sync {
 
     /// Bytes in memory, as they are charged.
     fn bytes(&self) -> u64;
+
+    /// Removes from memory what has ended its life as a stale value.
+    fn sweep(&self);
 
     /// Some of the keys in memory, at most `most`.
     fn keys(&self, most: usize) -> Vec<String>;
@@ -128,6 +134,9 @@ pub trait AnyCache: Send + Sync {
 
     /// Removes all entries of the entity.
     fn clear(&self) -> BoxFuture<'_, Result<(), ChangeError>>;
+
+    /// Ends the life of all entries of the entity; their values may stand in, marked.
+    fn expire_all(&self) -> BoxFuture<'_, Result<(), ChangeError>>;
 }
 
 /// Why keys could not be forgotten.
@@ -165,6 +174,10 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
         self.0.policy()
     }
 
+    fn set_policy(&self, policy: Policy) {
+        Self::set_policy(self, policy);
+    }
+
     fn mode(&self) -> Mode {
         self.0.mode()
     }
@@ -179,6 +192,10 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
 
     fn bytes(&self) -> u64 {
         self.0.memory.bytes()
+    }
+
+    fn sweep(&self) {
+        Self::sweep(self);
     }
 
     fn keys(&self, most: usize) -> Vec<String> {
@@ -224,5 +241,9 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
 
     fn clear(&self) -> BoxFuture<'_, Result<(), ChangeError>> {
         Box::pin(Self::clear(self))
+    }
+
+    fn expire_all(&self) -> BoxFuture<'_, Result<(), ChangeError>> {
+        Box::pin(Self::expire_all(self))
     }
 }

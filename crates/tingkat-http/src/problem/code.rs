@@ -81,6 +81,24 @@ codes! {
     IdsTooMany "ids_too_many" BAD_REQUEST
         "Too many ids"
         "The query parameter `ids` has more ids than one request may ask for. The member `most` says how many are allowed."
+    PositionMalformed "position_malformed" BAD_REQUEST
+        "Not a position"
+        "The header `Tingkat-Position` has neither the form `<incarnation>:<xid>` that the answer to a write has, nor is it the number that `SELECT pg_current_xact_id()` gives."
+    CursorMalformed "cursor_malformed" BAD_REQUEST
+        "Not a cursor"
+        "The query parameter `from` or the header `Last-Event-ID` is not the `id` of an event of this route. Ask without one to begin anew."
+    BodyMalformed "body_malformed" BAD_REQUEST
+        "The body is not JSON"
+        "The body of the request is not a JSON document."
+    TokenRequired "token_required" UNAUTHORIZED
+        "A token is required"
+        "The route needs the header `Authorization: Bearer` with a token that this server knows."
+    TokenScope "token_scope" FORBIDDEN
+        "The token is for something else"
+        "The token is known, but does not open this route."
+    TokensUnset "tokens_unset" FORBIDDEN
+        "Nobody may write"
+        "The server has no tokens. `TINGKAT__SERVER__TOKENS` has those that it accepts."
     RouteUnknown "route_unknown" NOT_FOUND
         "No such route"
         "Nothing is served under this path. The member `routes` has every route."
@@ -90,6 +108,9 @@ codes! {
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED
         "Method not allowed"
         "The route exists, but not for this method. The header `Allow` has the methods that it answers."
+    VersionConflict "version_conflict" CONFLICT
+        "The product was changed meanwhile"
+        "The product has another version than the patch is for. The member `current_version` says which; read the product again and decide anew."
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE
         "The body is too large"
         "The body of the request is larger than the server reads. The member `most_bytes` says how large it may be."
@@ -105,6 +126,15 @@ codes! {
     SlugMalformed "slug_malformed" UNPROCESSABLE_ENTITY
         "Not a slug"
         "A slug has 1 to 200 small letters, digits or `-`."
+    MediaTypeUnknown "media_type_unknown" UNSUPPORTED_MEDIA_TYPE
+        "The body has another media type"
+        "The body of the request has to be `application/json`."
+    PatchInvalid "patch_invalid" UNPROCESSABLE_ENTITY
+        "Not a patch of a product"
+        "The body has a member that is unknown or of the wrong form, has nothing to change, or asks for what no product can have. Members are `stock` or `stock_delta`, `regular_price`, `member_price` and `version`."
+    StockOutOfRange "stock_out_of_range" UNPROCESSABLE_ENTITY
+        "The stock can not be adjusted by so many"
+        "There are fewer left than are to be taken, or the sum is too large. The member `stock_quantity` says how many are left."
     Overloaded "overloaded" SERVICE_UNAVAILABLE
         "Too many look-ups are waiting"
         "The database is busy and the queue in front of it is full. Ask again after `Retry-After` seconds."
@@ -117,18 +147,36 @@ codes! {
     BatchIncomplete "batch_incomplete" SERVICE_UNAVAILABLE
         "Some of the products could not be looked up"
         "A list without them would look as if they did not exist. The member `failed` says how many. Ask again after `Retry-After` seconds."
+    WriteUnavailable "write_unavailable" SERVICE_UNAVAILABLE
+        "The database can not be written"
+        "The database does not answer, or is busy. Nothing was written. Ask again after `Retry-After` seconds."
+    StreamsExhausted "streams_exhausted" SERVICE_UNAVAILABLE
+        "Too many streams"
+        "As many clients follow the changes as this node serves at a time. Ask again after `Retry-After` seconds, or another node: a cursor is good on each."
     ShuttingDown "shutting_down" SERVICE_UNAVAILABLE
         "The node is stopping"
         "This node answers no more look-ups. Another one does; ask again after `Retry-After` seconds."
     DeadlineExceeded "deadline_exceeded" GATEWAY_TIMEOUT
         "The database did not answer in time"
         "The answer is not cached, and loading it took longer than the hard deadline."
+    WriteUnsure "write_unsure" GATEWAY_TIMEOUT
+        "Nobody knows whether it was written"
+        "The connection to the database was lost while it wrote. Read the product again before you repeat the write."
     NotCached "not_cached" GATEWAY_TIMEOUT
         "Nothing is cached"
         "The request has `Cache-Control: only-if-cached`, and no tier holds the answer. Ask without it to have it loaded."
     RequestTimeout "request_timeout" GATEWAY_TIMEOUT
         "The request took too long"
         "The server gave the request up. Asking again is safe."
+    WriteRefused "write_refused" INTERNAL_SERVER_ERROR
+        "The database refuses the write"
+        "The server's user lacks a right, or a rule of the table is broken. The log of the server says which. Nothing was written."
+    WritesUnsupported "writes_unsupported" NOT_IMPLEMENTED
+        "This database is not written"
+        "The server reads from a source that it can not write to."
+    ChangesUnsupported "changes_unsupported" NOT_IMPLEMENTED
+        "There is no change log"
+        "The server follows no change log, so it can not tell what changed."
     Internal "internal" INTERNAL_SERVER_ERROR
         "Unexpected error"
         "The server has a bug. What happened is in its log, and no other request was affected."

@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Serialize;
+use tingkat::Answer;
 use tingkat::error::GetError;
-use tingkat::{Answer, Options};
 use tingkat_shop::product::{Product, ProductId};
 
 use super::body::Body;
 use super::product_id;
 use crate::app::App;
 use crate::cache_status::together;
+use crate::demand::Demand;
 use crate::problem::{Code, Problem};
 use crate::reply::{Keep, Reply};
 
@@ -25,9 +26,10 @@ struct Batch<'a> {
 }
 
 /// Looks up the products of a list such as `a,b,c`.
-pub(super) async fn look_up(app: &App, list: &str) -> Result<Reply, Problem> {
+pub(super) async fn look_up(app: &App, list: &str, demand: Demand) -> Result<Reply, Problem> {
     let ids = ids(list)?;
-    let answers = app.shop.products.many(&ids, Options::default()).await;
+    let options = demand.settle(&app.node).await?;
+    let answers = app.shop.products.many(&ids, options).await;
     let answers = all_or_problem(answers)?;
 
     let now = app.wall_time();

@@ -1,7 +1,7 @@
 //! A connection that does not wait for ever for the other side to read.
 //!
 //! Reading needs no such bound here: while no request is under way the server's own timeout for the
-//! request head runs, and no route waits for a body.
+//! request head runs, and a route that waits for a body is given up with its request.
 
 use std::future::Future as _;
 use std::io;

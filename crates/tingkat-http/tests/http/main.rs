@@ -7,8 +7,11 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod changes;
+mod demands;
 mod edge;
 mod home;
+mod patches;
 mod postcodes;
 mod probes;
 mod problems;
@@ -16,4 +19,5 @@ mod products;
 mod serve;
 mod states;
 mod store;
+mod tracked;
 mod wire;

@@ -12,10 +12,11 @@ use axum::http::{Request, Response, header};
 use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use tingkat::error::SourceError;
+use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
-use tingkat_health::{Observed, RedisState, SourceState};
-use tingkat_http::{App, Limits, router};
+use tingkat_health::{DataState, Observed, RedisState, SourceState};
+use tingkat_http::{App, Changes, Limits, Tokens, router};
 use tingkat_shop::money::Money;
 use tingkat_shop::postcode::{self, Postcode};
 use tingkat_shop::product::{
@@ -24,6 +25,7 @@ use tingkat_shop::product::{
 use tingkat_shop::state::{AllStates, State, StateList, Zone};
 use tingkat_shop::{Shop, Sources};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// What the database does with a question.
@@ -57,14 +59,14 @@ impl Switch {
     }
 }
 
-struct Table<K, V> {
-    rows: Mutex<HashMap<String, V>>,
+pub(crate) struct Table<K, V> {
+    pub(crate) rows: Mutex<HashMap<String, V>>,
     switch: Arc<Switch>,
     key: std::marker::PhantomData<fn(K)>,
 }
 
 impl<K: Key, V> Table<K, V> {
-    fn new(switch: &Arc<Switch>, rows: impl IntoIterator<Item = (K, V)>) -> Arc<Self> {
+    pub(crate) fn new(switch: &Arc<Switch>, rows: impl IntoIterator<Item = (K, V)>) -> Arc<Self> {
         let rows = rows.into_iter().map(|(key, value)| (key.text(), value));
         Arc::new(Self {
             rows: Mutex::new(rows.collect()),
@@ -174,6 +176,7 @@ pub(crate) struct Store {
     pub(crate) database: Arc<Switch>,
     pub(crate) observed: watch::Sender<Observed>,
     pub(crate) node: Node,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Store {
@@ -183,20 +186,45 @@ impl Store {
 
     /// A store whose [`App`] is changed before its routes are made.
     pub(crate) fn with(change: impl FnOnce(&mut App)) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(Hands::new());
         let database = Arc::new(Switch::default());
-        let node = Node::builder().clock(Arc::clone(&clock)).seed(1).build();
+        let sources = sources(&database);
+        Self::over(database, sources, |node| node, change)
+    }
+
+    /// A store over these sources, on a node that is tuned.
+    pub(crate) fn over(
+        database: Arc<Switch>,
+        sources: Sources,
+        tune: impl FnOnce(Builder) -> Builder,
+        change: impl FnOnce(&mut App),
+    ) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(Hands::new());
+        let changes = Arc::new(Changes::new(2));
+        let heard = Arc::clone(&changes);
+        let node = Node::builder()
+            .clock(Arc::clone(&clock))
+            .seed(1)
+            .on_event(move |event| heard.hear(event));
+        let node = tune(node).build();
+        let shutdown = CancellationToken::new();
         let (observed, readiness) = watch::channel(Observed {
             source: SourceState::Up,
             source_was_ever_up: true,
             redis: RedisState::Off,
+            data: DataState::Whole,
+            feed_is_adrift: false,
             draining: false,
         });
         let mut app = App {
-            shop: Shop::new(&node, sources(&database)),
+            shop: Shop::new(&node, sources),
+            node: node.clone(),
+            writes: None,
+            tokens: Tokens::default(),
+            changes,
             clock,
             readiness,
             limits: Limits::default(),
+            shutdown: shutdown.clone(),
         };
         change(&mut app);
         Self {
@@ -204,6 +232,7 @@ impl Store {
             database,
             observed,
             node,
+            shutdown,
         }
     }
 
@@ -259,8 +288,8 @@ pub(crate) async fn shown(response: Response<Body>) -> String {
     shown
 }
 
-fn sources(switch: &Arc<Switch>) -> Sources {
-    let products = [lamp(), mug(), plate()];
+pub(crate) fn sources(switch: &Arc<Switch>) -> Sources {
+    let products = products();
     let skus: Vec<_> = products
         .iter()
         .map(|product| (product.sku.clone(), SkuOwner(product.id.clone())))
@@ -310,6 +339,11 @@ fn states() -> StateList {
         state("JHR", "Johor", Zone::West),
         state("SBH", "Sabah", Zone::East),
     ])
+}
+
+/// The products that there are.
+pub(crate) fn products() -> [Product; 3] {
+    [lamp(), mug(), plate()]
 }
 
 /// Everything a product can have; on promotion for the hour that begins at one.

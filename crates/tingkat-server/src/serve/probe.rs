@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tingkat::Node;
 use tingkat::ports::Clock;
 use tingkat_health::{Observed, RedisState, SourceState};
 use tingkat_redis::{Redis, State};
@@ -18,6 +19,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Neighbours {
     pub(super) database: Database,
     pub(super) redis: Option<Arc<Redis>>,
+    pub(super) node: Node,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -27,17 +29,16 @@ impl Neighbours {
         self,
         tasks: &TaskTracker,
         stop: CancellationToken,
-    ) -> watch::Receiver<Observed> {
+    ) -> Arc<watch::Sender<Observed>> {
         let redis = if self.redis.is_some() {
             RedisState::Connecting
         } else {
             RedisState::Off
         };
-        let (sender, receiver) = watch::channel(Observed {
+        let sender = Arc::new(watch::Sender::new(Observed {
             redis,
             ..Observed::default()
-        });
-        let sender = Arc::new(sender);
+        }));
         if let Some(redis) = &self.redis {
             tasks.spawn(watch_redis(
                 redis.state(),
@@ -45,8 +46,16 @@ impl Neighbours {
                 stop.clone(),
             ));
         }
-        tasks.spawn(watch_database(self.database, self.clock, sender, stop));
-        receiver
+        if let Some(redis) = self.redis.clone() {
+            tasks.spawn(watch_hints(
+                redis,
+                self.node.clone(),
+                Arc::clone(&self.clock),
+                stop.clone(),
+            ));
+        }
+        tasks.spawn(self.watch_database(Arc::clone(&sender), stop));
+        sender
     }
 }
 
@@ -76,46 +85,87 @@ async fn watch_redis(
     }
 }
 
-async fn watch_database(
-    database: Database,
+/// Hears the hints of other nodes, and says so when it can not although Redis is there.
+async fn watch_hints(
+    redis: Arc<Redis>,
+    node: Node,
     clock: Arc<dyn Clock>,
-    sender: Arc<watch::Sender<Observed>>,
     stop: CancellationToken,
 ) {
-    loop {
-        let Some(checked) = stop.run_until_cancelled(database.check()).await else {
-            break;
-        };
-        let before = sender.borrow().source.clone();
-        let now = match (checked, &before) {
-            (Ok(()), _) => SourceState::Up,
-            (Err(error), SourceState::Down { since_ms, .. }) => SourceState::Down {
-                why: error.to_string(),
-                since_ms: *since_ms,
-            },
-            (Err(error), SourceState::Up | SourceState::Unknown) => SourceState::Down {
-                why: error.to_string(),
-                since_ms: clock.wall_ms(),
-            },
-        };
-        if now != before {
-            match &now {
-                SourceState::Up => tracing::info!("the database answers"),
-                SourceState::Down { why, .. } => {
-                    tracing::warn!("the database does not answer: {why}");
-                }
-                SourceState::Unknown => {}
-            }
+    if node.feed().is_none() {
+        return;
+    }
+    let mut state = redis.listen(move |hint| node.hinted(hint));
+    let mut is_silent = false;
+    while let Some(Ok(())) = stop.run_until_cancelled(state.changed()).await {
+        let now = state.borrow_and_update().clone();
+        if now == State::Up && std::mem::take(&mut is_silent) {
+            tracing::info!("hints of other nodes are heard again");
         }
-        let is_up = now == SourceState::Up;
-        sender.send_modify(|observed| {
-            observed.source_was_ever_up |= is_up;
-            observed.source = now;
-        });
-        let pause = if is_up { INTERVAL } else { INTERVAL / 2 };
-        if stop.run_until_cancelled(clock.sleep(pause)).await.is_none() {
-            break;
+        let State::Down(why) = now else { continue };
+        // Usually both connections go, and that is told already.
+        let _ = stop.run_until_cancelled(clock.sleep(INTERVAL)).await;
+        let is_up = *redis.state().borrow() == State::Up;
+        let is_down = matches!(&*state.borrow(), State::Down(_));
+        if is_up && is_down && !is_silent {
+            is_silent = true;
+            tracing::warn!("hints of other nodes are not heard, polls alone find changes: {why}");
         }
     }
-    sender.send_modify(|observed| observed.draining = true);
+}
+
+impl Neighbours {
+    async fn watch_database(self, sender: Arc<watch::Sender<Observed>>, stop: CancellationToken) {
+        while let Some(checked) = stop.run_until_cancelled(self.database.check()).await {
+            let is_up = checked.is_ok();
+            let before = sender.borrow().source.clone();
+            let now = match (checked, &before) {
+                (Ok(()), _) => SourceState::Up,
+                (Err(error), SourceState::Down { since_ms, .. }) => SourceState::Down {
+                    why: error.to_string(),
+                    since_ms: *since_ms,
+                },
+                (Err(error), SourceState::Up | SourceState::Unknown) => SourceState::Down {
+                    why: error.to_string(),
+                    since_ms: self.clock.wall_ms(),
+                },
+            };
+            log_change(&before, &now);
+            let feed_is_adrift = self.feed_is_adrift();
+            sender.send_modify(|observed| {
+                observed.source_was_ever_up |= is_up;
+                observed.source = now;
+                observed.feed_is_adrift = feed_is_adrift;
+            });
+            let pause = if is_up { INTERVAL } else { INTERVAL / 2 };
+            if stop
+                .run_until_cancelled(self.clock.sleep(pause))
+                .await
+                .is_none()
+            {
+                break;
+            }
+        }
+        sender.send_modify(|observed| observed.draining = true);
+    }
+
+    fn feed_is_adrift(&self) -> bool {
+        self.node.feed().is_some_and(|feed| {
+            let age = feed.poll_age;
+            age.is_none_or(|age| age > feed.bound)
+        })
+    }
+}
+
+fn log_change(before: &SourceState, now: &SourceState) {
+    if before == now {
+        return;
+    }
+    match now {
+        SourceState::Up => tracing::info!("the database answers"),
+        SourceState::Down { why, .. } => {
+            tracing::warn!("the database does not answer: {why}");
+        }
+        SourceState::Unknown => {}
+    }
 }

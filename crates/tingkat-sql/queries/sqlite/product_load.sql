@@ -36,15 +36,16 @@ SELECT
   (
     SELECT json_group_array(
       json_object(
-        'id', category.id,
-        'slug', category.slug,
-        'name', category.name,
+        'id', product_category.category_id,
+        'slug', coalesce(category.slug, ''),
+        'name', coalesce(category.name, ''),
         'active', json(iif(category.active, 'true', 'false'))
       )
       ORDER BY category.name, category.id
     )
     FROM product_category
-    JOIN category ON category.id = product_category.category_id
+    -- Whoever leaves foreign keys off may put a category there after its members.
+    LEFT JOIN category ON category.id = product_category.category_id
     WHERE product_category.product_id = product.id
   ) AS categories,
   (

@@ -20,10 +20,18 @@ use crate::statement::TODAY;
 const OURS: i64 = 0x7467_6b74;
 
 /// In their order; each writes its number as `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_store.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_store.sql"),
+    CHANGES,
+];
+
+/// The change log and its triggers.
+pub(super) const CHANGES: &str = include_str!("../../migrations/sqlite/0002_changes.sql");
 
 const FILE_STATE: &str = include_str!("../../setup/sqlite/file_state.sql");
 const FILE_ID: &str = include_str!("../../setup/sqlite/file_id.sql");
+const LOG_CLEAR: &str = include_str!("../../setup/sqlite/log_clear.sql");
+const LOG_COMPACTED: &str = include_str!("../../setup/sqlite/log_compacted.sql");
 
 /// A process that fills the file needs about a second; nobody else holds it for longer.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -35,13 +43,21 @@ const LOCKED_FOR: Duration = Duration::from_millis(100);
 /// Between two attempts.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
-/// Makes the file ready and tells which one it is.
-pub(super) async fn prepare(path: &Path, config: &Config) -> Result<FileId, OpenError> {
+/// A file that is ready.
+pub(super) struct Prepared {
+    /// Which one it is.
+    pub(super) id: FileId,
+    /// Drawn now: 16 bytes in hexadecimal digits.
+    pub(super) random: String,
+}
+
+/// Makes the file ready.
+pub(super) async fn prepare(path: &Path, config: &Config) -> Result<Prepared, OpenError> {
     check_path(path)?;
     let ready = async {
         loop {
             match try_prepare(path, config).await {
-                Ok(id) => return Ok(id),
+                Ok(prepared) => return Ok(prepared),
                 Err(Trouble::File(error)) => return Err(error),
                 Err(Trouble::Sql(error)) if !is_busy(&error) => {
                     return Err(OpenError::of_file(path, error));
@@ -98,7 +114,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
     matches!(sqlite_code(error), Some(sqlite::BUSY | sqlite::LOCKED))
 }
 
-async fn try_prepare(path: &Path, config: &Config) -> Result<FileId, Trouble> {
+async fn try_prepare(path: &Path, config: &Config) -> Result<Prepared, Trouble> {
     let is_new = !path.exists();
     let options = options(path)
         .create_if_missing(true)
@@ -117,15 +133,15 @@ async fn try_prepare(path: &Path, config: &Config) -> Result<FileId, Trouble> {
             .rollback()
             .await?;
     }
-    let id = sqlx::query(FILE_ID)
-        .fetch_one(&mut connection)
-        .await?
-        .try_get::<Vec<u8>, _>("id")?;
+    let drawn = sqlx::query(FILE_ID).fetch_one(&mut connection).await?;
+    let id: Vec<u8> = drawn.try_get("id")?;
+    let random = drawn.try_get("random")?;
     connection.close().await?;
-    id.try_into().map(FileId).map_err(|_| {
+    let id = id.try_into().map(FileId).map_err(|_| {
         let message = format!("{} has no id; restore it or remove it", path.display());
         Trouble::File(OpenError::new(OpenErrorKind::Unreadable, message))
-    })
+    })?;
+    Ok(Prepared { id, random })
 }
 
 /// Customers' addresses are in the file. By name, since a descriptor may not be opened here.
@@ -201,6 +217,9 @@ async fn fill(connection: &mut SqliteConnection, config: &Config) -> Result<(), 
             .execute(&mut *connection)
             .await?;
     }
+    // Nobody knew anything of this store before.
+    sqlx::query(LOG_CLEAR).execute(&mut *connection).await?;
+    sqlx::query(LOG_COMPACTED).execute(connection).await?;
     Ok(())
 }
 

@@ -62,7 +62,7 @@ async fn other_process() {
     println!("id {}", database.file_id().unwrap());
 }
 
-fn start_other_process(path: &Path) -> Child {
+pub(crate) fn start_other_process(path: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "file::other_process", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())

@@ -2,12 +2,12 @@
 
 use tingkat_sql::{InstallErrorKind, demo_sql, install_demo};
 
-use crate::stores::{Served, open, parsed, values};
+use crate::stores::{Served, install, open, parsed, values};
 
 /// The names of all tables outside of the system's schemas.
 async fn tables(store: &Served) -> Vec<String> {
     let sql = "SELECT schemaname || '.' || tablename FROM pg_tables
-               WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
+               WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'tingkat') ORDER BY 1";
     store
         .server
         .psql(sql)
@@ -97,7 +97,7 @@ async fn tables_of_another_schema_are_in_nobodys_way() {
         .unwrap();
     let url = format!("{}?schema=My%20Store", store.server.url());
     let database = open(&url).await;
-    install_demo(&database).await.unwrap();
+    install(&database).await;
     database.check().await.unwrap();
     assert_eq!(
         values(&*database.sources().products, [parsed("7")])

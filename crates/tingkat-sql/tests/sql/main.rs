@@ -8,12 +8,27 @@
     reason = "what the tests share is test code, too"
 )]
 
+mod changes;
+mod compactions;
 mod demo;
+mod dep_rule;
 mod dialects;
 mod file;
+mod follower;
 mod install;
+mod lives;
 mod loads;
+mod poller;
+mod polls;
 mod postcodes;
 mod postgres;
 mod products;
+mod sqlite_deps;
+mod sqlite_life;
+mod sqlite_log;
+mod sqlite_migration;
+mod sqlite_nodes;
+mod sqlite_oracle;
+mod sqlite_write;
 mod stores;
+mod writes;

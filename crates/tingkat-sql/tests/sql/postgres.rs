@@ -10,7 +10,7 @@ use tingkat_shop::product::ProductId;
 use tingkat_sql::{CheckErrorKind, Config, Database, InstallErrorKind, install_demo};
 use tingkat_testkit::{Certificates, Identity, Postgres, eventually, free_port};
 
-use crate::stores::{Served, config, load, open, parsed, values};
+use crate::stores::{Served, config, install, load, open, parsed, values};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -48,7 +48,7 @@ async fn a_database_that_is_away_opens_says_so_and_recovers() {
             .contains("no table category, postcode, product,"),
         "{empty}"
     );
-    install_demo(&database).await.unwrap();
+    install(&database).await;
     database.check().await.unwrap();
     assert_eq!(values(&*database.sources().products, ids(3)).await.len(), 3);
 
@@ -191,7 +191,7 @@ async fn a_server_that_hangs_is_told_in_time_and_recovers() {
     let server = Postgres::start().await.unwrap();
     server.create_database("shop").await.unwrap();
     let database = open(&server.url("shop")).await;
-    install_demo(&database).await.unwrap();
+    install(&database).await;
     database.check().await.unwrap();
 
     server.stop().unwrap();

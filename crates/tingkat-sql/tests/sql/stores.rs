@@ -1,13 +1,14 @@
 //! Databases with the demo store, and loading from a source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::{Date, date};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 use tempfile::TempDir;
 use tingkat::error::SourceError;
 use tingkat::ports::{Found, Loaded, Source, Wanted};
-use tingkat_sql::{Config, Database, Url, install_demo};
+use tingkat_sql::{Config, Database, Url, install_changes, install_demo};
 use tingkat_testkit::{Postgres, postgres};
 
 /// The day that every store of these tests is made for.
@@ -38,6 +39,16 @@ impl Embedded {
     pub(crate) async fn open_again(&self) -> Database {
         let url = Url::sqlite(self.folder.path().join("store.db"));
         Database::open(&url, &config()).await.unwrap()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    /// As a program without any of our settings would open it.
+    pub(crate) async fn foreign(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        options.foreign_keys(false).connect().await.unwrap()
     }
 
     /// Runs SQL beside the database, free of its checks.
@@ -72,7 +83,7 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) async fn new() -> Self {
         let empty = Self::empty().await;
-        install_demo(&empty.database).await.unwrap();
+        install(&empty.database).await;
         empty
     }
 
@@ -81,6 +92,12 @@ impl Served {
         let database = open(&server.url()).await;
         Self { database, server }
     }
+}
+
+/// Puts the demo store and the change log into a database.
+pub(crate) async fn install(database: &Database) {
+    install_demo(database).await.unwrap();
+    install_changes(database).await.unwrap();
 }
 
 pub(crate) async fn open(url: &str) -> Database {

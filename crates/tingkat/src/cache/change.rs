@@ -219,9 +219,7 @@ impl Node {
         self.0.knowledge.own_write(written, &changes);
         self.tell_forgot(&changes);
         self.announce(written);
-        // A poll of the very tick in which the write returned may not have seen it.
-        let since = self.0.clock.now().after(Duration::from_nanos(1));
-        self.validate(since, self.0.knowledge.bound()).await;
+        self.validate_from_now(self.0.knowledge.bound()).await;
         let cursor = self.0.knowledge.cursor();
         Ok(cursor.filter(|cursor| {
             cursor.incarnation == written.incarnation && cursor.position.covers(written.xid)
@@ -282,8 +280,7 @@ impl Node {
                 cursor.incarnation == token.incarnation && !cursor.position.covers(token.xid)
             })
         };
-        let now = self.0.clock.now();
-        !is_behind() || self.validate(now, self.0.knowledge.bound()).await || !is_behind()
+        !is_behind() || self.validate_from_now(self.0.knowledge.bound()).await || !is_behind()
     }
 
     fn announce(&self, written: Written) {

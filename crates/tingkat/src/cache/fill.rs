@@ -268,6 +268,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             (None, false) => read_as.clone(),
             (Some(_), false) | (None, true) => return None,
         };
+        self.node.0.knowledge.met(&certificate);
         let fresh_until = now.after(fresh_for.saturating_sub(age));
         let overdue = age.saturating_sub(fresh_for);
         let value_bytes = value.as_deref().map_or(0, |value| (self.weigh)(value));

@@ -144,8 +144,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             }
             Err(error) => {
                 self.put_off(&key, &job, &error, source_failed);
+                // Other nodes may well reach what this one has lost.
+                let is_shared = error.is_shared() && !self.node.is_out_of_touch();
                 leader.complete(Landing::failed(error, stale, job.priority));
-                self.write_error(&key, &lease).await;
+                if is_shared {
+                    self.write_error(&key, &lease).await;
+                } else {
+                    self.release(&key, &lease).await;
+                }
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The lease: the right to load a key, held by one node; waiting for what its holder brings, keeping
 //! it alive, and what is written in its place in the end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,9 +58,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         }
         let name = self.space.cell(key);
         let started = self.node.0.clock.now();
-        let mut budget = Arc::clone(&job.budget);
+        // The keys of a batch take their turns side by side, and each may spend what is left.
+        let budget = job.budget.share();
         let mut pause = FIRST_PAUSE;
-        let mut round_trip = Duration::ZERO;
         loop {
             let refused = match finding {
                 Finding::Current(opened) => return Turn::Found(opened),
@@ -81,19 +80,11 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                         return Turn::Fail(GetError::new(GetErrorKind::Deadline));
                     }
                     self.stats.lease_waits.add(1);
-                    // Too little left for another round trip must not look like a tier that failed.
-                    if budget.left() <= round_trip.saturating_mul(2) {
-                        // The lease was alive when last seen: wait until it must have been
-                        // renewed or gone, then look again with a new share.
-                        self.node.0.clock.sleep(self.node.0.lease).await;
-                        budget = Arc::new(remote.budget());
-                    } else {
-                        self.node.0.clock.sleep(pause).await;
-                        pause = self.next_pause(pause);
-                    }
-                    let asked = self.node.0.clock.now();
-                    finding = self.search_remote(key, &job.policy, &budget).await;
-                    round_trip = self.node.0.clock.now().since(asked);
+                    self.node.0.clock.sleep(pause).await;
+                    pause = self.next_pause(pause);
+                    // While the lease lives the caller waits for a load, not for the tier: a look
+                    // has a share of its own, and only one that fails ends the wait.
+                    finding = self.search_remote(key, &job.policy, &remote.budget()).await;
                     continue;
                 }
             };
@@ -107,11 +98,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 })
                 .await;
             finding = match acquired {
-                Some(Acquired::Granted) => return Turn::Load(Lease::Cell(lease)),
                 Some(Acquired::Held(cell)) => {
                     self.read_cell(key, &job.policy, Some(cell), read_as.as_ref())
                 }
-                None => return Turn::Load(Lease::None),
+                // Without an answer it may be granted all the same: who loads now fills the cell
+                // by this lease if it is there, so that nobody waits for its end.
+                Some(Acquired::Granted) | None => return Turn::Load(Lease::Cell(lease)),
             };
         }
     }
@@ -138,8 +130,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             })
             .await;
         match taken {
-            Some(true) => Some(Turn::Load(Lease::Refresh { lock, entry })),
-            None => Some(Turn::Load(Lease::None)),
+            // Without an answer it may be ours all the same.
+            Some(true) | None => Some(Turn::Load(Lease::Refresh { lock, entry })),
             Some(false) if self.is_servable(key, cold) => {
                 // Look again in a while whether the other node has brought a newer one.
                 self.postpone(key, &self.policy());
@@ -195,6 +187,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let (started, life) = (self.node.0.clock.now(), self.node.0.lease);
         loop {
             self.node.0.clock.sleep(life / 3).await;
+            if self.node.is_out_of_touch() {
+                // Whoever waits may reach the source, which this node has lost.
+                return self.release(key, lease).await;
+            }
             if self.node.0.clock.now().since(started) >= policy.hard_deadline {
                 return;
             }
@@ -241,11 +237,31 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         match filled {
             Some(true) => self.stats.fills.add(1),
             Some(false) => self.stats.fills_rejected.add(1),
-            None => self.stats.remote_failures.add(1),
+            None => {
+                self.stats.remote_failures.add(1);
+                // A server that is full takes no entry, but it lets go of the lease.
+                if matches!(lease, Lease::Cell(_)) {
+                    self.drop_cell(name).await;
+                }
+            }
         }
         if matches!(lease, Lease::Refresh { .. }) {
             self.release(key, lease).await;
         }
+    }
+
+    /// Lets go of a cell, so that nobody waits for it; at worst somebody loads it once more.
+    async fn drop_cell(&self, name: String) {
+        let Some(remote) = &self.node.0.remote else {
+            return;
+        };
+        let (names, budget) = ([name], remote.budget());
+        // The lease ends by itself if this fails.
+        let _ = remote
+            .call(&self.node, &budget, Access::Hint, |remote| {
+                remote.remove(&names)
+            })
+            .await;
     }
 
     /// Writes an entry whatever is there; that ends a lease that somebody holds.

@@ -137,6 +137,9 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
             Priority::Customer => policy.max_queue,
             Priority::Background => policy.max_queue / 2,
         };
+        // What is on its way to a free place does not wait.
+        let free = policy.max_loads.max(1).saturating_sub(queue.running);
+        let most = most.saturating_add(free.saturating_mul(policy.max_batch.max(1)));
         if queue.len() >= most {
             self.stats.overloads.add(1);
             return Err(GetError::new(GetErrorKind::Overloaded {
@@ -232,6 +235,7 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
         let result = self.ask(node, policy, &wanted, own, certified).await;
         let took = node.0.clock.now().since(sent_at);
         self.stats.load_time.record(took);
+        node.sweep_if_due();
         match result {
             Ok(batch) => {
                 for (answer, loaded) in answers.into_iter().zip(batch.loaded) {

@@ -147,18 +147,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     ) -> Result<Attempt, GetError> {
         let policy = self.policy();
         self.node.await_first_poll(policy.soft_deadline).await;
-        let since = match options.freshness {
+        let bound = self.node.0.knowledge.bound();
+        let is_current = match options.freshness {
             // A load that is sent from now on is current by itself.
-            Freshness::Usual | Freshness::Reloaded => None,
-            Freshness::Validated => Some(started),
-            Freshness::MaxAge(most) => Some(started.before(most)),
+            Freshness::Usual | Freshness::Reloaded => true,
+            Freshness::Validated => self.node.validate_from_now(bound).await,
+            Freshness::MaxAge(most) => self.node.validate(started.before(most), bound).await,
         };
-        if let Some(since) = since
-            && !self
-                .node
-                .validate(since, self.node.0.knowledge.bound())
-                .await
-        {
+        if !is_current {
             return Err(GetError::new(GetErrorKind::NotCurrent));
         }
         let budget = Arc::new(self.new_budget());
@@ -220,6 +216,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 Err(error) => {
                     let found = landing.stale.as_deref();
                     let stand_in = self.stand_in(key, attempt, found);
+                    // The time of a flight is not the time of one who came late.
+                    let is_late = joined && error.kind() == GetErrorKind::Deadline;
+                    if stand_in.is_none() && is_late {
+                        last_error = error;
+                        continue;
+                    }
                     return self.give_up(attempt, stand_in, error);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crate::ports::{History, Poll, Tick, Written};
 
 /// A node that knows more deps than this forgets them all and refuses what is older than now.
 pub(crate) const MOST_DEPS: usize = 500_000;
+
+/// More own writes than this in a log that the node does not follow, and it asks again.
+const MOST_STRAYS: usize = 10_000;
 
 /// More patterns than this become changes of their entities.
 const MOST_PATTERNS: usize = 64;
@@ -64,6 +68,8 @@ pub(crate) struct Knowledge {
     published: Publication,
     bound: Duration,
     known: RwLock<Known>,
+    /// The end of the newest position that an entry of the log that is followed came with.
+    newest_load: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +81,47 @@ struct Known {
     forgotten: ChangeMap,
     expired: ChangeMap,
     patterns: Vec<(Box<str>, Xids)>,
+    strays: Strays,
+}
+
+/// Own writes in a log that the node does not follow: not yet, or not any more. Answers may be late,
+/// so which of two logs is the newer one is told only by a history that was asked for afterwards.
+#[derive(Debug, Default)]
+struct Strays {
+    noted: u64,
+    /// Those up to here are not all kept.
+    lost: u64,
+    kept: Vec<Stray>,
+}
+
+#[derive(Debug)]
+struct Stray {
+    number: u64,
+    written: Written,
+    change: Change,
+}
+
+impl Strays {
+    fn note(&mut self, written: Written, changes: &[Change]) {
+        self.noted += 1;
+        if self.kept.len() + changes.len() > MOST_STRAYS {
+            self.lost = self.noted;
+            self.kept.clear();
+            return;
+        }
+        self.kept.extend(changes.iter().map(|change| Stray {
+            number: self.noted,
+            written,
+            change: change.clone(),
+        }));
+    }
+
+    /// Whether a log can be the newest one, by a history asked for when `heard` had been noted.
+    fn allow(&self, incarnation: Incarnation, heard: u64) -> bool {
+        let is_in_it = |stray: &Stray| stray.written.incarnation == incarnation;
+        let mut since = self.kept.iter().filter(|stray| stray.number > heard);
+        heard >= self.lost && since.all(is_in_it)
+    }
 }
 
 type ChangeMap = HashMap<u64, Xids, BuildHasherDefault<Hashed>>;
@@ -109,6 +156,7 @@ impl Knowledge {
             published: Publication::new(Tick::from_nanos(0)),
             bound,
             known: RwLock::default(),
+            newest_load: AtomicU64::new(0),
         }
     }
 
@@ -124,6 +172,7 @@ impl Knowledge {
             published,
             bound: Duration::ZERO,
             known: RwLock::new(known),
+            newest_load: AtomicU64::new(0),
         }
     }
 
@@ -142,17 +191,9 @@ impl Knowledge {
         now.since(observed.fresh_at) <= self.bound
     }
 
-    /// What this node has seen of its log: nothing yet, where it knows the log by an own write only.
+    /// What this node has seen of its log, where the next poll continues; nothing before the first
+    /// history.
     pub(crate) fn cursor(&self) -> Option<Certificate> {
-        let known = self.read();
-        Some(Certificate {
-            incarnation: known.incarnation?,
-            position: known.cursor.clone().unwrap_or_else(Position::nothing),
-        })
-    }
-
-    /// Where the next poll continues; nothing before the first history.
-    pub(crate) fn followed_to(&self) -> Option<Certificate> {
         let known = self.read();
         Some(Certificate {
             incarnation: known.incarnation?,
@@ -176,6 +217,22 @@ impl Knowledge {
         self.read().judge(evidence)
     }
 
+    /// Takes in with which certificate an entry came from the remote tier. One that is ahead of a
+    /// poll sent afterwards is of a later life of the database, which was restored since.
+    pub(crate) fn met(&self, certificate: &Certificate) {
+        let known = self.read();
+        if known.incarnation == Some(certificate.incarnation) {
+            // Under the lock, so that it is not taken for one of the next log.
+            self.newest_load
+                .fetch_max(certificate.position.xmax(), Ordering::AcqRel);
+        }
+    }
+
+    /// What the newest entry that was met had seen of the log that is followed.
+    pub(crate) fn newest_load(&self) -> u64 {
+        self.newest_load.load(Ordering::Acquire)
+    }
+
     /// Takes in what a poll brought that was sent at `sent_at` (rule R7 is the caller's).
     pub(crate) fn apply_poll(&self, poll: &Poll, sent_at: Tick) {
         let mut known = self.write();
@@ -195,29 +252,40 @@ impl Knowledge {
         self.published.complete_as_of(sent_at);
     }
 
+    /// How many own writes in logs that were not followed have been noted: for whoever asks for a
+    /// history, before that.
+    pub(crate) fn strays(&self) -> u64 {
+        self.read().strays.noted
+    }
+
     /// Starts over from all that the log still knows. What does not fit is replaced by a floor.
-    pub(crate) fn apply_history(&self, history: &History, sent_at: Tick) {
+    /// `heard` is what [`Self::strays`] said before the history was asked for.
+    pub(crate) fn apply_history(&self, history: &History, sent_at: Tick, heard: u64) {
         let mut known = self.write();
-        let mut unseen = std::mem::take(&mut *known);
-        let is_contradicted = unseen.cursor.is_none()
-            && unseen
-                .incarnation
-                .is_some_and(|own| own != history.poll.incarnation);
-        if is_contradicted {
-            // An own write is of another log. Which one is newer shows the next history, which
-            // will be asked for after that write.
+        let incarnation = history.poll.incarnation;
+        if !known.strays.allow(incarnation, heard) {
+            // An own write since then is of another log. Which one is newer shows the next history.
             return;
         }
-        if unseen.incarnation == Some(history.poll.incarnation) {
-            // What this node committed itself and the history does not show yet.
-            unseen.forget_all_before(history.poll.position.clone());
-        } else {
+        let mut unseen = std::mem::take(&mut *known);
+        let strays = std::mem::take(&mut unseen.strays.kept);
+        let counted = std::mem::take(&mut unseen.strays);
+        if unseen.incarnation != Some(incarnation) {
             unseen = Known::default();
+            self.newest_load.store(0, Ordering::Release);
         }
+        for stray in strays {
+            if stray.written.incarnation == incarnation {
+                unseen.note(&stray.change, |xids| xids.add(stray.written.xid, []));
+            }
+        }
+        // What this node committed itself and the history does not show yet.
+        unseen.forget_all_before(history.poll.position.clone());
         *known = Known {
-            incarnation: Some(history.poll.incarnation),
+            incarnation: Some(incarnation),
             log_floor: history.poll.floor.clone(),
             floor: None,
+            strays: counted,
             ..unseen
         };
         for (max, change) in &history.compacted {
@@ -237,14 +305,12 @@ impl Knowledge {
         let mut known = self.write();
         let is_other_log = known.incarnation != Some(written.incarnation);
         if is_other_log {
-            // Nothing is known of that log but this write, which its history may not show yet.
-            *known = Known {
-                incarnation: Some(written.incarnation),
-                ..Known::default()
-            };
+            // Either log may be the one that has ended. Until that is known, nothing is.
+            known.forget_log();
+            known.strays.note(written, changes);
         }
         let cursor = known.cursor.clone();
-        for change in changes {
+        for change in changes.iter().filter(|_| !is_other_log) {
             known.note(change, |xids| xids.add(written.xid, &cursor));
         }
         drop(known);
@@ -274,7 +340,7 @@ impl Knowledge {
 
     /// Nothing is accepted until it is loaded again (rule R7); entries stay usable as stale.
     pub(crate) fn cold_reset(&self) {
-        *self.write() = Known::default();
+        self.write().forget_log();
         self.published.changed();
         self.published.distrust();
     }
@@ -297,6 +363,14 @@ impl Knowledge {
 impl Known {
     fn len(&self) -> usize {
         self.forgotten.len() + self.expired.len()
+    }
+
+    /// Knows nothing any more but what it wrote itself.
+    fn forget_log(&mut self) {
+        *self = Self {
+            strays: std::mem::take(&mut self.strays),
+            ..Self::default()
+        };
     }
 
     fn judge(&self, evidence: Evidence<'_>) -> Verdict {

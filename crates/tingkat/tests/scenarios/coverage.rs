@@ -41,9 +41,11 @@ const SCENARIOS: &[(u32, u32)] = &[
 const MOST_INAPPLICABLE: usize = 20;
 
 fn sources() -> Vec<(String, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut sources: Vec<(String, String)> = fs::read_dir(folder)
-        .unwrap()
+    let folders = ["tests/scenarios", "tests/simulation"]
+        .map(|folder| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder));
+    let mut sources: Vec<(String, String)> = folders
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "rs"))
         .map(|path| {

@@ -88,6 +88,39 @@ async fn nodes_share_a_failure_for_a_moment_instead_of_failing_in_turn() {
     assert_eq!(stage.loads(), 2);
 }
 
+/// That a node does not reach the source says something about that node.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_lost_the_source_does_not_fail_the_others() {
+    let stage = Stage::new();
+    let lost = stage
+        .plan()
+        .load(|_, _| async { Err(SourceError::disconnected("no way there")) })
+        .open()
+        .await;
+    let well = stage.node().await;
+    assert!(lost.try_look().await.is_err());
+    assert_eq!(version(&well.try_look().await.unwrap()), Some(1));
+}
+
+/// A load that hangs keeps its lease, unless the node has lost the database with it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_lost_the_database_lets_go_of_its_leases() {
+    let stage = Stage::new();
+    let lost = stage
+        .plan()
+        .load(|_, _| futures::future::pending())
+        .open()
+        .await;
+    let well = stage.node().await;
+    lost.log.switch.cut();
+    let _hanging = lost.caller();
+    hop(10).await;
+    let began = stage.clock.elapsed();
+    assert_eq!(well.version().await, Some(1));
+    let waited = stage.clock.elapsed() - began;
+    assert!(waited >= ms(500) && waited <= ms(2_300), "{waited:?}");
+}
+
 /// Scenario 63. `PROTOCOL` §6: never a load beside a live lease; who waits, waits up to its own
 /// deadline, and a deadline of zero is over at once.
 #[tokio::test(start_paused = true)]
@@ -207,7 +240,7 @@ async fn caches_that_share_a_redis_do_not_wait_for_each_other() {
     }
     stage.source.switch.slow(ms(100));
     let began = stage.clock.elapsed();
-    join_all(shops.iter().map(|shop| shop.look())).await;
+    join_all(shops.iter().map(super::stage::Shop::look)).await;
     assert!(stage.clock.elapsed() - began < ms(110));
     assert_eq!(stage.loads(), 4);
 }

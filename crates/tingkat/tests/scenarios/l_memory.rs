@@ -91,6 +91,33 @@ async fn what_has_ended_its_life_is_swept_and_what_is_corrupt_is_replaced() {
     assert!(Envelope::decode(&stage.redis.cells()[&cell()], "7").is_ok());
 }
 
+/// Nobody asks for it any more, and nobody sweeps by hand.
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_its_life_does_not_stay_in_memory() {
+    let stage = Stage::new();
+    let minute = std::time::Duration::from_mins(1);
+    let policy = Policy {
+        fresh_for: minute,
+        stale_for: minute,
+        ..still()
+    };
+    for has_log in [true, false] {
+        let plan = stage.plan().policy(policy.clone());
+        let plan = if has_log { plan } else { plan.without_log() };
+        let shop = plan.open().await;
+        shop.version().await;
+        let registry = shop.node.registry().find("product").unwrap();
+        hop(90_000).await;
+        shop.version_of("8").await;
+        assert!(registry.keys(10).contains(&"7".to_owned()));
+        hop(120_000).await;
+        // Without a log only loads tell that time passes.
+        shop.version_of("9").await;
+        hop(1).await;
+        assert!(!registry.keys(10).contains(&"7".to_owned()), "{has_log}");
+    }
+}
+
 /// Scenario 142. Real Redis and its Cluster are tingkat-redis's; here: whose keys are touched.
 #[tokio::test(start_paused = true)]
 async fn clearing_touches_no_key_of_anybody_else() {

@@ -11,7 +11,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests"
+    clippy::similar_names,
+    clippy::unchecked_time_subtraction,
+    reason = "a test that is wrong shall say so"
 )]
 
 mod stage;

@@ -220,7 +220,7 @@ async fn a_batch_loads_what_it_leads_before_it_waits_for_others() {
             hop(20).await;
             stage.source.batches().iter().map(Vec::len).sum::<usize>()
         };
-        let (_, asked) = futures::future::join(
+        let ((), asked) = futures::future::join(
             async {
                 hop(100).await;
                 stage.source.switch.restore();

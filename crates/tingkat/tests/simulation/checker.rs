@@ -203,7 +203,7 @@ impl History {
 
     /// A mark is right while the node is cut from the database, and a bound and a poll after that,
     /// and while loads are hurt. One that was waited for is right as well while another node may
-    /// hold a lease for long, because it was stopped or its loads or its Redis are slow, or while
+    /// hold a lease for long, because it was stopped, its loads or its Redis are slow or its Redis refuses fills, or while
     /// Redis may have brought back a lease of the past. A node's own Redis is no excuse.
     fn excuses_mark(&self, read: &Read) -> bool {
         let after = self.true_time(self.bound + self.poll, read.node);
@@ -219,7 +219,7 @@ impl History {
         let lease = after + self.lease.mul_f64(1.2);
         self.has(read, lease, |fault, _| {
             fault.stops_node() || fault == Fault::RedisRestored || self.hurts_loads(fault)
-        }) || self.has(read, lease, |fault, here| !here && fault.slows_redis())
+        }) || self.has(read, lease, |fault, here| !here && fault.holds_up_fills())
     }
 
     fn check_failure(&self, read: &Read, failed: Failed) -> Option<Violation> {

@@ -238,9 +238,12 @@ impl Fault {
         )
     }
 
-    /// The node's leases and fills take long.
-    pub(crate) const fn slows_redis(self) -> bool {
-        matches!(self, Self::RedisCut | Self::RedisSlow | Self::RedisLate)
+    /// The node's fills take long, or are refused: its leases stay until they end.
+    pub(crate) const fn holds_up_fills(self) -> bool {
+        matches!(
+            self,
+            Self::RedisCut | Self::RedisSlow | Self::RedisLate | Self::RedisReadOnly
+        )
     }
 
     /// The node's leases may be left behind.

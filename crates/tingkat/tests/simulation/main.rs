@@ -8,6 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::unchecked_time_subtraction,
     clippy::wildcard_enum_match_arm,
     reason = "a test that is wrong shall say so"
 )]

@@ -42,6 +42,10 @@ pub(crate) fn rows_of(key: &str) -> Vec<Row> {
 }
 
 /// A run.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing that a run has or has not"
+)]
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,

@@ -80,17 +80,16 @@ impl Reader {
         let row = ROWS[usize::try_from(row).unwrap_or(0)];
         let pair = *self.random.pick(&PAIRS);
         match self.random.below(100) {
-            0..45 => self.look_up("product", row, How::Get).await,
-            45..58 => self.look_up("pair", pair, How::Get).await,
-            58..68 => self.many().await,
-            68..78 => self.at_least().await,
-            78..82 => self.look_up("product", row, How::Validated).await,
-            82..84 => self.look_up("pair", pair, How::Validated).await,
-            84..92 => {
+            0..13 => self.look_up("pair", pair, How::Get).await,
+            13..23 => self.many().await,
+            23..33 => self.at_least().await,
+            33..37 => self.look_up("product", row, How::Validated).await,
+            37..39 => self.look_up("pair", pair, How::Validated).await,
+            39..47 => {
                 let most = self.random.millis(20, 1_500);
                 self.look_up("product", row, How::MaxAge(most)).await;
             }
-            92..96 if self.world.plan.has_own_loads => self.own_load(row).await,
+            47..51 if self.world.plan.has_own_loads => self.own_load(row).await,
             _ => self.look_up("product", row, How::Get).await,
         }
     }

@@ -156,6 +156,7 @@ fn run_all(seeds: Range<u64>) -> Findings {
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Scenario 160. Hundreds of seeds under faults of every kind; each is checked as a whole history.
 #[test]
 fn no_read_is_older_than_the_bound_whatever_fails() {
     let (seeds, is_suite) = seeds();

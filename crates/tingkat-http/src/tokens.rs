@@ -1,0 +1,186 @@
+//! Who may write: tokens that are known by their hashes alone.
+//!
+//! A token is compared in constant time and stands in no log, error or answer.
+
+use std::fmt;
+use std::str::FromStr;
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::problem::{Code, Problem};
+
+/// What a token opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Writing products.
+    Write,
+    /// Operating the caches.
+    Operate,
+}
+
+impl Scope {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// The tokens that are accepted.
+#[derive(Clone, Default)]
+pub struct Tokens(Vec<(Scope, [u8; 32])>);
+
+/// A text that is no list of tokens. It is not repeated, because it may hold a token in plain text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "entry {entry}: expected `write:` or `operate:` and the SHA-256 of a token in 64 hexadecimal digits, \
+     separated by commas, such as write:2c26b46b…266e7ae; `printf %s \"$TOKEN\" | sha256sum` prints it"
+)]
+pub struct TokensError {
+    entry: usize,
+}
+
+impl Tokens {
+    /// One more token, in plain text.
+    pub fn with(mut self, scope: Scope, token: &str) -> Self {
+        self.0.push((scope, digest(token)));
+        self
+    }
+
+    /// Whether there is none: nobody may write.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Lets a request pass that brings a token for `scope` as `Authorization: Bearer`.
+    pub(crate) fn check(&self, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
+        if self.is_empty() {
+            return Err(Problem::new(
+                Code::TokensUnset,
+                "no tokens are configured, so nobody may write; set TINGKAT__SERVER__TOKENS",
+            ));
+        }
+        let required = || {
+            let name = scope.name();
+            let detail = format!("this needs `Authorization: Bearer` with a token for `{name}`");
+            Problem::new(Code::TokenRequired, detail)
+        };
+        let digest = digest(bearer(headers).ok_or_else(required)?);
+        let (mut is_known, mut opens) = (Choice::from(0), Choice::from(0));
+        // All of them, so that the time tells nothing about which one matched.
+        for (granted, known) in &self.0 {
+            let is_this = known.ct_eq(&digest);
+            is_known |= is_this;
+            opens |= is_this & Choice::from(u8::from(*granted == scope));
+        }
+        if opens.into() {
+            return Ok(());
+        }
+        if is_known.into() {
+            let name = scope.name();
+            let detail = format!("the token is not for `{name}`");
+            return Err(Problem::new(Code::TokenScope, detail));
+        }
+        Err(required())
+    }
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+impl FromStr for Tokens {
+    type Err = TokensError;
+
+    fn from_str(text: &str) -> Result<Self, TokensError> {
+        text.split(',')
+            .enumerate()
+            .map(|(index, entry)| read(entry.trim()).ok_or(TokensError { entry: index + 1 }))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+fn read(entry: &str) -> Option<(Scope, [u8; 32])> {
+    let (scope, hex) = entry.split_once(':')?;
+    let scope = [Scope::Write, Scope::Operate]
+        .into_iter()
+        .find(|it| it.name() == scope)?;
+    if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
+    }
+    Some((scope, digest))
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tokens", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    /// The SHA-256 of `foo`, from another program.
+    const FOO: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+
+    fn code(tokens: &Tokens, authorization: &str, scope: Scope) -> Option<Code> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_str(authorization).unwrap(),
+        );
+        tokens.check(&headers, scope).err().map(|it| it.code())
+    }
+
+    #[test]
+    fn a_token_opens_what_it_is_for_and_nothing_else() {
+        let tokens: Tokens = format!("write:{FOO}").parse().unwrap();
+        let tokens = tokens.with(Scope::Operate, "bar");
+        assert_eq!(code(&tokens, "Bearer foo", Scope::Write), None);
+        assert_eq!(code(&tokens, "bearer  foo", Scope::Write), None);
+        assert_eq!(code(&tokens, "Bearer bar", Scope::Operate), None);
+        let scope = Some(Code::TokenScope);
+        assert_eq!(code(&tokens, "Bearer bar", Scope::Write), scope);
+        for wrong in ["Bearer fo", "Bearer ", "Bearer", "Basic foo", "foo", ""] {
+            let required = Some(Code::TokenRequired);
+            assert_eq!(code(&tokens, wrong, Scope::Write), required, "{wrong}");
+        }
+        let unset = Some(Code::TokensUnset);
+        assert_eq!(code(&Tokens::default(), "Bearer foo", Scope::Write), unset);
+    }
+
+    #[test]
+    fn a_malformed_list_is_refused_without_repeating_it() {
+        for entry in ["", "foo", "write:hunter2", "read:hunter2", "write"] {
+            let text = format!("operate:{FOO},{entry}");
+            let error = text.parse::<Tokens>().unwrap_err();
+            assert_eq!(error, TokensError { entry: 2 });
+            assert!(!error.to_string().contains("hunter2"));
+        }
+        let umlaut = format!("write:{}é", &FOO[..62]);
+        assert!(umlaut.parse::<Tokens>().is_err());
+        let shown = format!("{:?}", Tokens::default().with(Scope::Write, "hunter2"));
+        assert_eq!(shown, "1 tokens");
+    }
+}

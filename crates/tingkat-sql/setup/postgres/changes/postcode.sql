@@ -1,0 +1,43 @@
+-- What a changed postcode writes.
+
+CREATE OR REPLACE FUNCTION tingkat.postcode_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  is_bulk boolean := TG_OP = 'TRUNCATE';
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    is_bulk := EXISTS (SELECT FROM new_rows OFFSET 10000);
+  ELSIF NOT is_bulk THEN
+    is_bulk := EXISTS (SELECT FROM all_rows OFFSET 10000);
+  END IF;
+  IF is_bulk THEN
+    INSERT INTO tingkat.change (kind, dep)
+    SELECT 'f', dep FROM unnest(ARRAY['postcode.*', 'postcodes.list']) AS dep
+    ON CONFLICT DO NOTHING;
+  ELSIF TG_OP = 'UPDATE' THEN
+    INSERT INTO tingkat.change (kind, dep)
+    -- Images that have no equal on the other side, in the columns that the statements read.
+    WITH changed AS (
+      SELECT code, position, city, state_code
+      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
+      GROUP BY code, position, city, state_code
+      HAVING count(*) = 1
+    )
+    SELECT 'f', left(dep, 600) FROM (
+      SELECT 'postcode:' || code FROM changed
+      UNION SELECT 'postcodes.list' FROM changed
+    ) AS deps (dep)
+    WHERE dep IS NOT NULL
+    ON CONFLICT DO NOTHING;
+  ELSE
+    INSERT INTO tingkat.change (kind, dep)
+    SELECT 'f', left(dep, 600) FROM (
+      SELECT 'postcode:' || code FROM all_rows
+      UNION SELECT 'postcodes.list' FROM all_rows
+    ) AS deps (dep)
+    WHERE dep IS NOT NULL
+    ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END
+$$;

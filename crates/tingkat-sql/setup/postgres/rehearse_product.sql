@@ -1,0 +1,9 @@
+-- Changes a product.
+--
+-- Parameters: none
+-- Result: one row, or none if there is nothing to change
+--   key  text: of an entry that shows what was changed
+UPDATE product
+SET version = product.version + 1
+WHERE product.id = (SELECT one.id FROM product AS one LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING product.id AS key

@@ -1,0 +1,12 @@
+-- Takes a product out of a category.
+--
+-- Parameters: none
+-- Result: one row, or none if there is nothing to change
+--   key  text: of an entry that shows what was changed
+DELETE FROM product_category
+WHERE (product_category.product_id, product_category.category_id) = (
+  SELECT one.product_id, one.category_id
+  FROM product_category AS one
+  LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING product_category.product_id AS key

@@ -1,0 +1,28 @@
+-- The changes after a position, with all that log_position tells of the same instant.
+--
+-- Parameters
+--   ?1 integer  the id after which they begin
+--   ?2 integer  how many at most
+-- Result: one row
+--   position, renewal, schema_version  as of log_position
+--   rows     integer: how many the log has about
+--   kept     integer: how many were left when it was compacted the last time
+--   changes  text: JSON [[id, kind, dep]], ordered by id
+SELECT
+  coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tingkat_change'), 0) AS position,
+  hex(tingkat_state.renewal) AS renewal,
+  (SELECT schema_version FROM pragma_schema_version) AS schema_version,
+  coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tingkat_change'), 0)
+    - tingkat_state.compacted_to + tingkat_state.kept AS rows,
+  tingkat_state.kept,
+  (
+    SELECT json_group_array(json_array(change.id, change.kind, change.dep))
+    FROM (
+      SELECT tingkat_change.id, tingkat_change.kind, tingkat_change.dep
+      FROM tingkat_change
+      WHERE tingkat_change.id > ?1
+      ORDER BY tingkat_change.id
+      LIMIT ?2
+    ) AS change
+  ) AS changes
+FROM tingkat_state

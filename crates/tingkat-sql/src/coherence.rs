@@ -1,0 +1,243 @@
+//! Whether the change log is there and whole: what the promise rests on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::Value;
+use sqlx::Row as _;
+
+use crate::database::Database;
+use crate::error::{CheckError, CheckErrorKind};
+use crate::postgres::{Postgres, Trouble, literal};
+use crate::statement::{
+    POSTCODE_LOAD, PRODUCT_LOAD, PRODUCT_SKU_LOAD, PRODUCT_SLUG_LOAD, STATE_LIST, Statement,
+};
+
+const OBJECTS: &str = include_str!("../setup/postgres/log_objects.sql");
+const TRIGGERS: &str = include_str!("../setup/postgres/log_triggers.sql");
+
+/// What the installed log says of itself if it fits this release.
+const VERSION: &str = "Tingkat change log, version 1";
+
+/// The tables whose changes are reported: those that the statements read.
+pub(crate) const WATCHED: &[&str] = &[
+    "category",
+    "postcode",
+    "product",
+    "product_category",
+    "product_image",
+    "product_variant",
+    "state",
+];
+
+/// The statements that loads run.
+const LOADS: &[Statement] = &[
+    PRODUCT_LOAD,
+    PRODUCT_SKU_LOAD,
+    PRODUCT_SLUG_LOAD,
+    POSTCODE_LOAD,
+    STATE_LIST,
+];
+
+/// What there is of the change log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Coherence {
+    /// All of it; no answer is older than the bound.
+    Whole,
+    /// Nothing of it.
+    Missing,
+    /// It lacks something, or is of another release; each text is one thing.
+    Incomplete(Vec<String>),
+}
+
+impl fmt::Display for Coherence {
+    /// One line that says what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("the change log is whole"),
+            Self::Missing => {
+                f.write_str("the database has no change log: run `tingkat schema install`")
+            }
+            Self::Incomplete(problems) => write!(
+                f,
+                "the change log is not whole ({}): run `tingkat schema install`",
+                problems.join("; ")
+            ),
+        }
+    }
+}
+
+/// Which tables that loads read report their changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TriggerReport {
+    /// Tables that do.
+    pub watched: Vec<String>,
+    /// Tables that lack an enabled trigger: what they change may go unnoticed.
+    pub missing: Vec<String>,
+}
+
+impl Database {
+    /// Whether the change log is there, fits this release, and reports every table that loads read.
+    ///
+    /// # Errors
+    /// When the database does not answer or is a standby: to be asked again.
+    pub async fn coherence(&self) -> Result<Coherence, CheckError> {
+        let Some(postgres) = self.postgres() else {
+            return Ok(whole_without(&self.check_triggers().await?.missing));
+        };
+        let rows = postgres.operate(|script| Ok(script.add(OBJECTS, &[])));
+        let objects = rows.await.and_then(|rows| Objects::read(&rows));
+        let objects = objects.map_err(CheckError::of)?;
+        if objects.is_standby {
+            let trouble = Trouble::Standby(postgres.address());
+            return Err(CheckError::new(CheckErrorKind::Standby, trouble.message()));
+        }
+        let Some(version) = objects.version else {
+            return Ok(Coherence::Missing);
+        };
+        let mut problems = Vec::new();
+        if version != VERSION {
+            problems.push(format!("it is of another release: {version:?}"));
+        }
+        if !objects.missing.is_empty() {
+            problems.push(format!("missing: {}", objects.missing.join(", ")));
+        }
+        if !objects.refused.is_empty() {
+            problems.push(format!("not granted to us: {}", objects.refused.join(", ")));
+        }
+        let triggers = self.check_triggers().await?;
+        if !triggers.missing.is_empty() {
+            let tables = triggers.missing.join(", ");
+            problems.push(format!("no enabled triggers on {tables}"));
+        }
+        Ok(if problems.is_empty() {
+            Coherence::Whole
+        } else {
+            Coherence::Incomplete(problems)
+        })
+    }
+
+    /// Whether each table that the load statements read, through whatever views, has its triggers.
+    ///
+    /// # Errors
+    /// When the database does not answer, or can not plan one of the statements.
+    pub async fn check_triggers(&self) -> Result<TriggerReport, CheckError> {
+        if let Some(sqlite) = self.sqlite() {
+            return sqlite.check_triggers().await.map_err(CheckError::of);
+        }
+        let Some(postgres) = self.postgres() else {
+            return Ok(TriggerReport::default());
+        };
+        let mut relations = BTreeSet::new();
+        for statement in LOADS {
+            let plan = plan(postgres, statement).await.map_err(CheckError::of)?;
+            collect_relations(&plan, &mut relations);
+        }
+        let report = watched(postgres, relations).await;
+        report.map_err(CheckError::of)
+    }
+
+    /// Which of these tables have not all triggers.
+    pub(crate) async fn unwatched(&self, tables: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+        let Some(postgres) = self.postgres() else {
+            return Ok(Vec::new());
+        };
+        let mut lacking = Vec::new();
+        for &table in tables {
+            let one = BTreeSet::from([(String::new(), table.to_owned())]);
+            if !watched(postgres, one).await?.missing.is_empty() {
+                lacking.push(table.to_owned());
+            }
+        }
+        Ok(lacking)
+    }
+}
+
+/// An embedded database has its log from a migration; its tables may have been made anew since.
+fn whole_without(missing: &[String]) -> Coherence {
+    if missing.is_empty() {
+        return Coherence::Whole;
+    }
+    Coherence::Incomplete(vec![format!("no triggers on {}", missing.join(", "))])
+}
+
+/// What the catalogue says of the log.
+struct Objects {
+    version: Option<String>,
+    missing: Vec<String>,
+    refused: Vec<String>,
+    is_standby: bool,
+}
+
+impl Objects {
+    fn read(rows: &[sqlx::postgres::PgRow]) -> Result<Self, sqlx::Error> {
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let names = |column| {
+            let text: String = row.try_get(column)?;
+            serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        };
+        Ok(Self {
+            version: row.try_get("version")?,
+            missing: names("missing")?,
+            refused: names("refused")?,
+            is_standby: row.try_get("is_standby")?,
+        })
+    }
+}
+
+async fn plan(postgres: &Postgres, statement: &Statement) -> Result<Value, sqlx::Error> {
+    // A key that there may be: for no keys at all the planner might read no table.
+    let keys = literal::texts(&["0".to_owned()])?;
+    let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) {}", statement.postgres);
+    // Planning waits for whoever changes a table.
+    let rows = postgres.work(|script| Ok(script.add(&sql, std::slice::from_ref(&keys))));
+    let rows = rows.await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let text = row.try_get_raw(0)?.as_str().map_err(sqlx::Error::Decode)?;
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Every relation that a plan names, with its schema.
+fn collect_relations(plan: &Value, relations: &mut BTreeSet<(String, String)>) {
+    match plan {
+        Value::Array(parts) => {
+            for part in parts {
+                collect_relations(part, relations);
+            }
+        }
+        Value::Object(node) => {
+            let text = |name| {
+                node.get(name)
+                    .and_then(Value::as_str)
+                    .map(ToOwned::to_owned)
+            };
+            if let (Some(schema), Some(name)) = (text("Schema"), text("Relation Name")) {
+                relations.insert((schema, name));
+            }
+            for part in node.values() {
+                collect_relations(part, relations);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+async fn watched(
+    postgres: &Postgres,
+    relations: BTreeSet<(String, String)>,
+) -> Result<TriggerReport, sqlx::Error> {
+    let (schemas, names): (Vec<_>, Vec<_>) = relations.into_iter().unzip();
+    let literals = [literal::texts(&schemas)?, literal::texts(&names)?];
+    let rows = postgres.operate(|script| Ok(script.add(TRIGGERS, &literals)));
+    let mut report = TriggerReport::default();
+    for row in rows.await? {
+        let name = row.try_get("name")?;
+        if row.try_get("is_whole")? {
+            report.watched.push(name);
+        } else {
+            report.missing.push(name);
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,73 @@
+//! What a write makes of a product, whichever database it is in.
+
+use jiff::Timestamp;
+use tingkat_shop::money::Currency;
+use tingkat_shop::write::{ProductPatch, StockChange, WriteErrorKind};
+
+use crate::error::ColumnError;
+use crate::record::Record;
+
+/// A product, as far as a write has to know it.
+#[derive(Clone, Copy)]
+pub(crate) struct Stored {
+    pub(crate) currency: Currency,
+    pub(crate) regular_price: i64,
+    pub(crate) member_price: i64,
+    pub(crate) stock: i64,
+    pub(crate) version: i64,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Stored {
+    pub(crate) fn read(record: &Record) -> Result<Self, ColumnError> {
+        Ok(Self {
+            currency: record.parsed("currency")?,
+            regular_price: record.number("regular_price")?,
+            member_price: record.number("member_price")?,
+            stock: record.number("stock_quantity")?,
+            version: record.number("version")?,
+            updated_at: record.time("updated_at")?,
+        })
+    }
+}
+
+/// What the product will be, or why not.
+pub(crate) fn decide(was: Option<Stored>, patch: &ProductPatch) -> Result<Stored, WriteErrorKind> {
+    let was = was.ok_or(WriteErrorKind::Unknown)?;
+    if patch.version.is_some_and(|version| version != was.version) {
+        let current = was.version;
+        return Err(WriteErrorKind::Conflict { current });
+    }
+    let prices = [patch.regular_price, patch.member_price];
+    let expected = was.currency;
+    if prices
+        .iter()
+        .flatten()
+        .any(|price| price.currency != expected)
+    {
+        return Err(WriteErrorKind::Currency { expected });
+    }
+    let stock = match patch.stock {
+        None => was.stock,
+        Some(StockChange::Set(quantity)) => quantity,
+        Some(StockChange::Adjust(by)) => was
+            .stock
+            .checked_add(by)
+            .filter(|stock| *stock >= 0)
+            .ok_or(WriteErrorKind::StockOutOfRange { stock: was.stock })?,
+    };
+    let now = Stored {
+        regular_price: patch
+            .regular_price
+            .map_or(was.regular_price, |price| price.amount),
+        member_price: patch
+            .member_price
+            .map_or(was.member_price, |price| price.amount),
+        stock,
+        ..was
+    };
+    if now.member_price > now.regular_price {
+        return Err(WriteErrorKind::MemberAboveRegular);
+    }
+    Ok(now)
+}
