@@ -77,19 +77,27 @@ pub struct Config {
 impl Config {
     /// Servers at `address`, whatever they are, with keys under `prefix`.
     pub fn new(address: Address, prefix: &str) -> Self {
-        Self {
+        let config = Self {
             address,
             mode: Mode::default(),
             sentinels: Sentinels::default(),
             tls: Tls::default(),
-            prefix: prefix.to_owned(),
+            prefix: String::new(),
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(40),
-            hint_channel: format!("{prefix}hint"),
-        }
+            hint_channel: String::new(),
+        };
+        config.under(prefix)
     }
 
-    /// What is asked in turn whether the user may do it, and what a breaker probes with.
+    /// The same servers, with keys and hints under another prefix.
+    pub fn under(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
+        self.hint_channel = format!("{prefix}hint");
+        self
+    }
+
+    /// On it is tried what the user may do; breakers probe with it, and nobody reads it.
     pub(crate) fn scratch_key(&self) -> String {
         format!("{}p", self.prefix)
     }

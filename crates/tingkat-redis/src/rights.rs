@@ -132,7 +132,7 @@ pub(crate) fn judge(answers: &[Value], config: &Config) -> Rights {
 pub(crate) fn lacking(lacks: &[String], grants: &[String], config: &Config) -> String {
     let user = config.address.username();
     format!(
-        "the user {user} lacks {}; this grants it: ACL SETUSER {user} {}",
+        "the user lacks {}; this grants it: ACL SETUSER {user} {}",
         lacks.join(" and "),
         grants.join(" ")
     )

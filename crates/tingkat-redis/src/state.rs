@@ -30,6 +30,25 @@ impl State {
     }
 }
 
+impl State {
+    /// The same without the name of the user, for pages that anybody may see.
+    pub fn for_anybody(&self) -> Option<String> {
+        let mut words: Vec<&str> = self.trouble()?.split(' ').collect();
+        let users: Vec<usize> = words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| **word == "SETUSER")
+            .map(|(index, _)| index + 1)
+            .collect();
+        for index in users {
+            if let Some(user) = words.get_mut(index) {
+                *user = "USER";
+            }
+        }
+        Some(words.join(" "))
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -38,5 +57,19 @@ impl fmt::Display for State {
             Self::Limited(why) => write!(f, "limited: {why}"),
             Self::Down(why) => write!(f, "down: {why}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_for_anybody_names_no_user() {
+        let line =
+            "a: the user lacks x; this grants it: ACL SETUSER shop +x; b: ACL SETUSER shop +y";
+        let shown = State::Limited(line.to_owned()).for_anybody().unwrap();
+        assert_eq!(shown, line.replace("shop", "USER"));
+        assert_eq!(State::Up.for_anybody(), None);
     }
 }

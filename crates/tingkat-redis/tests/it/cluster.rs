@@ -171,6 +171,7 @@ async fn a_shard_without_a_master_costs_its_keys_alone() {
     let hit = rush.keys_hit().await;
     println!("a shard without a master: {hit} keys still from redis");
     assert!(hit > 20, "{hit}");
+    assert!(rush.is_used());
     cluster.nodes[0].restart().await.unwrap();
     rush.recovers("a shard had its master again").await;
     rush.ends_well().await;
@@ -213,6 +214,7 @@ async fn a_node_that_hangs_is_left_alone_and_the_others_are_not() {
     let hit = rush.keys_hit().await;
     println!("a node hangs: {hit} keys still from redis");
     assert!(hit > 20, "{hit}");
+    assert!(rush.is_used());
     cluster.nodes[0].cont().unwrap();
     rush.recovers("a node went on").await;
     rush.ends_well().await;

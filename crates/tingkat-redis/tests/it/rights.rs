@@ -86,7 +86,7 @@ async fn each_missing_command_is_named_with_the_line_that_grants_it() {
         let (server, tier) = tier_with(&format!("{LEAST} -{name}")).await;
         let why = limit(&tier).await;
         let line = format!(
-            "{}: the user shop lacks the commands {}; this grants it: ACL SETUSER shop +{name}",
+            "{}: the user lacks the commands {}; this grants it: ACL SETUSER shop +{name}",
             server.addr(),
             name.to_uppercase()
         );

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tingkat::breaker;
 use tingkat::clock::SystemClock;
 use tingkat::policy::{Placement, Policy};
 use tingkat::ports::{Clock as _, Tick};
@@ -34,6 +35,7 @@ const CHANGES: Duration = Duration::from_millis(20);
 
 pub(crate) struct Rush {
     pub(crate) remotes: Vec<Arc<Redis>>,
+    nodes: Vec<Node>,
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
 }
@@ -68,12 +70,13 @@ impl Rush {
         for key in 0..KEYS {
             shared.write(&name(key));
         }
-        let (mut remotes, mut tasks) = (Vec::new(), JoinSet::new());
+        let (mut remotes, mut nodes, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         for index in 0..NODES {
             let remote = Arc::new(start(config()));
             is_up(&remote).await;
             let cache = shared.cache(&remote);
             remotes.push(remote);
+            nodes.push(cache.node().clone());
             for reader in 0..READERS_PER_NODE {
                 let (shared, cache) = (Arc::clone(&shared), cache.clone());
                 tasks.spawn(async move { shared.read(index, reader, &cache).await });
@@ -83,6 +86,7 @@ impl Rush {
         tasks.spawn(async move { writing.change().await });
         let rush = Self {
             remotes,
+            nodes,
             shared,
             tasks,
         };
@@ -135,6 +139,12 @@ impl Rush {
             .iter()
             .map(|keys| keys.iter().filter(|hit| **hit).count());
         counts.min().unwrap()
+    }
+
+    /// Whether the engine uses the tier as a whole, whatever parts of it are away.
+    pub(crate) fn is_used(&self) -> bool {
+        let is_closed = |node: &Node| node.breaker() == Some(breaker::State::Closed);
+        self.nodes.iter().all(is_closed)
     }
 
     /// Ends it: nobody got an error, an old value, or a mark.

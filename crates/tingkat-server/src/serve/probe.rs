@@ -65,16 +65,20 @@ async fn watch_redis(
     stop: CancellationToken,
 ) {
     loop {
-        let now = match &*state.borrow_and_update() {
+        let present = state.borrow_and_update().clone();
+        match &present {
+            State::Connecting => {}
+            State::Up => tracing::info!("redis is connected"),
+            State::Limited(why) => tracing::warn!("redis is connected, but {why}"),
+            State::Down(why) => tracing::warn!("redis is away: {why}"),
+        }
+        let why = present.for_anybody().unwrap_or_default();
+        let now = match present {
             State::Connecting => RedisState::Connecting,
             State::Up => RedisState::Up,
-            State::Down(why) => RedisState::Down { why: why.clone() },
+            State::Limited(_) => RedisState::Limited { why },
+            State::Down(_) => RedisState::Down { why },
         };
-        match &now {
-            RedisState::Up => tracing::info!("redis is connected"),
-            RedisState::Down { why } => tracing::warn!("redis is away: {why}"),
-            RedisState::Off | RedisState::Connecting => {}
-        }
         sender.send_modify(|observed| observed.redis = now);
         if !matches!(
             stop.run_until_cancelled(state.changed()).await,
@@ -105,7 +109,7 @@ async fn watch_hints(
         let State::Down(why) = now else { continue };
         // Usually both connections go, and that is told already.
         let _ = stop.run_until_cancelled(clock.sleep(INTERVAL)).await;
-        let is_up = *redis.state().borrow() == State::Up;
+        let is_up = redis.state().borrow().is_usable();
         let is_down = matches!(&*state.borrow(), State::Down(_));
         if is_up && is_down && !is_silent {
             is_silent = true;

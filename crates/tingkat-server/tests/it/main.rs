@@ -25,4 +25,5 @@ mod schema;
 mod starts;
 mod stops;
 mod stores;
+mod topologies;
 mod truth;
