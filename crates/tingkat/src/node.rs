@@ -343,6 +343,11 @@ impl Budget {
         Self::new(*self.lock())
     }
 
+    /// Whether there is nothing left: the last call may have been carried out without an answer.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.lock().is_zero()
+    }
+
     /// Begins a call; how long it may take.
     fn begin<'a>(&'a self, clock: &'a dyn Clock) -> Option<(Duration, Spending<'a>)> {
         let left = *self.lock();

@@ -211,7 +211,7 @@ impl Judge<'_> {
             return Some(Violation::TooOld { read, by });
         }
         if let How::AtLeast(token) = read.how {
-            let wanted = self.truth.spans(read.key, token.stamp).last()?;
+            let wanted = self.span(&read, token)?;
             // The token of a write that was lost with its database asks for nothing.
             let is_lost = self.history.findings.iter().any(|finding| {
                 finding.is_other_database && wanted.to.is_some_and(|to| to == finding.at)

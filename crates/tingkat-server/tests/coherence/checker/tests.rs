@@ -336,6 +336,12 @@ fn a_database_that_came_back_with_an_old_value_made_it_current_again() {
     }];
     let reads = [read(15_000, 3), read(20_500, 3), read(30_000, 2)];
     assert_eq!(found_in(history.clone(), reads), NOTHING);
+    // A token of before is for what was before.
+    let with_token = Read {
+        how: How::AtLeast(value(2)),
+        ..read(10_500, 2)
+    };
+    assert_eq!(found_in(history.clone(), [with_token]), NOTHING);
     // What was lost is over, and what came back had been over before.
     assert_eq!(found_in(history.clone(), [read(21_001, 3)]), ["too old"]);
     assert_eq!(found_in(history.clone(), [read(15_000, 2)]), ["too old"]);

@@ -51,7 +51,10 @@ async fn a_thousand_cold_keys_are_few_statements_by_id_by_sku_and_by_slug() {
         let own = store.calls_of(statement).await;
         let products = store.calls_of("product.id = ANY").await;
         assert!((1..=MOST_STATEMENTS).contains(&own), "{statement}: {own}");
-        assert!((1..=MOST_STATEMENTS).contains(&products), "{products}");
+        assert!(
+            (1..=MOST_STATEMENTS).contains(&products),
+            "{statement}: {own}, and {products} for the products"
+        );
         node.stop().await;
     }
 }
