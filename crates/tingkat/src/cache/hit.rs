@@ -29,7 +29,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// When an entry that is served was last known to be current.
-    fn current_at(&self, slot: &Slot<V>, observed: Observed) -> Tick {
+    pub(super) fn current_at(&self, slot: &Slot<V>, observed: Observed) -> Tick {
         if self.is_tracked() {
             observed.fresh_at.max(slot.loaded_at)
         } else {

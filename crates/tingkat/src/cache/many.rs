@@ -94,7 +94,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 }
                 Role::Leader(leader) => {
                     steps.push(Step::Waits(leader.waiter(), false));
-                    leaders.push(leader);
+                    match self.landed_meanwhile(key, &attempt) {
+                        Some(landed) => leader.complete(Landing::landed(landed)),
+                        None => leaders.push(leader),
+                    }
                 }
             }
         }

@@ -254,12 +254,35 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             }
             Role::Leader(leader) => {
                 let waiter = leader.waiter();
+                if let Some(landed) = self.landed_meanwhile(key, attempt) {
+                    leader.complete(Landing::landed(landed));
+                    return (waiter, false, None);
+                }
                 let finding = self.search(key, attempt).await;
                 let found = stale_of(&finding);
                 self.go_on(leader, attempt, finding, own.take());
                 (waiter, false, found)
             }
         }
+    }
+
+    /// What a flight has brought that ended after this caller had looked into memory and before he
+    /// led another one: it fills memory before it ends.
+    pub(super) fn landed_meanwhile(&self, key: &K, attempt: &Attempt) -> Option<Landed<V>> {
+        if self.must_load(attempt.options) {
+            return None;
+        }
+        let observed = self.node.0.knowledge.observe();
+        let slot = self.memory.inspect(key)?;
+        self.serves(key, &slot).then(|| Landed {
+            tier: Tier::Memory,
+            sent_epoch: observed.epoch,
+            current_at: self.current_at(&slot, observed),
+            is_accepted: true,
+            is_stored: true,
+            searched_remote: false,
+            value: slot.value,
+        })
     }
 
     /// Completes a flight with what the remote tier had, or sends it to the source.

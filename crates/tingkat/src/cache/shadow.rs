@@ -97,7 +97,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// Whether an entry would be served now, unmarked.
-    fn serves(&self, key: &K, slot: &Slot<V>) -> bool {
+    pub(super) fn serves(&self, key: &K, slot: &Slot<V>) -> bool {
         let (now, observed) = (self.node.0.clock.now(), self.node.0.knowledge.observe());
         let Some(cold) = slot.cold() else {
             return false;
