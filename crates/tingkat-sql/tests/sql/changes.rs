@@ -271,3 +271,28 @@ async fn a_name_of_any_length_does_not_break_the_stores_own_write() {
         UPDATE product SET slug = NULL WHERE id = '1'";
     store.server.psql(sql).await.unwrap();
 }
+
+/// Keys of the engine are bytes: what a collation takes for the same name is another key.
+#[tokio::test]
+async fn a_name_that_only_a_collation_takes_for_the_same_is_another_one() {
+    let store = Served::new().await;
+    let sql = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        ALTER TABLE product DROP CONSTRAINT product_sku_check;
+        ALTER TABLE product ALTER sku TYPE text COLLATE loose;
+        ALTER TABLE category DROP CONSTRAINT category_name_check;
+        ALTER TABLE category ALTER name TYPE text COLLATE loose;
+        INSERT INTO product (id, sku, slug, name, regular_price, member_price)
+          VALUES ('p', 'same', 's-1', 'P', 200, 100);
+        INSERT INTO category (id, slug, name) VALUES ('c', 'c', 'same')";
+    store.server.psql(sql).await.unwrap();
+    let sku = "UPDATE product SET sku = 'SAME' WHERE id = 'p'";
+    assert_eq!(
+        written(&store, sku).await,
+        ["product.sku:SAME", "product.sku:same", "product:p"]
+    );
+    let category = "UPDATE category SET name = 'SAME' WHERE id = 'c'";
+    assert_eq!(
+        written(&store, category).await,
+        ["categories.tree", "category:c"]
+    );
+}

@@ -16,10 +16,19 @@ BEGIN
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
-    -- Images that have no equal on the other side, in the columns that the statements read.
+    -- Images that have no equal on the other side, in the columns that the statements read. Names
+    -- that a collation takes for equal are not.
     WITH changed AS (
       SELECT id, parent_id, slug, name, active
-      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
+      FROM (
+        SELECT id::text COLLATE "C" AS id, parent_id::text COLLATE "C" AS parent_id,
+          slug::text COLLATE "C" AS slug, name::text COLLATE "C" AS name, active
+        FROM old_rows
+        UNION ALL
+        SELECT id::text COLLATE "C" AS id, parent_id::text COLLATE "C" AS parent_id,
+          slug::text COLLATE "C" AS slug, name::text COLLATE "C" AS name, active
+        FROM new_rows
+      ) AS images
       GROUP BY id, parent_id, slug, name, active
       HAVING count(*) = 1
     )
@@ -33,7 +42,7 @@ BEGIN
     INSERT INTO tingkat.change (kind, dep)
     SELECT 'f', left(dep, 600) FROM (
       SELECT 'category:' || id FROM all_rows
-      UNION SELECT 'categories.tree' FROM all_rows
+      UNION ALL SELECT 'categories.tree' WHERE EXISTS (SELECT FROM all_rows)
     ) AS deps (dep)
     WHERE dep IS NOT NULL
     ON CONFLICT DO NOTHING;

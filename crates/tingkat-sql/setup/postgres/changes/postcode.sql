@@ -16,10 +16,19 @@ BEGIN
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
-    -- Images that have no equal on the other side, in the columns that the statements read.
+    -- Images that have no equal on the other side, in the columns that the statements read. Names
+    -- that a collation takes for equal are not.
     WITH changed AS (
       SELECT code, position, city, state_code
-      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
+      FROM (
+        SELECT code::text COLLATE "C" AS code, position, city::text COLLATE "C" AS city,
+          state_code::text COLLATE "C" AS state_code
+        FROM old_rows
+        UNION ALL
+        SELECT code::text COLLATE "C" AS code, position, city::text COLLATE "C" AS city,
+          state_code::text COLLATE "C" AS state_code
+        FROM new_rows
+      ) AS images
       GROUP BY code, position, city, state_code
       HAVING count(*) = 1
     )
@@ -33,7 +42,7 @@ BEGIN
     INSERT INTO tingkat.change (kind, dep)
     SELECT 'f', left(dep, 600) FROM (
       SELECT 'postcode:' || code FROM all_rows
-      UNION SELECT 'postcodes.list' FROM all_rows
+      UNION ALL SELECT 'postcodes.list' WHERE EXISTS (SELECT FROM all_rows)
     ) AS deps (dep)
     WHERE dep IS NOT NULL
     ON CONFLICT DO NOTHING;

@@ -16,35 +16,68 @@ BEGIN
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
-    -- Images that have no equal on the other side, in the columns that the statements read.
-    WITH changed AS (
-      SELECT id, sku, slug, name, description, status, currency, regular_price,
-        member_price, promotional_price, promotion_starts_at, promotion_ends_at,
+    -- The two images of each row, in the columns that the statements read; a row whose id changed
+    -- is two rows. Names that a collation takes for equal are not.
+    WITH was AS NOT MATERIALIZED (
+      SELECT id::text COLLATE "C" AS id, sku::text COLLATE "C" AS sku, slug::text COLLATE "C" AS slug,
+        name::text COLLATE "C" AS name, description::text COLLATE "C" AS description,
+        status::text COLLATE "C" AS status, currency::text COLLATE "C" AS currency,
+        regular_price, member_price, promotional_price, promotion_starts_at, promotion_ends_at,
         stock_quantity, low_stock_at, featured, version, updated_at
-      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
-      GROUP BY id, sku, slug, name, description, status, currency, regular_price,
-        member_price, promotional_price, promotion_starts_at, promotion_ends_at,
+      FROM old_rows
+    ), now AS NOT MATERIALIZED (
+      SELECT id::text COLLATE "C" AS id, sku::text COLLATE "C" AS sku, slug::text COLLATE "C" AS slug,
+        name::text COLLATE "C" AS name, description::text COLLATE "C" AS description,
+        status::text COLLATE "C" AS status, currency::text COLLATE "C" AS currency,
+        regular_price, member_price, promotional_price, promotion_starts_at, promotion_ends_at,
         stock_quantity, low_stock_at, featured, version, updated_at
-      HAVING count(*) = 1
+      FROM new_rows
     )
-    SELECT 'f', left(dep, 600) FROM (
-      SELECT 'product:' || id FROM changed
-      UNION SELECT 'product.sku:' || sku FROM changed GROUP BY id, sku HAVING count(*) = 1
-      UNION SELECT 'product.slug:' || slug FROM changed GROUP BY id, slug HAVING count(*) = 1
-      UNION SELECT 'products.list' FROM changed
-        GROUP BY id, name, status, featured, currency, regular_price, member_price,
-          promotional_price, promotion_starts_at, promotion_ends_at
-        HAVING count(*) = 1
-    ) AS deps (dep)
-    WHERE dep IS NOT NULL
+    SELECT 'f', left(deps.dep, 600)
+    FROM was
+    FULL JOIN now ON was.id = now.id
+    CROSS JOIN LATERAL (
+      VALUES
+        ('product:' || coalesce(was.id, now.id), true),
+        ('product.sku:' || was.sku, was.sku IS DISTINCT FROM now.sku),
+        ('product.sku:' || now.sku, was.sku IS DISTINCT FROM now.sku),
+        ('product.slug:' || was.slug, was.slug IS DISTINCT FROM now.slug),
+        ('product.slug:' || now.slug, was.slug IS DISTINCT FROM now.slug),
+        (
+          'products.list',
+          was.id IS NULL OR now.id IS NULL
+            OR (
+              was.name, was.status, was.featured, was.currency, was.regular_price,
+              was.member_price, was.promotional_price, was.promotion_starts_at,
+              was.promotion_ends_at
+            ) IS DISTINCT FROM (
+              now.name, now.status, now.featured, now.currency, now.regular_price,
+              now.member_price, now.promotional_price, now.promotion_starts_at,
+              now.promotion_ends_at
+            )
+        )
+    ) AS deps (dep, is_changed)
+    WHERE deps.is_changed
+      AND deps.dep IS NOT NULL
+      AND (
+        was.id, was.sku, was.slug, was.name, was.description, was.status, was.currency,
+        was.regular_price, was.member_price, was.promotional_price, was.promotion_starts_at,
+        was.promotion_ends_at, was.stock_quantity, was.low_stock_at, was.featured, was.version,
+        was.updated_at
+      ) IS DISTINCT FROM (
+        now.id, now.sku, now.slug, now.name, now.description, now.status, now.currency,
+        now.regular_price, now.member_price, now.promotional_price, now.promotion_starts_at,
+        now.promotion_ends_at, now.stock_quantity, now.low_stock_at, now.featured, now.version,
+        now.updated_at
+      )
     ON CONFLICT DO NOTHING;
   ELSE
     INSERT INTO tingkat.change (kind, dep)
     SELECT 'f', left(dep, 600) FROM (
       SELECT 'product:' || id FROM all_rows
-      UNION SELECT 'product.sku:' || sku FROM all_rows
-      UNION SELECT 'product.slug:' || slug FROM all_rows
-      UNION SELECT 'products.list' FROM all_rows
+      UNION ALL SELECT 'product.sku:' || sku FROM all_rows
+      UNION ALL SELECT 'product.slug:' || slug FROM all_rows
+      UNION ALL SELECT 'products.list' WHERE EXISTS (SELECT FROM all_rows)
     ) AS deps (dep)
     WHERE dep IS NOT NULL
     ON CONFLICT DO NOTHING;

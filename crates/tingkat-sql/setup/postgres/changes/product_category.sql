@@ -16,10 +16,19 @@ BEGIN
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
-    -- Images that have no equal on the other side, in the columns that the statements read.
+    -- Images that have no equal on the other side, in the columns that the statements read. Names
+    -- that a collation takes for equal are not.
     WITH changed AS (
       SELECT product_id, category_id
-      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
+      FROM (
+        SELECT product_id::text COLLATE "C" AS product_id,
+          category_id::text COLLATE "C" AS category_id
+        FROM old_rows
+        UNION ALL
+        SELECT product_id::text COLLATE "C" AS product_id,
+          category_id::text COLLATE "C" AS category_id
+        FROM new_rows
+      ) AS images
       GROUP BY product_id, category_id
       HAVING count(*) = 1
     )
@@ -33,7 +42,7 @@ BEGIN
     INSERT INTO tingkat.change (kind, dep)
     SELECT 'f', left(dep, 600) FROM (
       SELECT 'product:' || product_id FROM all_rows
-      UNION SELECT 'category.members:' || category_id FROM all_rows
+      UNION ALL SELECT 'category.members:' || category_id FROM all_rows
     ) AS deps (dep)
     WHERE dep IS NOT NULL
     ON CONFLICT DO NOTHING;

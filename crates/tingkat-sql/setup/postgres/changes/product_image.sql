@@ -16,10 +16,19 @@ BEGIN
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
-    -- Images that have no equal on the other side, in the columns that the statements read.
+    -- Images that have no equal on the other side, in the columns that the statements read. Names
+    -- that a collation takes for equal are not.
     WITH changed AS (
       SELECT product_id, position, url, alt
-      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
+      FROM (
+        SELECT product_id::text COLLATE "C" AS product_id, position, url::text COLLATE "C" AS url,
+          alt::text COLLATE "C" AS alt
+        FROM old_rows
+        UNION ALL
+        SELECT product_id::text COLLATE "C" AS product_id, position, url::text COLLATE "C" AS url,
+          alt::text COLLATE "C" AS alt
+        FROM new_rows
+      ) AS images
       GROUP BY product_id, position, url, alt
       HAVING count(*) = 1
     )

@@ -16,10 +16,21 @@ BEGIN
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
-    -- Images that have no equal on the other side, in the columns that the statements read.
+    -- Images that have no equal on the other side, in the columns that the statements read. Names
+    -- that a collation takes for equal are not.
     WITH changed AS (
       SELECT sku, product_id, name, value, regular_price, member_price, stock_quantity
-      FROM (TABLE old_rows UNION ALL TABLE new_rows) AS images
+      FROM (
+        SELECT sku::text COLLATE "C" AS sku, product_id::text COLLATE "C" AS product_id,
+          name::text COLLATE "C" AS name, value::text COLLATE "C" AS value, regular_price,
+          member_price, stock_quantity
+        FROM old_rows
+        UNION ALL
+        SELECT sku::text COLLATE "C" AS sku, product_id::text COLLATE "C" AS product_id,
+          name::text COLLATE "C" AS name, value::text COLLATE "C" AS value, regular_price,
+          member_price, stock_quantity
+        FROM new_rows
+      ) AS images
       GROUP BY sku, product_id, name, value, regular_price, member_price, stock_quantity
       HAVING count(*) = 1
     )
