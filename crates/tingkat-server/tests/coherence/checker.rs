@@ -167,7 +167,9 @@ impl Judge<'_> {
             let is_excused = self.has(&read, |harm, here| match harm {
                 Harm::Database | Harm::Node => here,
                 Harm::Source => true,
-                Harm::Redis | Harm::Nothing => false,
+                Harm::Connections | Harm::Redis | Harm::Nothing => false,
+            }) || self.has_within(&read, Duration::ZERO, |harm, here| {
+                harm == Harm::Connections && here
             });
             return (!is_excused).then_some(Violation::FailedForNothing { read });
         };
@@ -179,7 +181,7 @@ impl Judge<'_> {
             let is_excused = self.has(&read, |harm, here| match harm {
                 Harm::Database | Harm::Node => here,
                 Harm::Source => has_waited,
-                Harm::Redis | Harm::Nothing => false,
+                Harm::Connections | Harm::Redis | Harm::Nothing => false,
             });
             return (!is_excused).then_some(Violation::MarkedForNothing { read });
         }
@@ -248,7 +250,11 @@ impl Judge<'_> {
     /// Whether such a fault was at work during the read, or so short a time before it that the node
     /// may not have noticed its end: a bound and a poll.
     fn has(&self, read: &Read, which: impl Fn(Harm, bool) -> bool) -> bool {
-        let after = self.history.bound + self.history.poll;
+        self.has_within(read, self.history.bound + self.history.poll, which)
+    }
+
+    /// Whether such a fault was at work during the read, or at most `after` before it.
+    fn has_within(&self, read: &Read, after: Duration, which: impl Fn(Harm, bool) -> bool) -> bool {
         self.history.faults.iter().any(|fault: &Fault| {
             let is_here = fault.node.is_none_or(|node| node == read.node);
             which(fault.harm, is_here)

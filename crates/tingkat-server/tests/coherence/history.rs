@@ -146,6 +146,8 @@ pub(crate) enum Harm {
     Redis,
     /// The node can not reach the database: marks and errors.
     Database,
+    /// Connections to the database are ended while it is up: errors at that moment, and no marks.
+    Connections,
     /// The node does not run: marks and errors.
     Node,
     /// Loads take long and may be given up: errors, and marks for those who have waited.

@@ -251,6 +251,7 @@ fn no_answer_needs_a_database_that_is_away() {
         (Harm::Database, Some(0), &[]),
         (Harm::Node, Some(0), &[]),
         (Harm::Source, None, &[]),
+        (Harm::Connections, None, &[]),
         (Harm::Database, Some(1), &["failed for nothing"]),
         (Harm::Redis, None, &["failed for nothing"]),
         (Harm::Nothing, None, &["failed for nothing"]),
@@ -259,6 +260,18 @@ fn no_answer_needs_a_database_that_is_away() {
         history.faults = vec![fault(harm, node, 12_000, 13_000)];
         assert_eq!(found_in(history, [failed(12_500)]), expected, "{harm:?}");
     }
+    // A connection that was ended is no excuse for a request that came later.
+    let mut history = history();
+    history.faults = vec![fault(Harm::Connections, None, 12_000, 13_000)];
+    assert_eq!(found_in(history.clone(), [failed(13_000)]), NOTHING);
+    assert_eq!(
+        found_in(history.clone(), [failed(13_001)]),
+        ["failed for nothing"]
+    );
+    assert_eq!(
+        found_in(history, [marked(12_500, 3)]),
+        ["marked for nothing"]
+    );
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::scene::{Plan, Scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_faults_the_usual_bound_holds_and_each_value_is_loaded_once() {
     let scene = Scene::begin(Plan {
+        nodes: 5,
+        readers_of_each: 1,
         bound: Duration::from_secs(1),
         poll: Duration::from_millis(100),
         budget: Some(Duration::from_secs(2)),

@@ -67,12 +67,18 @@ async fn a_node_starts_while_the_database_is_away() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "left to the soak"]
 async fn a_node_is_cut_from_the_database_alone() {
-    let scene = Scene::begin(Plan::new("node: black hole to the database")).await;
+    let scene = Scene::begin(Plan {
+        // Who asks for a poll waits for it, and looks at nothing meanwhile.
+        validates: false,
+        readers_of_each: 4,
+        ..Plan::new("node: black hole to the database")
+    })
+    .await;
     let way = scene.nodes.first().unwrap().database.control().await;
     let fault = scene.fault("node 0 is cut off", Harm::Database, Some(0));
     way.pause(Direction::Both);
     scene
-        .goes_on(scene.plan.bound + Duration::from_secs(2))
+        .goes_on(scene.plan.bound + Duration::from_secs(4))
         .await;
     way.heal().await.unwrap();
     scene.is_over(fault);

@@ -11,7 +11,7 @@ use crate::transaction::Transaction;
 async fn backends_are_killed() {
     let scene = Scene::begin(Plan::new("postgres: backends killed")).await;
     for _ in 0..4 {
-        let fault = scene.fault("all backends are killed", Harm::Database, None);
+        let fault = scene.fault("all backends are killed", Harm::Connections, None);
         let killed = scene.store.primary().kill_backends().await.unwrap();
         assert!(killed > 0);
         scene.is_over(fault);
