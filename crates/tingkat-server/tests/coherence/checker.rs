@@ -16,6 +16,9 @@ use crate::truth::{Contradiction, Span, Truth};
 /// Who has waited for a load this long gets what there is.
 const SOFT_DEADLINE: Duration = Duration::from_millis(250);
 
+/// For so long nodes tell each other of a load that failed, at most.
+const SHARED_FAILURE: Duration = Duration::from_millis(500);
+
 /// What a history did that it must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
@@ -168,7 +171,7 @@ impl Judge<'_> {
                 Harm::Database | Harm::Node => here,
                 Harm::Source => true,
                 Harm::Connections | Harm::Redis | Harm::Nothing => false,
-            }) || self.has_within(&read, Duration::ZERO, |harm, here| {
+            }) || self.has_within(&read, SHARED_FAILURE, |harm, here| {
                 harm == Harm::Connections && here
             });
             return (!is_excused).then_some(Violation::FailedForNothing { read });

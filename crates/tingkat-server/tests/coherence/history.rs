@@ -146,7 +146,7 @@ pub(crate) enum Harm {
     Redis,
     /// The node can not reach the database: marks and errors.
     Database,
-    /// Connections to the database are ended while it is up: errors at that moment, and no marks.
+    /// Connections to the database are ended while it is up: errors in that moment, and no marks.
     Connections,
     /// The node does not run: marks and errors.
     Node,

@@ -23,7 +23,12 @@ async fn backends_are_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_crashes() {
-    let scene = Scene::begin(Plan::new("postgres: immediate stop")).await;
+    let plan = Plan {
+        // Nobody writes for most of the time.
+        least_writes: 20,
+        ..Plan::new("postgres: immediate stop")
+    };
+    let scene = Scene::begin(plan).await;
     let primary = scene.store.primary();
     let fault = scene.fault("the database crashes", Harm::Database, None);
     primary.kill_immediate().await.unwrap();
