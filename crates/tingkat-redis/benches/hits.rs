@@ -22,10 +22,10 @@ use redis::{AsyncCommands as _, aio::ConnectionLike};
 use tingkat::clock::SystemClock;
 use tingkat::codec::{Codec as _, MessagePack};
 use tingkat::envelope::Envelope;
-use tingkat::key::KeySpace;
-use tingkat::ports::Loaded;
+use tingkat::key::{Key as _, KeySpace};
+use tingkat::ports::{Loaded, Remote as _};
 use tingkat::{Cache, Node, Placement, Policy};
-use tingkat_redis::{Config, Redis};
+use tingkat_redis::{Config, Redis, State};
 use tingkat_testkit::redis::Cluster;
 
 const PREFIX: &str = "bench:";
@@ -68,6 +68,16 @@ async fn standalone(turn: Duration) {
         .expect("a connection");
     let direct = cache(&url, Placement::Remote).await;
     fill(&direct).await;
+    let tier = tier(&url).await;
+    compare("the tier alone, 64 callers", "", &bare, turn, move |key| {
+        let tier = Arc::clone(&tier);
+        async move {
+            let name = KeySpace::new(PREFIX, ENTITY, 1).cell(&key);
+            let cell = tier.get(&name).await.expect("an answer");
+            assert_eq!(decoded(cell.expect("a cell"), key).len(), 400);
+        }
+    })
+    .await;
     let both = cache(&url, Placement::Both).await;
 
     hits(
@@ -106,13 +116,20 @@ async fn cluster(turn: Duration) {
     .await;
 }
 
+/// A tier that is connected.
+async fn tier(url: &str) -> Arc<Redis> {
+    let config = Config::new(url.parse().expect("a URL"), PREFIX);
+    let tier = Arc::new(Redis::start(config, Arc::new(SystemClock)));
+    let mut state = tier.state();
+    let up = state.wait_for(|state| *state == State::Up);
+    up.await.expect("the tier is not closed");
+    drop(state);
+    tier
+}
+
 /// A cache whose every read asks Redis: it has no memory tier, or one that holds nothing.
 async fn cache(url: &str, placement: Placement) -> Cache<u64, Vec<u8>> {
-    let config = Config::new(url.parse().expect("a URL"), PREFIX);
-    let remote = Arc::new(Redis::start(config, Arc::new(SystemClock)));
-    let mut state = remote.state();
-    let up = state.wait_for(|state| *state == tingkat_redis::State::Up);
-    up.await.expect("the tier is not closed");
+    let remote = tier(url).await;
     let node = Node::builder()
         .prefix(PREFIX)
         .remote(remote)
@@ -148,8 +165,8 @@ async fn fill(cache: &Cache<u64, Vec<u8>>) {
 }
 
 /// What the cache does with a cell, apart from asking whether it is accepted.
-fn decoded(cell: Vec<u8>, name: &str) -> Vec<u8> {
-    let envelope = Envelope::decode(&Bytes::from(cell), name).expect("an entry");
+fn decoded(cell: Bytes, key: u64) -> Vec<u8> {
+    let envelope = Envelope::decode(&cell, &key.text()).expect("an entry");
     let payload = envelope.payload.expect("a value");
     MessagePack.decode(&payload).expect("a value")
 }
@@ -163,29 +180,41 @@ async fn hits<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>
 where
     C: ConnectionLike + Clone + Send + Sync + 'static,
 {
+    let before = cache.stats().remote_hits.get();
+    let reader = cache.clone();
+    compare(what, target, bare, turn, move |key| {
+        let cache = reader.clone();
+        async move {
+            let value = cache.get(&key).await.expect("an answer");
+            assert_eq!(value.expect("a value").len(), 400);
+        }
+    })
+    .await;
+    let hits = cache.stats().remote_hits.get() - before;
+    assert!(hits > 0, "nothing came from redis");
+}
+
+/// A bare GET and the same decode, and what `ask` does with a key.
+async fn compare<C, F>(what: &str, target: &str, bare: &C, turn: Duration, ask: impl Fn(u64) -> F)
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
     let space = Arc::new(KeySpace::new(PREFIX, ENTITY, 1));
-    let (mut rates, before) = (Vec::new(), cache.stats().remote_hits.get());
+    let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let bare_rate = rate(turn, |caller, number| {
             let (mut bare, space) = (bare.clone(), Arc::clone(&space));
             async move {
-                let name = space.cell(&key(caller, number));
-                let cell: Vec<u8> = bare.get(&name).await.expect("an answer");
-                assert_eq!(decoded(cell, &name).len(), 400);
+                let key = key(caller, number);
+                let cell: Bytes = bare.get(space.cell(&key)).await.expect("an answer");
+                assert_eq!(decoded(cell, key).len(), 400);
             }
         });
         let bare_rate = bare_rate.await;
-        let rate = rate(turn, |caller, number| {
-            let cache = cache.clone();
-            async move {
-                let value = cache.get(&key(caller, number)).await.expect("an answer");
-                assert_eq!(value.expect("a value").len(), 400);
-            }
-        });
+        let rate = rate(turn, |caller, number| ask(key(caller, number)));
         rates.push((bare_rate, rate.await));
     }
-    let hits = cache.stats().remote_hits.get() - before;
-    assert!(hits > 0, "nothing came from redis");
     print(what, target, &rates, |bare, cache| cache / bare, "/s");
 }
 
@@ -224,10 +253,11 @@ where
     for _ in 0..ROUNDS {
         let (since, mut calls) = (Instant::now(), 0);
         while since.elapsed() < turn {
-            let names: Vec<String> = (0..MANY).map(|i| space.cell(&key(i, calls))).collect();
-            let cells: Vec<Vec<u8>> = bare.mget(&names).await.expect("an answer");
-            for (cell, name) in cells.into_iter().zip(&names) {
-                assert_eq!(decoded(cell, name).len(), 400);
+            let keys: Vec<u64> = (0..MANY).map(|i| key(i, calls)).collect();
+            let names: Vec<String> = keys.iter().map(|key| space.cell(key)).collect();
+            let cells: Vec<Bytes> = bare.mget(&names).await.expect("an answer");
+            for (cell, key) in cells.into_iter().zip(keys) {
+                assert_eq!(decoded(cell, key).len(), 400);
             }
             calls += 1;
         }

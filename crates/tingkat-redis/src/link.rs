@@ -159,17 +159,15 @@ impl Link {
                 order.send(&mut connection, is_asking).await
             })
             .await?;
-        let answer = match order.with_text(&answer) {
-            None => answer,
-            Some(with_text) => {
-                let left = patience.saturating_sub(self.clock.now().since(sent_at));
-                self.exchange(left, async move |mut connection| {
-                    with_text.send(&mut connection, is_asking).await
-                })
-                .await?
-            }
+        let Some(with_text) = order.with_text(&answer) else {
+            return answer.map_err(Trouble::Failed);
         };
-        answer.map_err(Trouble::Failed)
+        let left = patience.saturating_sub(self.clock.now().since(sent_at));
+        // Boxed, so that the future of the usual case stays small.
+        let again = Box::pin(self.exchange(left, async move |mut connection| {
+            with_text.send(&mut connection, is_asking).await
+        }));
+        again.await?.map_err(Trouble::Failed)
     }
 
     /// Sends commands in one go; each answer for itself.

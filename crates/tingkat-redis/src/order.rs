@@ -50,6 +50,10 @@ impl Order {
             let answer = connection.send_packed_command(&self.command).await?;
             return answer.extract_error();
         }
+        Box::pin(self.send_asking(connection)).await
+    }
+
+    async fn send_asking(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
         let mut both = Pipeline::with_capacity(2);
         both.cmd("ASKING").add_command(self.command.clone());
         let mut answers = connection.send_packed_commands(&both, 0, 2).await?;

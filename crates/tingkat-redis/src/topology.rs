@@ -241,7 +241,8 @@ impl Topology {
                 let answer = link.call(order, false, config.response_timeout).await;
                 concluded(access, answer)
             }
-            Self::Cluster(cluster) => cluster.call(access, key, order).await,
+            // Boxed, so that the future of the usual case stays small.
+            Self::Cluster(cluster) => Box::pin(cluster.call(access, key, order)).await,
         }
     }
 
