@@ -80,7 +80,8 @@ async fn what_calls_itself_a_node_of_a_cluster_and_tells_no_slots_is_used_as_one
     let mut config = Redis::config().set("cluster-enabled", "yes");
     config = config.set("rename-command", "CLUSTER tingkat-test-cluster");
     let server = config.start().await.unwrap();
-    let all = ["tingkat-test-cluster", "ADDSLOTSRANGE", "0", "16383"];
+    let mut all = vec!["tingkat-test-cluster".to_owned(), "ADDSLOTS".to_owned()];
+    all.extend((0..16_384).map(|slot| slot.to_string()));
     server.cmd(&all).await.unwrap();
     let tier = start(patient(&server.url()));
     is_whole(&tier).await;

@@ -320,3 +320,34 @@ async fn a_node_of_a_cluster_taken_for_one_server_is_named() {
     is_up(&redis).await;
     why_limited(&redis, "redis.mode should be cluster").await;
 }
+
+#[tokio::test]
+async fn a_slot_on_its_way_is_read_and_written_where_its_keys_are() {
+    let cluster = Cluster::start().await.unwrap();
+    let redis = start(found_by(&cluster.nodes[0]));
+    is_whole(&redis).await;
+    let from = cluster.owner_of("shop:1").await.unwrap();
+    let mut others = cluster.nodes.iter();
+    let to = others.find(|node| node.port() != from.port()).unwrap();
+    set(&redis, "shop:1", "cell").await;
+    let moving = cluster.begin_to_move("shop:1", to).await.unwrap();
+    assert_eq!(redis.get("shop:1").await.unwrap().unwrap(), "cell");
+
+    // Its old owner asks to ask the new one, which answers nobody else.
+    moving.keys().await.unwrap();
+    assert_eq!(redis.get("shop:1").await.unwrap().unwrap(), "cell");
+    let keys = ["shop:1".to_owned()];
+    let read = redis.get_many(&keys).await.unwrap();
+    assert_eq!(read[0].as_ref().unwrap(), "cell");
+    redis.remove(&keys).await.unwrap();
+    let lease_cell = Bytes::copy_from_slice(&lease(1));
+    let taken = redis.acquire("shop:1", None, lease_cell, LONG).await;
+    assert_eq!(taken.unwrap(), Acquired::Granted);
+
+    moving.finish().await.unwrap();
+    let (held, entry) = (lease(1), cell(value(1), b"x"));
+    assert!(redis.fill("shop:1", &held, entry, LONG).await.unwrap());
+    let owner = cluster.owner_of("shop:1").await.unwrap();
+    assert_eq!(owner.port(), to.port());
+    assert!(crate::server::bytes_of(owner, "shop:1").await.is_some());
+}
