@@ -14,6 +14,7 @@ mod process;
 mod programs;
 mod root;
 mod servers;
+mod soak;
 mod suite;
 mod tidy;
 mod tool;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(last = true, value_name = "NEXTEST ARGS")]
         nextest: Vec<String>,
     },
+    /// The fault suite with real processes: all its runs, for as long as wanted
+    Soak(soak::Options),
     /// Rules of the house that no compiler checks
     Tidy,
     /// Checks by tools that are not ours
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Ci => ci::run(),
         Command::Test { nextest } => suite::run(&nextest),
+        Command::Soak(options) => suite::path().and_then(|path| soak::run(&options, &path)),
         Command::Tidy => tidy::run(),
         Command::Outside(options) => outside::run(&options),
     };

@@ -12,6 +12,8 @@ impl Programs {
     /// `PATH`, then the places where packages put servers without adding them to `PATH`.
     pub(crate) fn of_this_machine() -> Self {
         let mut directories: Vec<_> = std::env::split_paths(&path()).collect();
+        // Where Debian has daemons; not in everybody's `PATH`.
+        directories.push(PathBuf::from("/usr/sbin"));
         directories.extend(versions_in(Path::new("/usr/lib/postgresql"), "", "bin"));
         for homebrew in ["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"] {
             let homebrew = Path::new(homebrew);

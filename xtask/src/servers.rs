@@ -11,14 +11,16 @@ pub(crate) enum Server {
     RedisCli,
     RedisSentinel,
     Postgres,
+    PgBouncer,
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Redis,
         Self::RedisCli,
         Self::RedisSentinel,
         Self::Postgres,
+        Self::PgBouncer,
     ];
 
     /// Programs that must be in one directory, or else one of the alternatives after it.
@@ -28,6 +30,7 @@ impl Server {
             Self::RedisCli => &[&["redis-cli"]],
             // `redis-server --sentinel` is the same program.
             Self::RedisSentinel => &[&["redis-sentinel"], &["redis-server"]],
+            Self::PgBouncer => &[&["pgbouncer"]],
             Self::Postgres => &[&["initdb", "postgres", "pg_ctl", "pg_basebackup", "psql"]],
         }
     }
@@ -39,6 +42,7 @@ impl Server {
             Self::RedisCli => "redis-tools",
             Self::RedisSentinel => "redis-sentinel",
             Self::Postgres => "postgresql",
+            Self::PgBouncer => "pgbouncer",
         }
     }
 
@@ -97,9 +101,12 @@ pub(crate) fn instructions(missing: &[Server], platform: Platform) -> String {
         ),
         (
             "Fedora",
-            "sudo dnf install redis postgresql-server postgresql".to_owned(),
+            "sudo dnf install redis postgresql-server postgresql pgbouncer".to_owned(),
         ),
-        ("macOS", "brew install redis postgresql@17".to_owned()),
+        (
+            "macOS",
+            "brew install redis postgresql@17 pgbouncer".to_owned(),
+        ),
     ];
     for (system, line) in lines {
         text.push_str("\n  ");
@@ -138,6 +145,7 @@ mod tests {
             "pg_ctl",
             "pg_basebackup",
             "psql",
+            "pgbouncer",
         ]);
         assert_eq!(locate(&programs), Ok(vec![machine.path().to_owned()]));
     }
@@ -147,7 +155,12 @@ mod tests {
         let (_machine, programs) = machine_with(&["redis-cli", "initdb", "postgres", "pg_ctl"]);
         assert_eq!(
             locate(&programs),
-            Err(vec![Server::Redis, Server::RedisSentinel, Server::Postgres])
+            Err(vec![
+                Server::Redis,
+                Server::RedisSentinel,
+                Server::Postgres,
+                Server::PgBouncer
+            ])
         );
     }
 
@@ -156,7 +169,7 @@ mod tests {
         let text = instructions(&[Server::RedisCli, Server::Postgres], Platform::Other);
         for expected in [
             "redis-cli, initdb, postgres, pg_ctl, pg_basebackup, psql\n",
-            "apt-get install -y --no-install-recommends redis-server redis-tools redis-sentinel postgresql",
+            "apt-get install -y --no-install-recommends redis-server redis-tools redis-sentinel postgresql pgbouncer",
             "dnf install redis",
             "brew install redis",
         ] {

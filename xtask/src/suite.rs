@@ -5,14 +5,14 @@ use crate::platform::Platform;
 use crate::process::{command, run as run_process};
 use crate::programs::{self, Programs};
 use crate::servers::{self, Server};
-use crate::{apt, tool};
+use crate::{apt, soak, tool};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// Runs the tests through nextest, then the doc tests, which nextest does not know.
 pub(crate) fn run(nextest_args: &[String]) -> Result<()> {
-    let path = path_with(&servers()?)?;
+    let path = path()?;
     tool::NEXTEST.ensure()?;
     run_process(
         command("cargo")
@@ -29,7 +29,13 @@ pub(crate) fn run(nextest_args: &[String]) -> Result<()> {
         command("cargo")
             .args(["test", "--workspace", "--doc"])
             .env("PATH", &path),
-    )
+    )?;
+    soak::print_left_out(&path)
+}
+
+/// `PATH` with the programs of the servers; installs what is missing where that is allowed.
+pub(crate) fn path() -> Result<OsString> {
+    path_with(&servers()?)
 }
 
 /// `--workspace`, which cargo obeys before any `--package`, unless packages are named.

@@ -62,6 +62,14 @@ impl Target {
         self.send(Method::GET, path, Bytes::new()).await
     }
 
+    /// As [`get`](Self::get), with further headers.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer, AskError> {
+        self.request(Method::GET, path, headers, Bytes::new()).await
+    }
+
     /// Sends a request with a body, which is JSON unless it is empty.
     ///
     /// # Errors
@@ -72,11 +80,37 @@ impl Target {
         path: &str,
         body: impl Into<Bytes>,
     ) -> Result<Answer, AskError> {
-        let body = body.into();
+        self.send_with(method, path, &[], body).await
+    }
+
+    /// As [`send`](Self::send), with further headers.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, AskError> {
+        self.request(method, path, headers, body.into()).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, AskError> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.address.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

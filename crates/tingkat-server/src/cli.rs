@@ -66,6 +66,7 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
   PORT               the port to listen on, unless --listen names it          [8080]
   TINGKAT_ENV        development, staging or production                       [development]
 
+  TINGKAT__REDIS__BUDGET         what one request may spend on Redis          [50ms]
   TINGKAT__SERVER__TOKENS        who may write: write:<SHA-256 of a token in hexadecimal>, …
   TINGKAT__FEED__POLL_INTERVAL   how often the change log is asked            [100ms]
   TINGKAT__FEED__STALENESS_BOUND no answer is older; over twice the interval  [1s]

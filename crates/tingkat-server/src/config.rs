@@ -23,12 +23,17 @@ pub(crate) struct Config {
     pub(crate) source: Url,
     /// Nothing when Redis is switched off.
     pub(crate) redis: Option<tingkat_redis::Config>,
+    /// What one request may spend on Redis.
+    pub(crate) redis_budget: Duration,
     /// Nothing for the default, which depends on the database.
     pub(crate) key_prefix: Option<String>,
     pub(crate) feed: Feed,
     pub(crate) tokens: Tokens,
     /// Whether this is a developer's machine.
     pub(crate) is_development: bool,
+    /// A rule of the protocol that a program for tests goes without.
+    #[cfg(feature = "broken-rules")]
+    pub(crate) switched_off: Option<tingkat::node::Rule>,
 }
 
 /// How the change log is followed.
@@ -50,10 +55,13 @@ impl Config {
             },
             source: source()?,
             redis: redis::load()?,
+            redis_budget: redis_budget()?,
             key_prefix: key_prefix()?,
             feed: Feed::load()?,
             tokens: tokens()?,
             is_development: is_development()?,
+            #[cfg(feature = "broken-rules")]
+            switched_off: switched_off()?,
         })
     }
 }
@@ -110,6 +118,16 @@ fn duration(
                 "{name}: expected a time from {least:?} to {most:?}, such as 100ms or 1s; found {text:?}"
             ))
         })
+}
+
+fn redis_budget() -> Result<Duration, Failure> {
+    let (least, most) = (Duration::from_millis(1), Duration::from_secs(10));
+    duration(
+        "TINGKAT__REDIS__BUDGET",
+        Duration::from_millis(50),
+        least,
+        most,
+    )
 }
 
 fn tokens() -> Result<Tokens, Failure> {
@@ -183,6 +201,28 @@ fn secret(names: &[&'static str]) -> Result<Option<(&'static str, String)>, Fail
         }
     }
     Ok(None)
+}
+
+#[cfg(feature = "broken-rules")]
+fn switched_off() -> Result<Option<tingkat::node::Rule>, Failure> {
+    use tingkat::node::Rule;
+    let Some((name, text)) = first_of(&["TINGKAT_SWITCH_OFF"])? else {
+        return Ok(None);
+    };
+    Ok(Some(match text.as_str() {
+        "r2" => Rule::Accept,
+        "r3" => Rule::Anchor,
+        "r4" => Rule::JudgeLoad,
+        "r5" => Rule::Join,
+        "r7" => Rule::ColdReset,
+        "fold" => Rule::Fold,
+        "order" => Rule::PublicationOrder,
+        _ => {
+            return Err(Failure::configuration(format!(
+                "{name}: there is no rule {text:?}"
+            )));
+        }
+    }))
 }
 
 /// The first of these variables that is set and not empty, with its name.

@@ -102,7 +102,9 @@ impl Parts {
     fn new(config: &Config, database: Database, prefix: &str) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = config.redis.clone().map(|settings| {
-            let settings = settings.under(prefix);
+            let mut settings = settings.under(prefix);
+            // One node of a cluster that is silent is to be noticed before the request gives up.
+            settings.response_timeout = config.redis_budget * 4 / 5;
             Arc::new(Redis::start(settings, Arc::clone(&clock)))
         });
         let changes = Arc::new(Changes::new(Limits::default().streams));
@@ -112,6 +114,7 @@ impl Parts {
             .clock(Arc::clone(&clock))
             .poll_interval(config.feed.poll_interval)
             .staleness_bound(config.feed.staleness_bound)
+            .remote_budget(config.redis_budget)
             .on_event(report::event)
             .on_event(move |event| heard.hear(event));
         if let Some(redis) = &redis {
@@ -124,6 +127,10 @@ impl Parts {
         }
         if let Some(log) = database.change_log() {
             node = node.change_log(log);
+        }
+        #[cfg(feature = "broken-rules")]
+        if let Some(rule) = config.switched_off {
+            node = node.switch_off(rule);
         }
         let node = node.build();
         Self {

@@ -110,7 +110,9 @@ pub async fn install_changes(database: &Database) -> Result<Installed, InstallEr
 pub async fn uninstall_changes(database: &Database) -> Result<Installed, InstallError> {
     let postgres = served(database)?;
     let mut connection = postgres.connect().await?;
-    let rows = sqlx::query(LIST_WATCHED).fetch_all(&mut connection).await?;
+    let rows = sqlx::raw_sql(LIST_WATCHED)
+        .fetch_all(&mut connection)
+        .await?;
     let mut removed = Installed::default();
     for row in rows {
         // As the server itself quotes it.

@@ -57,7 +57,9 @@ pub async fn install_demo(database: &Database) -> Result<(), InstallError> {
         None => today(&mut transaction).await?,
     };
     for (statement, rows) in Demo::generate(DEMO_SEED, today).tables() {
+        // A named statement would stay in the session of a pooler.
         sqlx::query(statement.postgres)
+            .persistent(false)
             .bind(rows)
             .execute(&mut *transaction)
             .await?;
@@ -71,6 +73,7 @@ pub async fn install_demo(database: &Database) -> Result<(), InstallError> {
 
 async fn refuse_existing(connection: &mut PgConnection) -> Result<(), InstallError> {
     let tables = sqlx::query(TABLE_LIST.postgres)
+        .persistent(false)
         .bind(TABLES)
         .fetch_all(connection)
         .await?;
@@ -94,7 +97,10 @@ async fn refuse_existing(connection: &mut PgConnection) -> Result<(), InstallErr
 }
 
 async fn today(connection: &mut PgConnection) -> Result<Date, sqlx::Error> {
-    let today = sqlx::query(TODAY.postgres).fetch_one(connection).await?;
+    let today = sqlx::query(TODAY.postgres)
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
     let today: String = today.try_get("today")?;
     today
         .parse()

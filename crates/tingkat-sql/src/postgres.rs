@@ -10,11 +10,12 @@ mod write;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tingkat::error::SourceError;
 use tingkat::ports::ChangeLog;
 
@@ -37,12 +38,22 @@ const CERTIFICATE: &str = include_str!("../setup/postgres/log_certificate.sql");
 /// Connections for writes: apart from loads, so that neither uses the other's up.
 const MOST_WRITES: u32 = 4;
 
+/// A connection that answered so short a time ago is used as it is; an older one is asked first,
+/// which is a round trip.
+const PROVEN_FOR: Duration = Duration::from_secs(1);
+
+/// How often a load is tried at most.
+const ATTEMPTS: usize = 3;
+
 /// Background work may take this long.
 const WORK_WITHIN: Duration = Duration::from_mins(1);
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
     loads: PgPool,
+    /// So many connections for loads are asked before they are used, after one was found dead.
+    doubts: Arc<AtomicU32>,
+    most_loads: u32,
     writes: PgPool,
     server: Server,
     /// For polls alone.
@@ -71,11 +82,32 @@ impl Postgres {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(config.acquire_timeout)
-                .connect_lazy_with(server.options.clone())
+        };
+        let doubts = Arc::<AtomicU32>::default();
+        let loads = {
+            let doubts = Arc::clone(&doubts);
+            pool(config.max_connections)
+                .test_before_acquire(false)
+                .before_acquire(move |connection, idle| {
+                    let is_doubted = doubts
+                        .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                            left.checked_sub(1)
+                        })
+                        .is_ok();
+                    Box::pin(async move {
+                        if is_doubted || idle.idle_for > PROVEN_FOR {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
         };
         Self {
-            loads: pool(config.max_connections),
-            writes: pool(MOST_WRITES),
+            loads: loads.connect_lazy_with(server.options.clone()),
+            doubts,
+            most_loads: config.max_connections,
+            // Always asked first: of a write on a dead connection nobody would know.
+            writes: pool(MOST_WRITES).connect_lazy_with(server.options.clone()),
             feed: Line::new(server.options.clone()),
             operations: Line::new(server.options.clone()),
             background: Line::new(server.options.clone()),
@@ -106,8 +138,8 @@ impl Postgres {
         certifies: bool,
     ) -> Result<Fetched, SourceError> {
         let failed = |error| source_error(statement.name, error);
-        // An empty log gets its first life, and then the load is made again.
-        for _ in 0..2 {
+        // Made again when an empty log got its first life, and when a connection was found dead.
+        for attempt in 1..=ATTEMPTS {
             let mut lent = Lent {
                 connection: self.loads.acquire().await.map_err(failed)?,
                 is_sound: false,
@@ -124,6 +156,10 @@ impl Postgres {
                 .map_err(failed)?;
             let mut outcome = script.run(&mut lent.connection).await;
             lent.is_sound = outcome.error.as_ref().is_none_or(spares_connection);
+            if outcome.error.as_ref().is_some_and(is_lost) && attempt < ATTEMPTS {
+                self.doubts.store(self.most_loads, Ordering::Relaxed);
+                continue;
+            }
             let trouble = match (&outcome.error, certificate_at) {
                 (Some(error), Some(at)) if outcome.failed_at() == Some(at) => {
                     Trouble::of(error, &self.server)
@@ -325,6 +361,11 @@ fn prepared(options: &PgConnectOptions) -> PgConnectOptions {
 
 fn records(rows: Vec<PgRow>) -> Vec<Record> {
     rows.into_iter().map(Record::Postgres).collect()
+}
+
+/// Whether the server is gone from the connection's other end, without a word about the statement.
+fn is_lost(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_))
 }
 
 /// A connection that goes back to the pool only when its last statement was answered.

@@ -16,12 +16,16 @@
 //! ```
 
 mod account;
+mod bouncer;
 mod config;
 mod database;
 mod installation;
 mod server;
+mod session;
 mod template;
 
+pub use bouncer::PgBouncer;
 pub use config::Config;
 pub use database::Database;
 pub use server::Postgres;
+pub use session::{Session, SessionError};

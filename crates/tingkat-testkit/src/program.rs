@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::error::{Error, Result};
 
@@ -42,6 +42,18 @@ impl Program {
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
         change(&mut self.command);
         self
+    }
+
+    /// Starts it, with these last changes, and leaves it to the caller.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(crate) fn spawn(self, change: impl FnOnce(&mut Command)) -> Result<Child> {
+        let mut program = self.with(change);
+        program
+            .command
+            .spawn()
+            .map_err(Error::running(&program.name))
     }
 
     /// Runs it with this input and returns what it prints, without the last newline.

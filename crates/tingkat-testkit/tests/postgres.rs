@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tingkat_testkit::postgres::SessionError;
 use tingkat_testkit::{Postgres, eventually};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -182,4 +183,37 @@ async fn a_server_that_cannot_start_shows_its_log() {
     let error = error.to_string();
     assert!(error.contains("postgres ended with"), "{error}");
     assert!(error.contains("wal_level"), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_keeps_its_transaction_through_errors_and_ends_with_its_backend() {
+    let server = Postgres::start().await.unwrap();
+    let mut session = server.session("postgres", SOON).unwrap();
+    let created = session.run("CREATE TABLE t (a int); BEGIN;").await;
+    assert_eq!(created.unwrap(), "");
+    let row = "INSERT INTO t VALUES (1) RETURNING a, a + 1;";
+    assert_eq!(session.run(row).await.unwrap(), "1|2");
+    // Nobody else sees it before the end of the transaction.
+    assert_eq!(server.psql("SELECT count(*) FROM t").await.unwrap(), "0");
+    let refused = session.run("SELECT 1/0;").await.unwrap_err();
+    let message = "division by zero".to_owned();
+    let state = "22012".to_owned();
+    assert_eq!(refused, SessionError::Refused { state, message });
+    assert!(session.run("SELECT 1;").await.is_err());
+    session.run("ROLLBACK;").await.unwrap();
+    assert_eq!(session.run("SELECT 'a\nb', 3;").await.unwrap(), "a\nb|3");
+
+    server.kill_backends().await.unwrap();
+    let ended = session.run("SELECT 1;").await.unwrap_err();
+    assert_eq!(ended, SessionError::Ended);
+    assert_eq!(session.run("SELECT 1;").await.unwrap_err(), ended);
+}
+
+#[tokio::test]
+async fn a_session_that_gets_no_answer_has_ended() {
+    let server = Postgres::start().await.unwrap();
+    let patience = Duration::from_millis(300);
+    let mut session = server.session("postgres", patience).unwrap();
+    let waiting = session.run("SELECT pg_sleep(60);").await;
+    assert_eq!(waiting.unwrap_err(), SessionError::Ended);
 }

@@ -11,6 +11,7 @@ use crate::error::LogError;
 use crate::event::Event;
 use crate::node::Node;
 use crate::ports::{ChangeLog, Hint, History, Poll, Tick};
+use crate::switch::Rule;
 
 /// More changes than this at once make the node begin anew.
 const MOST_CHANGES: usize = 50_000;
@@ -210,11 +211,15 @@ impl Feed<'_> {
         };
         // Loads that were seen before the poll was sent: it sees what they saw.
         let loaded_at = knowledge.newest_load();
-        let poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
+        let mut poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
+        let is_watched = knowledge.holds(Rule::ColdReset);
+        if !is_watched {
+            poll.incarnation = cursor.incarnation;
+        }
         if poll.incarnation != cursor.incarnation {
             return self.begin(Some("the change log began a new life")).await;
         }
-        if poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
+        if is_watched && poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
             self.log.replace_incarnation(poll.incarnation).await?;
             return self.begin(Some("the database went back in time")).await;
         }

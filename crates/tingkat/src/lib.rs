@@ -34,6 +34,7 @@ pub mod ports;
 mod random;
 pub mod registry;
 pub mod stats;
+mod switch;
 mod sync;
 
 pub use cache::{Answer, Builder, Cache, Mode, Options, Tier, Trail};

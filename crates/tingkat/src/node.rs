@@ -17,6 +17,10 @@ use crate::event::{Event, Listeners};
 use crate::ports::{ChangeLog, Clock, Remote, Tick};
 use crate::random::Random;
 use crate::registry::Registry;
+use crate::switch::Switches;
+
+#[cfg(feature = "broken-rules")]
+pub use crate::switch::Rule;
 
 /// How often entries that have ended their lives are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -57,6 +61,7 @@ pub struct Builder {
     breaker: breaker::Config,
     seed: Option<u64>,
     listeners: Listeners,
+    switches: Switches,
 }
 
 impl Node {
@@ -74,6 +79,7 @@ impl Node {
             breaker: breaker::Config::default(),
             seed: None,
             listeners: Listeners::default(),
+            switches: Switches::default(),
         }
     }
 
@@ -244,6 +250,13 @@ impl Builder {
         self
     }
 
+    /// Switches a rule of the protocol off, to see who notices.
+    #[cfg(feature = "broken-rules")]
+    pub fn switch_off(mut self, rule: Rule) -> Self {
+        self.switches = Switches::without(rule);
+        self
+    }
+
     /// The node. With a change log it follows it from now on, so this needs a tokio runtime.
     pub fn build(self) -> Node {
         let random = self
@@ -262,7 +275,7 @@ impl Builder {
             clock: self.clock,
             remote,
             log: self.log,
-            knowledge,
+            knowledge: knowledge.with(self.switches),
             random,
             listeners: self.listeners,
             registry: Registry::default(),
@@ -328,6 +341,11 @@ impl Budget {
     /// time passes once.
     pub(crate) fn share(&self) -> Self {
         Self::new(*self.lock())
+    }
+
+    /// Whether there is nothing left: the last call may have been carried out without an answer.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.lock().is_zero()
     }
 
     /// Begins a call; how long it may take.

@@ -8,8 +8,11 @@ use http_body_util::BodyExt as _;
 use insta::assert_snapshot;
 use tingkat::certificate::{ChangeKind, Dep};
 
+use tingkat_http::Limits;
+
 use crate::store::{Store, shown, text};
 use crate::tracked::Shared;
+use crate::wire::{Server, patiently};
 
 /// A client that reads events.
 struct Client {
@@ -245,4 +248,37 @@ async fn a_cursor_that_is_none_and_a_node_without_a_log_are_explained() {
 
     {"type":"/problems#changes_unsupported","title":"There is no change log","status":501,"detail":"this node follows no change log","code":"changes_unsupported"}
     "#);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_and_its_place_is_free() {
+    let shared = Shared::new();
+    let store = shared.store();
+    let limits = Limits {
+        send_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let server = Server::start(store.routes.clone(), limits).await;
+    let request = "GET /v1/changes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        client.send(request).await;
+        silent.push(client);
+    }
+    patiently(async {
+        while store.send(Request::get("/v1/changes")).await.status() == StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // More than the kernel holds for somebody who does not read.
+    let name = "x".repeat(500_000);
+    patiently(async {
+        while store.send(Request::get("/v1/changes")).await.status() != StatusCode::OK {
+            shared.log.write("tag", &name, 1);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }

@@ -185,9 +185,9 @@ impl Watch<'_> {
             }
         };
         self.was_there = true;
-        self.guard.tell(data);
         self.trust_all_but(&tables);
         self.let_go().await;
+        self.guard.tell(data);
         self.compact().await;
         let is_calm = self.usual.is_empty() && self.to_expire.is_empty();
         let pause = if is_calm { Duration::MAX } else { WARY };

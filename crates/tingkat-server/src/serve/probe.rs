@@ -66,10 +66,13 @@ async fn watch_redis(
 ) {
     loop {
         let present = state.borrow_and_update().clone();
+        let was_away = matches!(sender.borrow().redis, RedisState::Down { .. });
         match &present {
             State::Connecting => {}
             State::Up => tracing::info!("redis is connected"),
             State::Limited(why) => tracing::warn!("redis is connected, but {why}"),
+            // The next attempts say the same in other words; /readyz has the newest.
+            State::Down(why) if was_away => tracing::debug!("redis is still away: {why}"),
             State::Down(why) => tracing::warn!("redis is away: {why}"),
         }
         let why = present.for_anybody().unwrap_or_default();

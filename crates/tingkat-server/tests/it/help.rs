@@ -5,7 +5,15 @@ use crate::program::{Folder, Program};
 #[tokio::test]
 async fn the_help_of_every_command_is_as_reviewed() {
     let mut pages = Vec::new();
-    for command in [&[][..], &["serve"], &["schema"], &["schema", "install"]] {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["schema"],
+        &["schema", "install"],
+        &["schema", "uninstall"],
+        &["schema", "check"],
+        &["schema", "compact"],
+    ] {
         let arguments = [command, &["--help"]].concat();
         let ended = Program::new(&Folder::new(), &arguments).run().await;
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));

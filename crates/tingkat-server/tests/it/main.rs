@@ -9,6 +9,8 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod changes;
+mod coherence;
 mod crowd;
 mod day;
 mod dialects;
@@ -17,6 +19,7 @@ mod logs;
 mod postcodes;
 mod products;
 mod program;
+mod purging;
 mod question;
 mod readiness;
 mod redis;
@@ -27,3 +30,5 @@ mod stops;
 mod stores;
 mod topologies;
 mod truth;
+mod wire;
+mod writes;

@@ -168,7 +168,8 @@ impl Process {
         rest.get(..end).map(str::to_owned)
     }
 
-    fn output(&self, name: &str) -> String {
+    /// What it has written so far.
+    pub(crate) fn output(&self, name: &str) -> String {
         fs::read_to_string(self.outputs.path().join(name)).unwrap()
     }
 }

@@ -93,13 +93,22 @@ async fn a_database_that_swallows_everything_keeps_nobody_waiting_for_ever() {
 #[tokio::test]
 async fn a_database_without_tables_is_left_as_it_is_and_the_command_is_named() {
     let database = Postgres::shared().await.unwrap();
-    let node = node(&database.url()).await;
-    is_not_ready(&node, "`tingkat schema install --demo`").await;
+    let serve = |arguments: &[&str]| {
+        let program = Program::new(&Folder::new(), arguments);
+        program.with("DATABASE_URL", database.url())
+    };
+    let ended = serve(&["serve"]).run().await;
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    let command = "`tingkat schema install --demo`";
+    assert!(ended.stderr.contains(command), "{ended:?}");
+
+    let node = serve(&["serve", "--allow-uncoherent"]).listening().await;
+    is_not_ready(&node, command).await;
     let relations = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     assert_eq!(database.psql(relations).await.unwrap(), "0");
 
     assert_eq!(install(&database.url()).await.code, Some(0));
-    is_ready(&node).await;
+    node.sees("source", "up").await;
     answers_rightly(&node).await;
 }
 
@@ -139,7 +148,7 @@ async fn a_password_is_shown_nowhere_whether_it_is_right_or_wrong() {
         let server = Postgres::config().password(right).start().await.unwrap();
         let redis = Redis::config().password(right).start().await.unwrap();
         let with_secret = |url: String| url.replace(right, SECRET);
-        let node = Program::serve(&Folder::new())
+        let node = Program::new(&Folder::new(), &["serve", "--allow-uncoherent"])
             .with("DATABASE_URL", with_secret(server.url("postgres")))
             .with("REDIS_URL", with_secret(redis.url()))
             .with("TINGKAT__LOG__LEVEL", "trace")

@@ -39,7 +39,7 @@ async fn a_wrong_request_is_told_what_is_wrong_with_it() {
         ),
         (&get, "/v1/products?sku=1&sku=2", 400, "parameter_repeated"),
         (&get, "/v1/products?ids=", 400, "ids_empty"),
-        (&Method::DELETE, "/v1/products/1", 405, "method_not_allowed"),
+        (&Method::DELETE, "/v1/states", 405, "method_not_allowed"),
         (&Method::POST, "/v1/states", 405, "method_not_allowed"),
     ];
     for (method, path, status, code) in cases {

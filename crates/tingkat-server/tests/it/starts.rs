@@ -96,7 +96,7 @@ async fn a_wrong_command_line_is_told_apart_from_wrong_configuration() {
         &["serve", "--prot", "8080"][..],
         &["serve", "--listen", "localhost"],
         &["serf"],
-        &["schema", "install"],
+        &["schema"],
     ] {
         let folder = Folder::new();
         let ended = Program::new(&folder, arguments).run().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::{join, join_all};
 use tingkat::error::Recovery;
 use tingkat::ports::Wanted;
+use tingkat_faults::{Direction, Proxy};
 use tingkat_shop::product::{Product, ProductId};
 use tingkat_sql::{CheckErrorKind, Coherence, Database};
 use tingkat_testkit::{Postgres, eventually};
@@ -257,4 +258,82 @@ async fn an_incarnation_is_replaced_once() {
     // A node that comes late has seen the first one, too.
     node.log.replace_incarnation(first).await.unwrap();
     assert_eq!(node.poll().await.unwrap().incarnation, second);
+}
+
+/// The address that the store is reached at moves from a primary to its standby, first too early.
+#[tokio::test]
+async fn a_failover_is_followed_by_the_same_node() {
+    let primary = Postgres::start().await.unwrap();
+    let on_primary = store(&primary).await;
+    let standby = primary.standby().await.unwrap();
+    let caught_up = async || {
+        let sql = "SELECT count(*) FROM tingkat.change_old";
+        let error = standby.psql_in("shop", sql).await.unwrap_err();
+        error.to_string().contains("during recovery")
+    };
+    eventually(SOON, caught_up).await.unwrap();
+    on_primary.close().await;
+
+    let address = Proxy::start(primary.addr()).await.unwrap();
+    let at = address.control().addr();
+    let database = open(&primary.url_at(at.port(), "shop")).await;
+    let products = database.sources().products;
+    let mut node = Poller::new(&database).await;
+    let first = node.poll().await.unwrap().incarnation;
+    products.load(&one()).await.unwrap();
+
+    address.stop().await;
+    primary.kill_immediate().await.unwrap();
+    let address = Proxy::bind(at, standby.addr()).await.unwrap();
+    let says_standby = async || {
+        let error = node.log.poll(&node.position, LIMIT).await.unwrap_err();
+        error.to_string().contains("is a standby").then_some(error)
+    };
+    eventually(SOON, says_standby).await.unwrap();
+    let refused = async || {
+        let error = products.load(&one()).await.unwrap_err();
+        error.to_string().contains("is a standby")
+    };
+    eventually(SOON, refused).await.unwrap();
+
+    standby.promote().await.unwrap();
+    let poll = poll_again(&mut node).await;
+    assert_ne!(poll.incarnation, first);
+    let batch = products.load(&one()).await.unwrap();
+    assert_eq!(batch.certificate.unwrap().incarnation, poll.incarnation);
+    drop(address);
+}
+
+/// A connection that went dead without a word, and one that is refused for a while.
+#[tokio::test]
+async fn the_feed_comes_back_by_itself() {
+    let store = Served::new().await;
+    let proxy = Proxy::start(store.server.server().addr()).await.unwrap();
+    let control = proxy.control();
+    let url = store.server.url();
+    let direct = format!(":{}/", store.server.server().port());
+    let url = url.replace(&direct, &format!(":{}/", control.addr().port()));
+    let database = open(&url).await;
+    let mut node = Poller::new(&database).await;
+
+    // The engine gives a poll up after its bound, by dropping it.
+    control.pause(Direction::Down);
+    let given_up = tokio::time::timeout(Duration::from_millis(300), node.poll()).await;
+    assert!(given_up.is_err());
+    control.heal().await.unwrap();
+    let forget = "SELECT tingkat.forget(ARRAY['a'])";
+    store.server.psql(forget).await.unwrap();
+    let poll = poll_again(&mut node).await;
+    assert_eq!(crate::poller::deps(&poll), ["a"]);
+
+    control.refuse().await.unwrap();
+    control.sever().await;
+    for _ in 0..5 {
+        let error = node.poll().await.unwrap_err();
+        assert_eq!(error.recovery(), Recovery::Reconnect);
+    }
+    store.server.psql(forget).await.unwrap();
+    control.heal().await.unwrap();
+    let poll = poll_again(&mut node).await;
+    assert_eq!(crate::poller::deps(&poll), ["a"]);
 }

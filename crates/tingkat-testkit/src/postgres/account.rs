@@ -14,6 +14,7 @@ const CANDIDATES: [&str; 2] = ["postgres", "nobody"];
 pub(crate) struct Account {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    pub(crate) name: &'static str,
 }
 
 impl Account {
@@ -24,7 +25,7 @@ impl Account {
         }
         for name in CANDIDATES {
             if let (Ok(uid), Ok(gid)) = (id("-u", name).await, id("-g", name).await) {
-                return Ok(Some(Self { uid, gid }));
+                return Ok(Some(Self { uid, gid, name }));
             }
         }
         Err(Error::new(format!(

@@ -6,11 +6,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::config::Config;
 use super::installation::Installation;
+use super::session::Session;
 use super::template::{self, SUPERUSER};
 use crate::error::{Error, Result};
 use crate::free_port::free_port;
@@ -157,12 +159,53 @@ impl Postgres {
     /// # Errors
     /// As [`psql`](Self::psql).
     pub async fn psql_in(&self, database: &str, sql: &str) -> Result<String> {
-        let psql = self.psql_program().with(|c| {
-            c.arg("--host").arg(self.home.path());
-            c.arg("--port").arg(self.port.to_string());
-            c.args(["--username", SUPERUSER, "--dbname", database]);
+        let psql = self.psql_on_socket(database).with(|c| {
+            c.args(["--set", "ON_ERROR_STOP=1"]);
         });
         psql.run(sql).await
+    }
+
+    /// Opens a connection to a database, over the Unix socket, that stays open. A statement that
+    /// is not answered within `deadline` ends it.
+    ///
+    /// # Errors
+    /// `psql` is missing; a server that is away shows in the first statement.
+    pub fn session(&self, database: &str, deadline: Duration) -> Result<Session> {
+        Session::start(self.psql_on_socket(database), deadline)
+    }
+
+    /// Lets so many clients run a script of `pgbench` in a database for about so long, and says how
+    /// many transactions a second they made.
+    ///
+    /// # Errors
+    /// A statement fails, or the server does not answer.
+    pub async fn pgbench(
+        &self,
+        database: &str,
+        script: &str,
+        clients: u32,
+        duration: Duration,
+    ) -> Result<f64> {
+        let pgbench = self.installation.program("pgbench").with(|c| {
+            c.arg("--host").arg(self.home.path());
+            c.arg("--port").arg(self.port.to_string());
+            c.args([
+                "--username",
+                SUPERUSER,
+                "--no-vacuum",
+                "--file",
+                "/dev/stdin",
+            ]);
+            c.arg("--client").arg(clients.to_string());
+            c.arg("--time").arg(duration.as_secs().to_string());
+            c.arg(database);
+        });
+        let printed = pgbench.run(script).await?;
+        let tps = printed.lines().find_map(|line| {
+            let (tps, _) = line.strip_prefix("tps = ")?.split_once(' ')?;
+            tps.parse().ok()
+        });
+        tps.ok_or_else(|| Error::new(format!("pgbench says no tps: {printed}")))
     }
 
     /// Runs SQL as any client would, over TCP, with everything that the URL says.
@@ -171,7 +214,7 @@ impl Postgres {
     /// As [`psql`](Self::psql).
     pub async fn psql_url(&self, url: &str, sql: &str) -> Result<String> {
         let psql = self.psql_program().with(|c| {
-            c.args(["--dbname", url]);
+            c.args(["--dbname", url, "--set", "ON_ERROR_STOP=1"]);
         });
         psql.run(sql).await
     }
@@ -342,7 +385,15 @@ impl Postgres {
     fn psql_program(&self) -> Program {
         self.installation.program("psql").with(|c| {
             c.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]);
-            c.args(["--set", "ON_ERROR_STOP=1", "--file", "-"]);
+            c.args(["--file", "-"]);
+        })
+    }
+
+    fn psql_on_socket(&self, database: &str) -> Program {
+        self.psql_program().with(|c| {
+            c.arg("--host").arg(self.home.path());
+            c.arg("--port").arg(self.port.to_string());
+            c.args(["--username", SUPERUSER, "--dbname", database]);
         })
     }
 

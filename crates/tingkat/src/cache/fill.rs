@@ -19,6 +19,7 @@ use crate::memory::{Cold, Slot};
 use crate::node::NEVER;
 use crate::policy::{Placement, Policy};
 use crate::ports::{Found, Tick};
+use crate::switch::Rule;
 
 /// A life longer than this is not worth telling from it.
 const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365 * 10);
@@ -168,7 +169,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         };
         // The epoch is read before the check, so that a change in between is looked at again.
         let observed = self.node.0.knowledge.observe();
-        let is_accepted = self.judge(key, &cold) == Verdict::Accepted;
+        let is_accepted = self.judge(key, &cold) == Verdict::Accepted
+            || !self.node.0.knowledge.holds(Rule::JudgeLoad);
         let in_memory = is_accepted && placement.in_memory() && !is_oversized;
         if in_memory {
             let calm_until = calm_until(&cold, policy);

@@ -101,9 +101,11 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 Some(Acquired::Held(cell)) => {
                     self.read_cell(key, &job.policy, Some(cell), read_as.as_ref())
                 }
-                // Without an answer it may be granted all the same: who loads now fills the cell
-                // by this lease if it is there, so that nobody waits for its end.
-                Some(Acquired::Granted) | None => return Turn::Load(Lease::Cell(lease)),
+                Some(Acquired::Granted) => return Turn::Load(Lease::Cell(lease)),
+                // An answer that is too late may be a grant: who loads now fills the cell by this
+                // lease if it is there, so that nobody waits for its end.
+                None if budget.is_spent() => return Turn::Load(Lease::Cell(lease)),
+                None => return Turn::Load(Lease::None),
             };
         }
     }
@@ -130,8 +132,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             })
             .await;
         match taken {
-            // Without an answer it may be ours all the same.
-            Some(true) | None => Some(Turn::Load(Lease::Refresh { lock, entry })),
+            Some(true) => Some(Turn::Load(Lease::Refresh { lock, entry })),
+            None if budget.is_spent() => Some(Turn::Load(Lease::Refresh { lock, entry })),
+            None => Some(Turn::Load(Lease::None)),
             Some(false) if self.is_servable(key, cold) => {
                 // Look again in a while whether the other node has brought a newer one.
                 self.postpone(key, &self.policy());

@@ -17,6 +17,9 @@ use crate::policy::Policy;
 use crate::ports::{Batch, Found, Loaded, Source, Tick, Wanted};
 use crate::stats::Stats;
 
+/// While other loads run, the first key of a batch waits for company so many times as long.
+const CROWD: u32 = 10;
+
 /// A load for one key by the caller's own means.
 pub(crate) type OwnLoad<V> =
     Box<dyn FnOnce(Option<Arc<V>>) -> BoxFuture<'static, Result<Loaded<V>, SourceError>> + Send>;
@@ -160,10 +163,13 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
         self.stats.loads_queued.add(1);
         if queue.running < policy.max_loads.max(1) && !queue.is_gathering {
             queue.is_gathering = true;
+            // Beside a load that runs there is a crowd, and more of it is on its way.
+            let patience = if queue.running > 0 { CROWD } else { 1 };
+            let window = policy.batch_window.saturating_mul(patience);
             let (loader, node_too, policy) = (Arc::clone(self), node.clone(), Arc::clone(policy));
             node.spawn(async move {
-                if !policy.batch_window.is_zero() {
-                    node_too.0.clock.sleep(policy.batch_window).await;
+                if !window.is_zero() {
+                    node_too.0.clock.sleep(window).await;
                 }
                 loader.lock().is_gathering = false;
                 loader.dispatch(&node_too, &policy);
@@ -212,8 +218,15 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
             node.spawn(async move {
                 loader.run(&node_too, &policy, batch).await;
                 loader.stats.loads_running.sub(1);
-                loader.lock().running -= 1;
-                loader.dispatch(&node_too, &policy);
+                let is_gathering = {
+                    let mut queue = loader.lock();
+                    queue.running -= 1;
+                    queue.is_gathering
+                };
+                // What is being gathered goes together when its window ends.
+                if !is_gathering {
+                    loader.dispatch(&node_too, &policy);
+                }
             });
         }
     }

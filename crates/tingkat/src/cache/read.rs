@@ -17,6 +17,7 @@ use crate::memory::Slot;
 use crate::node::Budget;
 use crate::policy::Policy;
 use crate::ports::Tick;
+use crate::switch::Rule;
 
 /// Flights that a caller takes at most; a flight whose leader went away counts as well.
 const MOST_FLIGHTS: usize = 8;
@@ -234,7 +235,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if self.must_load(attempt.options) {
             return landed.tier == Tier::Source && landed.current_at >= attempt.started;
         }
-        landed.is_accepted || attempt.epoch <= landed.sent_epoch
+        landed.is_accepted
+            || attempt.epoch <= landed.sent_epoch
+            || !self.node.0.knowledge.holds(Rule::Join)
     }
 
     /// Joins the flight of the key, or leads one through the remote tier and sends it on its way.
@@ -514,7 +517,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             Freshness::Validated | Freshness::MaxAge(_) if !self.is_tracked() => {
                 attempt.started.as_nanos()
             }
-            Freshness::Usual if !self.is_tracked() => 0,
+            Freshness::Usual if !self.is_tracked() || !self.node.0.knowledge.holds(Rule::Join) => 0,
             Freshness::Usual | Freshness::Validated | Freshness::MaxAge(_) => attempt
                 .started
                 .before(self.node.0.knowledge.bound())

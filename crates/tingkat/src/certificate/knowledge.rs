@@ -10,6 +10,7 @@ use super::publication::{Observed, Publication};
 use super::xids::Xids;
 use super::{Certificate, Change, ChangeKind, Dep, Incarnation, Position};
 use crate::ports::{History, Poll, Tick, Written};
+use crate::switch::{Rule, Switches};
 
 /// A node that knows more deps than this forgets them all and refuses what is older than now.
 pub(crate) const MOST_DEPS: usize = 500_000;
@@ -70,6 +71,7 @@ pub(crate) struct Knowledge {
     known: RwLock<Known>,
     /// The end of the newest position that an entry of the log that is followed came with.
     newest_load: AtomicU64,
+    switches: Switches,
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +159,7 @@ impl Knowledge {
             bound,
             known: RwLock::default(),
             newest_load: AtomicU64::new(0),
+            switches: Switches::default(),
         }
     }
 
@@ -173,7 +176,18 @@ impl Knowledge {
             bound: Duration::ZERO,
             known: RwLock::new(known),
             newest_load: AtomicU64::new(0),
+            switches: Switches::default(),
         }
+    }
+
+    /// The same, with these rules.
+    pub(crate) fn with(self, switches: Switches) -> Self {
+        Self { switches, ..self }
+    }
+
+    /// Whether a rule holds.
+    pub(crate) fn holds(&self, rule: Rule) -> bool {
+        self.switches.holds(rule)
     }
 
     /// What a reader may rely on; to be called before it looks at an entry.
@@ -188,7 +202,7 @@ impl Knowledge {
 
     /// Whether what was observed is complete enough for a read that starts now.
     pub(crate) fn anchors(&self, observed: Observed, now: Tick) -> bool {
-        now.since(observed.fresh_at) <= self.bound
+        now.since(observed.fresh_at) <= self.bound || !self.holds(Rule::Anchor)
     }
 
     /// What this node has seen of its log, where the next poll continues; nothing before the first
@@ -214,6 +228,9 @@ impl Knowledge {
 
     /// Judges an entry by all that is known now (rule R2).
     pub(crate) fn judge(&self, evidence: Evidence<'_>) -> Verdict {
+        if !self.holds(Rule::Accept) {
+            return Verdict::Accepted;
+        }
         self.read().judge(evidence)
     }
 
@@ -240,12 +257,15 @@ impl Knowledge {
             // Everything was forgotten while the answer was on its way: it continues nothing.
             return;
         }
-        let is_news = known.apply(poll);
+        let is_news = known.apply(poll, self.switches);
         let overfull = known.len() > MOST_DEPS;
         if overfull {
             known.forget_all_before(poll.position.clone());
         }
         drop(known);
+        if !self.holds(Rule::PublicationOrder) {
+            self.published.complete_as_of(sent_at);
+        }
         if is_news || overfull {
             self.published.changed();
         }
@@ -291,7 +311,7 @@ impl Knowledge {
         for (max, change) in &history.compacted {
             known.note(change, |xids| xids.merge_folded(*max));
         }
-        known.apply(&history.poll);
+        known.apply(&history.poll, self.switches);
         if history.poll.overflow || known.len() > MOST_DEPS {
             known.forget_all_before(history.poll.position.clone());
         }
@@ -420,7 +440,7 @@ impl Known {
     }
 
     /// Whether anything is different now.
-    fn apply(&mut self, poll: &Poll) -> bool {
+    fn apply(&mut self, poll: &Poll, switches: Switches) -> bool {
         let mut is_news = !poll.changes.is_empty();
         let before = self.cursor.replace(poll.position.clone());
         for (xid, change) in &poll.changes {
@@ -430,7 +450,7 @@ impl Known {
         }
         if poll.floor != self.log_floor {
             self.log_floor.clone_from(&poll.floor);
-            self.fold();
+            self.fold(switches);
             is_news = true;
         }
         is_news
@@ -462,15 +482,15 @@ impl Known {
     }
 
     /// Folds what the log has folded, and lets go of what a floor of our own refuses anyway.
-    fn fold(&mut self) {
+    fn fold(&mut self, switches: Switches) {
         let Some(log_floor) = &self.log_floor else {
             return;
         };
         for xids in self.forgotten.values_mut().chain(self.expired.values_mut()) {
-            xids.fold(log_floor);
+            xids.fold(log_floor, switches);
         }
         for (_, xids) in &mut self.patterns {
-            xids.fold(log_floor);
+            xids.fold(log_floor, switches);
         }
         if let Some(floor) = &self.floor {
             // Whoever contains the floor has an xmin at or above the floor's.

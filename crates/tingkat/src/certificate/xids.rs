@@ -1,6 +1,7 @@
 //! The transactions in which one dep changed, as far as a node must remember them.
 
 use super::Position;
+use crate::switch::{Rule, Switches};
 
 /// Recent transactions are kept one by one up to this many.
 ///
@@ -54,7 +55,7 @@ impl Xids {
     }
 
     /// Folds what a compacted log has folded: all below the floor's xmin.
-    pub(crate) fn fold(&mut self, floor: &Position) {
+    pub(crate) fn fold(&mut self, floor: &Position, switches: Switches) {
         let below = self
             .recent
             .iter()
@@ -62,7 +63,9 @@ impl Xids {
             .filter(|&xid| xid < floor.xmin())
             .max();
         if let Some(newest) = below {
-            self.old_max = self.old_max.max(newest);
+            if switches.holds(Rule::Fold) {
+                self.old_max = self.old_max.max(newest);
+            }
             self.recent.retain(|&xid| xid >= floor.xmin());
         }
     }
@@ -191,7 +194,7 @@ mod tests {
                 xids.add(xid, before.iter().chain(&cursor));
                 all.insert(xid);
                 if fold && let Some(cursor) = &cursor {
-                    xids.fold(cursor);
+                    xids.fold(cursor, Switches::default());
                 }
             }
             if xids.covered_by(&load) {

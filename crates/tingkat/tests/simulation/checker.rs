@@ -195,7 +195,8 @@ impl History {
                         .iter()
                         .map(move |&(begin, end)| (begin.max(from), end.min(to)))
                 })
-                .filter(|(begin, end)| begin < end && *end > after)
+                // Time stands still while much happens: what follows at once was there as well.
+                .filter(|(begin, end)| begin <= end && *end > after)
                 .collect();
         }
         !common.is_empty()

@@ -1,0 +1,4 @@
+//! What coherence costs, in figures: for `cargo xtask soak --figures`, and for nobody to fail by.
+
+mod delay;
+mod triggers;

@@ -1,0 +1,185 @@
+//! What came of a run, as a line for a table, and as a story when the promise was broken.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::checker::{Verdict, Violation, check};
+use crate::environment::seed;
+use crate::history::{History, Outcome, Tier};
+use crate::scene::Plan;
+
+/// Violations that are told in full.
+const TOLD: usize = 8;
+
+/// Of a violated key, what happened so long before and after.
+const AROUND: Duration = Duration::from_millis(1_500);
+
+/// Lines of a story.
+const STORY_LINES: usize = 120;
+
+/// What came of a run.
+pub(crate) struct Report {
+    name: &'static str,
+    least_writes: usize,
+    pub(crate) history: History,
+    verdict: Verdict,
+    logs: String,
+}
+
+impl Report {
+    pub(crate) fn of(plan: &Plan, history: History, logs: String) -> Self {
+        let mut verdict = check(&history);
+        verdict.staleness.sort_unstable();
+        Self {
+            name: plan.name,
+            least_writes: plan.least_writes,
+            history,
+            verdict,
+            logs,
+        }
+    }
+
+    /// Prints the line, and fails with the story if the promise was broken or nothing was shown.
+    #[expect(clippy::print_stdout, reason = "a soak makes its table of these lines")]
+    pub(crate) fn must_be_kept(self) -> Self {
+        println!("{}", self.line());
+        assert!(self.verdict.violations.is_empty(), "{}", self.story());
+        let (reads, committed) = (self.history.reads.len(), self.committed());
+        assert!(
+            reads >= 1_000 && committed >= self.least_writes,
+            "{reads} reads and {committed} writes show nothing"
+        );
+        self
+    }
+
+    /// Everything that is counted, in one line that a soak can find.
+    fn line(&self) -> String {
+        let count = |tier: fn(&Tier) -> bool| {
+            let seen = self
+                .history
+                .reads
+                .iter()
+                .filter_map(|read| read.outcome.ok());
+            seen.filter(|seen| tier(&seen.tier)).count()
+        };
+        let marks = self.history.reads.iter().filter(|read| {
+            let seen = read.outcome.ok();
+            seen.is_some_and(|seen| seen.is_marked)
+        });
+        let errors = self
+            .history
+            .reads
+            .iter()
+            .filter(|read| read.outcome.is_err());
+        let ended = |outcome: fn(&Outcome) -> bool| {
+            let writes = self.history.writes.iter();
+            writes.filter(|write| outcome(&write.outcome)).count()
+        };
+        let mut line = format!("coherence: {} | seed {}", self.name, seed());
+        for (name, value) in [
+            ("bound", format!("{:?}", self.history.bound)),
+            ("reads", self.history.reads.len().to_string()),
+            ("memory", count(|tier| *tier == Tier::Memory).to_string()),
+            ("redis", count(|tier| *tier == Tier::Redis).to_string()),
+            (
+                "loads",
+                count(|tier| matches!(tier, Tier::Source { .. })).to_string(),
+            ),
+            ("joined", count(|tier| *tier == Tier::Joined).to_string()),
+            ("writes", self.committed().to_string()),
+            (
+                "rolled back",
+                ended(|it| *it == Outcome::RolledBack).to_string(),
+            ),
+            ("unknown", ended(|it| *it == Outcome::Unknown).to_string()),
+            ("marks", marks.count().to_string()),
+            ("errors", errors.count().to_string()),
+            ("staleness max", self.staleness(1.0)),
+            ("p50", self.staleness(0.5)),
+            ("p99", self.staleness(0.99)),
+            ("p99.9", self.staleness(0.999)),
+            ("verdict", self.word()),
+        ] {
+            // Writing to a string can not fail.
+            let _ = write!(line, " | {name} {value}");
+        }
+        line
+    }
+
+    fn committed(&self) -> usize {
+        let writes = self.history.writes.iter();
+        writes
+            .filter(|write| matches!(write.outcome, Outcome::Committed(_)))
+            .count()
+    }
+
+    fn staleness(&self, share: f64) -> String {
+        let all = &self.verdict.staleness;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index, rounded"
+        )]
+        let index = (all.len() as f64 * share).ceil() as usize;
+        let value = all.get(index.saturating_sub(1)).copied();
+        let value = value.unwrap_or_default();
+        format!("{:.1}ms", value.as_secs_f64() * 1_000.0)
+    }
+
+    /// `kept`, or how often which promise was broken.
+    fn word(&self) -> String {
+        if self.verdict.violations.is_empty() {
+            return "kept".to_owned();
+        }
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for violation in &self.verdict.violations {
+            *kinds.entry(violation.name()).or_default() += 1;
+        }
+        let kinds: Vec<String> = kinds
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        format!("BROKEN: {}", kinds.join(", "))
+    }
+
+    /// The first violations, and what happened around the first one.
+    fn story(&self) -> String {
+        let mut story = format!("{}\n", self.line());
+        for fault in &self.history.faults {
+            let _ = writeln!(story, "fault   {fault}");
+        }
+        for violation in self.verdict.violations.iter().take(TOLD) {
+            let _ = writeln!(story, "BROKEN  {violation}");
+        }
+        if let Some(first) = self.verdict.violations.first() {
+            story.push_str(&self.around(first));
+        }
+        story + &self.logs
+    }
+
+    /// What happened to a violated key.
+    fn around(&self, violation: &Violation) -> String {
+        let Some(key) = violation.key() else {
+            return String::new();
+        };
+        let reads = self.history.reads.iter().filter(|read| read.key == key);
+        let writes = self.history.writes.iter().filter(|write| write.key == key);
+        let at = violation.at();
+        let (from, to) = (
+            at.saturating_sub(AROUND + self.history.bound),
+            at.saturating_add(AROUND),
+        );
+        let mut lines: Vec<(Duration, String)> = reads
+            .map(|read| (read.started, read.to_string()))
+            .chain(writes.map(|write| (write.asked, format!("WRITE {write}"))))
+            .filter(|(at, _)| (from..to).contains(at))
+            .collect();
+        lines.sort();
+        let skipped = lines.len().saturating_sub(STORY_LINES);
+        let lines = lines.into_iter().skip(skipped);
+        let lines: Vec<String> = lines.map(|(_, line)| line).collect();
+        format!("around it ({skipped} left out):\n{}\n", lines.join("\n"))
+    }
+}

@@ -1,0 +1,13 @@
+//! The runs: one for each kind of trouble.
+//!
+//! A few run always; the others are left to `cargo xtask soak`, because each takes its ten seconds.
+
+mod calm;
+mod log;
+mod nodes;
+mod postgres;
+mod postgres_bulk;
+mod postgres_lost;
+mod redis;
+mod redis_data;
+mod source;

@@ -1,0 +1,130 @@
+//! The database comes back as another one, which lacks what it had acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::history::Harm;
+use crate::scene::{Plan, Scene};
+use crate::store::DATABASE;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "left to the soak"]
+async fn a_standby_that_missed_commits_is_promoted() {
+    let scene = Scene::begin(Plan::new("postgres: promotion of the standby")).await;
+    let old = scene.store.primary();
+    let standby = old.standby().await.unwrap();
+    // From here on it misses everything.
+    let cut = "ALTER SYSTEM SET primary_conninfo = ''";
+    standby.psql(cut).await.unwrap();
+    standby.psql("SELECT pg_reload_conf()").await.unwrap();
+    scene.goes_on(Duration::from_secs(2)).await;
+
+    let fault = scene.fault("a standby takes over", Harm::Database, None);
+    scene.writers.pause().await;
+    old.kill_immediate().await.unwrap();
+    scene.goes_on(Duration::from_secs(1)).await;
+    standby.promote().await.unwrap();
+    for node in &scene.nodes {
+        node.database.lead_to(standby.addr()).await;
+    }
+    scene.store.moves_to(Arc::new(standby));
+    scene.look(true).await;
+    scene.is_over(fault);
+    scene.writers.go_on();
+    scene.is_busy().await;
+    scene.goes_on(scene.plan.bound).await;
+    scene.finish().await.must_be_kept();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "left to the soak"]
+async fn the_standby_does_not_answer_for_the_primary() {
+    let scene = Scene::begin(Plan::new("postgres: led to the standby")).await;
+    let primary = scene.store.primary();
+    let standby = primary.standby().await.unwrap();
+    let node = scene.nodes.first().unwrap();
+    let fault = scene.fault("node 0 is led to the standby", Harm::Database, Some(0));
+    node.database.lead_to(standby.addr()).await;
+    scene
+        .goes_on(scene.plan.bound + Duration::from_secs(1))
+        .await;
+    node.database.lead_to(primary.addr()).await;
+    scene.is_over(fault);
+    scene.is_busy().await;
+    scene.finish().await.must_be_kept();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "left to the soak"]
+async fn the_database_is_restored_from_a_copy_of_its_files() {
+    let scene = Scene::begin(Plan::new("postgres: files restored")).await;
+    let server = scene.store.primary();
+    let (data, copy) = (server.dir().join("data"), server.dir().join("copy"));
+    // A clean stop keeps unlogged tables, so that nothing but the position tells.
+    let fault = scene.fault("the files are copied", Harm::Database, None);
+    scene.writers.pause().await;
+    server.shut_down().await.unwrap();
+    copy_folder(&data, &copy).await;
+    server.restart().await.unwrap();
+    scene.is_over(fault);
+    scene.writers.go_on();
+    scene.is_busy().await;
+    scene.goes_on(Duration::from_secs(1)).await;
+
+    let fault = scene.fault("the files are restored", Harm::Database, None);
+    scene.writers.pause().await;
+    server.shut_down().await.unwrap();
+    tokio::fs::remove_dir_all(&data).await.unwrap();
+    copy_folder(&copy, &data).await;
+    server.restart().await.unwrap();
+    scene.look(true).await;
+    scene.is_over(fault);
+    scene.goes_on(scene.plan.poll * 3).await;
+    scene.writers.go_on();
+    scene.is_busy().await;
+    scene.goes_on(scene.plan.bound).await;
+    scene.finish().await.must_be_kept();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "left to the soak"]
+async fn the_database_is_replaced_by_an_older_copy() {
+    let scene = Scene::begin(Plan::new("postgres: copy restored")).await;
+    let server = scene.store.primary();
+    let fault = scene.fault("the database is copied", Harm::Database, None);
+    scene.writers.pause().await;
+    // A template may have no connections.
+    let copy = format!(
+        "ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS false;
+         SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{DATABASE}';
+         CREATE DATABASE older TEMPLATE {DATABASE};
+         ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true;"
+    );
+    server.psql(&copy).await.unwrap();
+    scene.is_over(fault);
+    scene.writers.go_on();
+    scene.is_busy().await;
+    scene.goes_on(Duration::from_secs(1)).await;
+
+    let fault = scene.fault("the copy takes its place", Harm::Database, None);
+    scene.writers.pause().await;
+    let replace = format!(
+        "DROP DATABASE {DATABASE} WITH (FORCE);
+         ALTER DATABASE older RENAME TO {DATABASE};"
+    );
+    server.psql(&replace).await.unwrap();
+    scene.look(true).await;
+    scene.is_over(fault);
+    scene.writers.go_on();
+    scene.is_busy().await;
+    scene.goes_on(scene.plan.bound).await;
+    scene.finish().await.must_be_kept();
+}
+
+/// Copies a folder with its owners.
+async fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().await;
+    assert!(copied.unwrap().success());
+}

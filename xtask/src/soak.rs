@@ -1,0 +1,199 @@
+//! The fault suite with real processes, for as long as wanted: all its runs in random order, each
+//! time with another seed; or once for each rule of the protocol, in a program without that rule.
+
+mod chance;
+mod program;
+mod switches;
+
+use crate::root::root;
+use anyhow::{Result, bail};
+use chance::Chance;
+use clap::Args;
+use program::{Outcome, Program};
+use std::ffi::OsStr;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// What to run, and for how long.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long; the run under way is finished
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    minutes: u64,
+    /// The seed of the order and of every run
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    seed: u64,
+    /// Only runs with this in their names
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Instead: for each rule of the protocol a run without it, which must fail
+    #[arg(long)]
+    switches: bool,
+    /// Instead: measure what costs and delays there are
+    #[arg(long, conflicts_with = "switches")]
+    figures: bool,
+}
+
+/// Runs what the options say, with the servers in `path`.
+pub(crate) fn run(options: &Options, path: &OsStr) -> Result<()> {
+    if options.switches {
+        return switches::run(path, options.only.as_deref());
+    }
+    let program = Program::build(&[], path)?;
+    let wanted = |name: &String| options.only.as_ref().is_none_or(|text| name.contains(text));
+    let prefix = if options.figures {
+        "figures::"
+    } else {
+        "runs::"
+    };
+    let runs: Vec<String> = program.tests(prefix)?.into_iter().filter(wanted).collect();
+    if runs.is_empty() {
+        bail!("no run has that name");
+    }
+    let soak = Soak {
+        program,
+        deadline: now() + Duration::from_secs(options.minutes * 60),
+    };
+    if options.figures {
+        return soak.once(&runs);
+    }
+    soak.last(runs, options.seed)
+}
+
+/// The runs that CI leaves out, for its output.
+pub(crate) fn print_left_out(path: &OsStr) -> Result<()> {
+    let program = Program::build(&[], path)?;
+    let left_out = program.left_out("runs::")?;
+    println!(
+        "fault suite: {} runs were left to `cargo xtask soak`:",
+        left_out.len()
+    );
+    for name in left_out {
+        println!("  {}", shown(&name));
+    }
+    Ok(())
+}
+
+struct Soak {
+    program: Program,
+    deadline: Instant,
+}
+
+impl Soak {
+    /// Goes through all runs again and again until the time is over.
+    fn last(&self, mut runs: Vec<String>, seed: u64) -> Result<()> {
+        let mut chance = Chance::of(seed);
+        let mut table = Vec::new();
+        let mut never: Vec<String> = runs.clone();
+        'soak: for round in 0.. {
+            chance.shuffle(&mut runs);
+            for name in &runs {
+                if now() >= self.deadline {
+                    break 'soak;
+                }
+                let seed = seed + round;
+                let outcome = self.program.run(name, seed, None)?;
+                never.retain(|left| left != name);
+                println!("{}", outcome.line());
+                keep_if_broken(&outcome)?;
+                table.push(outcome);
+            }
+        }
+        println!("\n{}", totals(&table));
+        for name in &never {
+            println!("not run, for want of time: {}", shown(name));
+        }
+        let broken = table.iter().filter(|outcome| !outcome.is_good).count();
+        if broken > 0 {
+            bail!("{broken} of {} runs broke the promise", table.len());
+        }
+        Ok(())
+    }
+
+    /// Each once, in its order, with all that it prints.
+    fn once(&self, runs: &[String]) -> Result<()> {
+        for name in runs {
+            let outcome = self.program.run(name, 1, None)?;
+            println!("{}\n{}", shown(name), outcome.printed());
+            keep_if_broken(&outcome)?;
+            if !outcome.is_good {
+                bail!("{} failed", shown(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts the whole output of a failed run into a file, and says where.
+fn keep_if_broken(outcome: &Outcome) -> Result<()> {
+    if outcome.is_good {
+        return Ok(());
+    }
+    let folder = root().join("target/soak");
+    fs::create_dir_all(&folder)?;
+    let name = outcome.name.replace("::", "-");
+    let file = folder.join(format!("{name}-{}.log", outcome.seed));
+    fs::write(&file, &outcome.output)?;
+    println!("  everything about it is in {}", file.display());
+    Ok(())
+}
+
+/// How often each run was kept and broken.
+fn totals(table: &[Outcome]) -> String {
+    let mut names: Vec<&str> = table.iter().map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut lines = vec![format!("{:<72}{:>6}{:>8}", "run", "kept", "broken")];
+    for name in names {
+        let of_name = || table.iter().filter(|it| it.name == name);
+        let kept = of_name().filter(|it| it.is_good).count();
+        let broken = of_name().count() - kept;
+        lines.push(format!("{:<72}{kept:>6}{broken:>8}", shown(name)));
+    }
+    lines.join("\n")
+}
+
+/// A run's name without the modules that all have.
+fn shown(name: &str) -> &str {
+    name.strip_prefix("runs::").unwrap_or(name)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "xtask has no Clock: this one stops a soak, for people"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(name: &str, is_good: bool) -> Outcome {
+        Outcome {
+            name: name.to_owned(),
+            seed: 1,
+            is_good,
+            output: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_table_counts_each_run() {
+        let table = [
+            outcome("runs::redis::killed", true),
+            outcome("runs::calm::calm", true),
+            outcome("runs::redis::killed", false),
+        ];
+        let text = totals(&table);
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let rows: Vec<_> = text.lines().map(words).collect();
+        assert_eq!(rows[1], ["calm::calm", "1", "0"]);
+        assert_eq!(rows[2], ["redis::killed", "1", "1"]);
+    }
+}
