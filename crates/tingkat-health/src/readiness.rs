@@ -44,6 +44,11 @@ pub enum RedisState {
     Connecting,
     /// The last command was answered.
     Up,
+    /// It is used, and something is wrong with it: a part of it is away, a right is missing.
+    Limited {
+        /// What is wrong, in words that may be shown to anybody.
+        why: String,
+    },
     /// The connection was lost, or the breaker is open.
     Down {
         /// The error, in words that may be shown to anybody: no URL, no user name.
@@ -58,6 +63,7 @@ impl RedisState {
             Self::Off => "off",
             Self::Connecting => "connecting",
             Self::Up => "up",
+            Self::Limited { .. } => "limited",
             Self::Down { .. } => "down",
         }
     }
@@ -197,6 +203,7 @@ fn redis_reason(redis: &RedisState) -> Option<String> {
     match redis {
         RedisState::Off | RedisState::Up => None,
         RedisState::Connecting => Some("redis has not been reached yet".to_owned()),
+        RedisState::Limited { why } => Some(format!("redis is limited: {why}")),
         RedisState::Down { why } => Some(format!("redis is down: {why}")),
     }
 }

@@ -63,6 +63,7 @@ fn tiers(observed: &Observed) -> String {
         RedisState::Off => "– off by configuration".to_owned(),
         RedisState::Connecting => "… connecting".to_owned(),
         RedisState::Up => "✓ up".to_owned(),
+        RedisState::Limited { why } => format!("! limited: {why}"),
         RedisState::Down { why } => format!("✗ down: {why}"),
     };
     let source = match &observed.source {

@@ -1,14 +1,28 @@
-//! Where a Redis server is, and how to log in, without ever showing the password.
+//! Where Redis servers are, and how to log in, without ever showing the password.
 
 use std::fmt;
 use std::str::FromStr;
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo,
+    RedisResult,
+};
 
-/// A parsed `redis://`, `rediss://` or `redis+unix://` URL. Its `Display` has no secret in it.
+use crate::place::Place;
+use crate::tls::Tls;
+
+/// More hosts than this are nobody's list of hosts.
+const MOST_HOSTS: usize = 64;
+
+/// A parsed `redis://`, `rediss://` or `redis+unix://` URL, whose host may be a list of hosts:
+/// `redis://user:password@one:6379,two:6379/0`. Its `Display` has no secret in it.
 #[derive(Clone)]
-pub struct Address(ConnectionInfo);
+pub struct Address {
+    places: Vec<Place>,
+    is_encrypted: bool,
+    settings: RedisConnectionInfo,
+}
 
 /// A text that is no Redis URL; does not repeat the text, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,55 +33,176 @@ pub struct AddressError {
     reason: String,
 }
 
+impl AddressError {
+    fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+        }
+    }
+}
+
 impl Address {
-    /// As the client wants it, with RESP3, and without Nagle's algorithm, which would hold each
-    /// command back until the one before it is answered.
-    pub(crate) fn info(&self) -> ConnectionInfo {
-        let settings = self
-            .0
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP3);
-        let tcp = TcpSettings::default().set_nodelay(true);
-        self.0
-            .clone()
-            .set_redis_settings(settings)
-            .set_tcp_settings(tcp)
+    /// Hosts without a login: `one:26379,two`, each with this port unless it names its own.
+    ///
+    /// # Errors
+    /// One of them is no host.
+    pub fn of_hosts(text: &str, default_port: u16) -> Result<Self, AddressError> {
+        Ok(Self {
+            places: places(text, default_port)?,
+            is_encrypted: false,
+            settings: RedisConnectionInfo::default(),
+        })
+    }
+
+    /// With this user, or the default one, and password.
+    pub fn login(mut self, username: Option<&str>, password: Option<&str>) -> Self {
+        if let Some(username) = username {
+            self.settings = self.settings.set_username(username);
+        }
+        if let Some(password) = password {
+            self.settings = self.settings.set_password(password);
+        }
+        self
+    }
+
+    /// With TLS, or without.
+    pub fn encrypted(mut self, is_encrypted: bool) -> Self {
+        self.is_encrypted = is_encrypted;
+        self
     }
 
     /// Whether the connection is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.0.addr(), ConnectionAddr::TcpTls { .. })
+        self.is_encrypted
     }
 
     /// Whether it names a user or a password.
     pub fn has_credentials(&self) -> bool {
-        self.0.redis_settings().password().is_some()
+        self.settings.password().is_some()
     }
+
+    /// The number of the database; only a standalone server has others than 0.
+    pub fn database(&self) -> i64 {
+        self.settings.db()
+    }
+
+    /// The user who logs in.
+    pub(crate) fn username(&self) -> &str {
+        self.settings.username().unwrap_or("default")
+    }
+
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The same hosts, entered by nobody in particular.
+    pub(crate) fn without_login(&self) -> Self {
+        Self {
+            settings: RedisConnectionInfo::default(),
+            ..self.clone()
+        }
+    }
+
+    /// One of its places as the client wants it, with RESP3, and without Nagle's algorithm, which
+    /// would hold each command back until the one before it is answered.
+    pub(crate) fn info(&self, place: &Place, tls: &Tls) -> RedisResult<ConnectionInfo> {
+        let addr = match place {
+            Place::Socket(path) => ConnectionAddr::Unix(path.clone()),
+            Place::Net { host, port } if self.is_encrypted => tls.addr(host, *port),
+            Place::Net { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
+        };
+        let settings = self
+            .settings
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3)
+            // The user may not be allowed to, and nobody reads it.
+            .set_skip_set_lib_name();
+        let tcp = TcpSettings::default().set_nodelay(true);
+        Ok(addr
+            .into_connection_info()?
+            .set_redis_settings(settings)
+            .set_tcp_settings(tcp))
+    }
+}
+
+fn places(hosts: &str, default_port: u16) -> Result<Vec<Place>, AddressError> {
+    let places: Option<Vec<Place>> = hosts
+        .split(',')
+        .map(|host| Place::parse(host.trim(), Some(default_port)))
+        .collect();
+    let places = places.ok_or_else(|| AddressError::new("one of its hosts is none"))?;
+    if places.len() > MOST_HOSTS {
+        return Err(AddressError::new("it names too many hosts"));
+    }
+    Ok(places)
 }
 
 impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if redis::parse_redis_url(text).is_none() {
-            let reason = "it begins with no scheme that Redis clients know".to_owned();
-            return Err(AddressError { reason });
+        // The client knows URLs of one host.
+        let (first, others) = split_hosts(text);
+        if redis::parse_redis_url(&first).is_none() {
+            return Err(AddressError::new(
+                "it begins with no scheme that Redis clients know",
+            ));
         }
         // The client's own message names the part that is wrong and never the password.
-        let info = text.into_connection_info().map_err(|error| AddressError {
-            reason: error
-                .detail()
-                .unwrap_or_else(|| error.category())
-                .to_owned(),
+        let info = first.into_connection_info().map_err(|error| {
+            AddressError::new(error.detail().unwrap_or_else(|| error.category()))
         })?;
-        Ok(Self(info))
+        let (place, is_encrypted) = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => (Place::net(host, *port), false),
+            ConnectionAddr::TcpTls { insecure: true, .. } => {
+                return Err(AddressError::new("certificates are always checked"));
+            }
+            ConnectionAddr::TcpTls { host, port, .. } => (Place::net(host, *port), true),
+            ConnectionAddr::Unix(path) => (Place::Socket(path.clone()), false),
+            _ => return Err(AddressError::new("it names no host")),
+        };
+        let mut all = vec![place];
+        if let Some(others) = others {
+            all.extend(places(&others, DEFAULT_PORT)?);
+        }
+        Ok(Self {
+            places: all,
+            is_encrypted,
+            settings: info.redis_settings().clone(),
+        })
     }
+}
+
+/// The port of a server that names none.
+const DEFAULT_PORT: u16 = 6379;
+
+/// The URL of the first host, and the other hosts.
+fn split_hosts(text: &str) -> (String, Option<String>) {
+    let whole = || (text.to_owned(), None);
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return whole();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    // A password may have commas in it.
+    let (login, hosts) = match authority.rsplit_once('@') {
+        Some((login, hosts)) => (format!("{login}@"), hosts),
+        None => (String::new(), authority),
+    };
+    let Some((first, others)) = hosts.split_once(',') else {
+        return whole();
+    };
+    let url = format!("{scheme}://{login}{first}{tail}");
+    (url, Some(others.to_owned()))
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.addr())
+        for (index, place) in self.places.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{place}")?;
+        }
+        Ok(())
     }
 }
 
@@ -101,7 +236,8 @@ mod tests {
     #[test]
     fn commands_are_sent_without_waiting_for_earlier_answers() {
         let address: Address = "redis://cache.example".parse().unwrap();
-        assert!(address.info().tcp_settings().nodelay());
+        let info = address.info(&address.places[0], &Tls::default()).unwrap();
+        assert!(info.tcp_settings().nodelay());
     }
 
     #[test]
@@ -112,9 +248,33 @@ mod tests {
             "http://cache",
             "redis://user:hunter2@cache:port",
             "redis://:hunter2@cache/x",
+            "redis://:hunter2@one,two:x",
+            "redis://:hunter2@one,,two",
+            "rediss://:hunter2@one#insecure",
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_address_may_have_several_hosts() {
+        let address: Address = "rediss://shop:a,b@one:1,two,[::1]:3/4".parse().unwrap();
+        assert_eq!(address.to_string(), "one:1,two:6379,[::1]:3");
+        assert!(address.is_encrypted());
+        assert_eq!((address.username(), address.database()), ("shop", 4));
+        assert_eq!(address.settings.password(), Some("a,b"));
+    }
+
+    #[test]
+    fn hosts_alone_are_an_address_without_a_login() {
+        let address = Address::of_hosts("one, two:7", 26_379).unwrap();
+        assert_eq!(address.to_string(), "one:26379,two:7");
+        assert!(!address.has_credentials());
+        let address = address.login(None, Some("hunter2"));
+        assert!(address.has_credentials());
+        assert!(!format!("{address:?}").contains("hunter2"));
+        assert!(Address::of_hosts("one,two:x", 1).is_err());
+        assert!(Address::of_hosts(&"a,".repeat(100), 1).is_err());
     }
 }

@@ -1,37 +1,51 @@
-//! Making one connection, and pausing between attempts.
+//! Making one connection, looking at who is there, and pausing between attempts.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, RedisError, RedisResult};
+use redis::io::AsyncDNSResolver;
+use redis::{
+    AsyncConnectionConfig, Client, Pipeline, PushInfo, RedisError, RedisFuture, RedisResult, Value,
+};
 use rustls::crypto::CryptoProvider;
 use tingkat::ports::Clock;
 
-use crate::link::Config;
+use crate::address::Address;
+use crate::config::Config;
+use crate::hello::Hello;
+use crate::place::Place;
 use crate::refusal;
+use crate::rights::{self, Rights};
 
-/// Pauses between attempts to connect.
+/// Pauses between attempts to connect. The longest is what a server that is back is left alone for
+/// at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connects, logs in and asks for a first answer: a server that loads its data or lacks a right says
-/// so now and not to a customer.
+/// Connects and logs in.
 ///
 /// # Errors
 /// Why there is no connection, in one line for people.
 pub(crate) async fn dial(
+    place: &Place,
+    address: &Address,
     config: &Config,
     pushed: impl Fn(PushInfo) + Send + Sync + 'static,
 ) -> Result<MultiplexedConnection, String> {
     // The client would panic.
-    if config.address.is_encrypted() && CryptoProvider::get_default().is_none() {
+    if address.is_encrypted() && CryptoProvider::get_default().is_none() {
         return Err(
             "rediss:// needs the process's default crypto provider of rustls, and none is installed"
                 .to_owned(),
         );
     }
-    let client = Client::open(config.address.info()).map_err(|error| refusal::describe(&error))?;
-    let settings = AsyncConnectionConfig::new()
+    let client = address
+        .info(place, &config.tls)
+        .and_then(Client::open)
+        .map_err(|error| refusal::describe(&error))?;
+    let mut settings = AsyncConnectionConfig::new()
         // The timeout below is for all of it.
         .set_connection_timeout(None)
         .set_response_timeout(Some(config.response_timeout))
@@ -39,26 +53,105 @@ pub(crate) async fn dial(
             pushed(push);
             Ok::<(), ()>(())
         });
-    let connecting = async {
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(&settings)
-            .await?;
-        ping(&mut connection).await?;
-        Ok::<_, RedisError>(connection)
-    };
+    if let (Some(_), Some(host)) = (config.tls.server_name(), place.host()) {
+        settings = settings.set_dns_resolver(RealHost(host.to_owned()));
+    }
+    let connecting = client.get_multiplexed_async_connection_with_config(&settings);
     match tokio::time::timeout(config.connect_timeout, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(refusal::describe(&error)),
-        Err(_) => Err(format!("no answer within {:?}", config.connect_timeout)),
+        Ok(Err(error)) => Err(failed(&error, address.is_encrypted())),
+        Err(_) => {
+            let hint = if address.is_encrypted() {
+                "; does the port speak TLS?"
+            } else {
+                ""
+            };
+            Err(format!(
+                "no answer within {:?}{hint}",
+                config.connect_timeout
+            ))
+        }
     }
 }
 
-/// Whether the server answers. One that can not save its data refuses PING as it does writes, and
-/// goes on reading.
+/// Why an attempt failed. A port that wants TLS hangs up on whoever speaks without.
+fn failed(error: &RedisError, is_encrypted: bool) -> String {
+    let why = refusal::describe(error);
+    let hangs_up = refusal::is_connection_gone(error) && !error.is_connection_refusal();
+    if hangs_up && !is_encrypted {
+        return format!("{why}; if the port speaks TLS, use rediss://");
+    }
+    why
+}
+
+/// Leads the client to a server that shall prove another name than that of its host.
+struct RealHost(String);
+
+impl AsyncDNSResolver for RealHost {
+    fn resolve<'a, 'b: 'a>(
+        &'a self,
+        _name: &'b str,
+        port: u16,
+    ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
+        let found = tokio::net::lookup_host((self.0.as_str(), port));
+        found
+            .map(|found| {
+                let found: Box<dyn Iterator<Item = SocketAddr> + Send> = Box::new(found?);
+                Ok(found)
+            })
+            .boxed()
+    }
+}
+
+/// Who is there, and what the user may do.
+#[derive(Debug)]
+pub(crate) struct Welcome {
+    pub(crate) hello: Hello,
+    pub(crate) rights: Rights,
+}
+
+/// Asks for a first answer: a server that loads its data or lacks a right says so now and not to a
+/// customer.
+///
+/// # Errors
+/// Why the server is of no use at the moment.
+pub(crate) async fn greet(
+    connection: &mut MultiplexedConnection,
+    config: &Config,
+) -> Result<Welcome, String> {
+    let mut questions = Pipeline::new();
+    questions.cmd("PING").cmd("HELLO");
+    for question in rights::questions(config) {
+        questions.add_command(question);
+    }
+    let asking = connection.send_packed_commands(&questions, 0, questions.len());
+    let answers = match tokio::time::timeout(config.connect_timeout, asking).await {
+        Ok(answers) => answers.map_err(|error| refusal::describe(&error))?,
+        Err(_) => return Err(format!("no answer within {:?}", config.connect_timeout)),
+    };
+    let [pong, hello, tried @ ..] = answers.as_slice() else {
+        return Err("an answer is missing".to_owned());
+    };
+    if let Err(error) = judge_ping(pong.clone().extract_error()) {
+        return Err(refusal::describe(&error));
+    }
+    Ok(Welcome {
+        hello: Hello::read(hello),
+        rights: rights::judge(tried, config),
+    })
+}
+
+/// Whether the server answers.
 pub(crate) async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    match redis::cmd("PING").query_async(connection).await {
-        Err(error) if refusal::can_not_save(&error) => Ok(()),
-        result => result,
+    judge_ping(redis::cmd("PING").query_async(connection).await)
+}
+
+/// A server that can not save its data refuses PING as it does writes, and goes on reading; one
+/// that does not let this user ping has answered.
+pub(crate) fn judge_ping(answer: RedisResult<Value>) -> RedisResult<()> {
+    match answer {
+        Err(error) if refusal::can_not_save(&error) || refusal::is_forbidden(&error) => Ok(()),
+        answer => answer.map(drop),
     }
 }
 

@@ -15,9 +15,11 @@ use tingkat::ports::{Clock, Hint};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::dial::{Pauses, dial, ping};
-use crate::link::{Config, State};
-use crate::refusal;
+use crate::state::State;
+use crate::topology::Hub;
+use crate::{refusal, rights};
 
 /// A silent channel may be a dead connection; this often the server is asked.
 const ASKED_EVERY: Duration = Duration::from_secs(5);
@@ -74,6 +76,10 @@ impl Hints {
 
     /// Takes in a message; the hint of another node, if it is one.
     fn take(&self, message: &[u8]) -> Option<Hint> {
+        // Somebody tries whether it may tell hints.
+        if message.is_empty() {
+            return None;
+        }
         let Some(hint) = parse(message) else {
             self.rubbish.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -102,7 +108,8 @@ type Listener = dyn Fn(Hint) + Send + Sync;
 
 /// A subscription that comes and goes with its connection.
 pub(crate) struct Ear {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hints: Arc<Hints>,
     pub(crate) listener: Arc<Listener>,
@@ -161,12 +168,15 @@ impl Ear {
             }
             _ => {}
         };
-        let mut connection = dial(&self.config, pushed).await?;
-        connection
-            .subscribe(&self.config.hint_channel)
-            .await
-            .map_err(|error| refusal::describe(&error))?;
-        Ok((connection, gone))
+        let place = self.hub.somewhere();
+        let place = place.ok_or("no server is connected that could be listened to")?;
+        let config = &self.config;
+        let mut connection = dial(&place, &config.address, config, pushed).await?;
+        match connection.subscribe(&config.hint_channel).await {
+            Ok(()) => Ok((connection, gone)),
+            Err(error) if refusal::is_forbidden(&error) => Err(rights::lacking_to_listen(config)),
+            Err(error) => Err(refusal::describe(&error)),
+        }
     }
 
     /// Keeps the subscription as long as the server answers; why it ended.

@@ -2,95 +2,138 @@
 //!
 //! A command never waits for a connection and is never queued: without one it fails at once.
 
+mod attempt;
+
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind};
+use redis::{Pipeline, RedisError, RedisResult, Value};
 use tingkat::ports::Clock;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::address::Address;
-use crate::dial::{Pauses, dial};
+use self::attempt::Found;
+use crate::config::Config;
+use crate::dial::{Pauses, greet, judge_ping};
+use crate::hello::Kind;
+use crate::order::Order;
+use crate::place::Place;
+use crate::refusal;
+use crate::sentinels::Sentinels;
+use crate::state::State;
 
 /// This many commands in a row without an answer, and the connection is taken for dead: a
 /// firewall that drops packets says nothing.
 const MOST_UNANSWERED: u32 = 3;
 
-/// How to reach a server and how long to wait for it.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where it is.
-    pub address: Address,
-    /// To connect and log in.
-    pub connect_timeout: Duration,
-    /// For the answer to a command.
-    pub response_timeout: Duration,
-    /// The channel on which hints are published: the log's incarnation in 32 hexadecimal digits, a
-    /// space, and the hint's number in 16.
-    pub hint_channel: String,
+/// How often a server is looked at again that is not as it should be.
+const LOOKED_AT_AGAIN: Duration = Duration::from_secs(5);
+
+/// Where to connect to.
+pub(crate) enum Way {
+    /// To the first of these that answers.
+    Fixed(Vec<Place>),
+    /// To the master that Sentinels name.
+    Master(Arc<Sentinels>),
 }
 
-impl Config {
-    /// A server at `address`, with keys under `prefix`.
-    pub fn new(address: Address, prefix: &str) -> Self {
-        Self {
-            address,
-            connect_timeout: Duration::from_secs(1),
-            response_timeout: Duration::from_millis(50),
-            hint_channel: format!("{prefix}hint"),
-        }
+/// What must stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// One server; anything else is to be told of.
+    Anything,
+    Standalone,
+    /// Something that behaves like one server, whatever it calls itself.
+    Proxy,
+    Master,
+    ClusterNode,
+}
+
+/// Why a command has no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// There is no connection, and none was waited for.
+    Away,
+    Failed(RedisError),
+}
+
+/// What the answer to PING says about the server.
+pub(crate) fn pong(answer: Result<Value, Trouble>) -> Result<(), Trouble> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(Trouble::Failed(error)) => judge_ping(Err(error)).map_err(Trouble::Failed),
+        Err(Trouble::Away) => Err(Trouble::Away),
     }
 }
 
-/// Whether there is a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The first attempt is under way.
-    Connecting,
-    /// There is one.
-    Up,
-    /// There is none, for this reason.
-    Down(String),
-}
-
 pub(crate) struct Link {
-    config: Config,
+    config: Arc<Config>,
     clock: Arc<dyn Clock>,
+    way: Way,
+    expected: Expected,
     current: RwLock<Option<Live>>,
     generation: AtomicU64,
     unanswered: AtomicU32,
-    state: watch::Sender<State>,
+    state: Mutex<State>,
+    /// Told of every change of the state.
+    changed: Arc<Notify>,
+    /// Ends an attempt and a pause.
+    again: Notify,
 }
 
 /// A connection that is in use.
 struct Live {
     generation: u64,
+    place: Place,
     connection: MultiplexedConnection,
     /// Cancelled once it is of no use any more.
     gone: CancellationToken,
+    state: State,
 }
 
 impl Link {
-    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        way: Way,
+        expected: Expected,
+        changed: Arc<Notify>,
+    ) -> Self {
+        Self {
             config,
             clock,
+            way,
+            expected,
             current: RwLock::new(None),
             generation: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
-            state: watch::channel(State::Connecting).0,
-        })
+            state: Mutex::new(State::Connecting),
+            changed,
+            again: Notify::new(),
+        }
     }
 
-    pub(crate) const fn config(&self) -> &Config {
-        &self.config
+    pub(crate) fn state(&self) -> State {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    pub(crate) fn state(&self) -> watch::Receiver<State> {
-        self.state.subscribe()
+    pub(crate) fn is_connected(&self) -> bool {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    /// Where the connection of the moment leads to.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().map(|live| live.place.clone())
     }
 
     /// The connection of the moment, if there is one, with its number.
@@ -102,25 +145,127 @@ impl Link {
             .map(|live| (live.generation, live.connection.clone()))
     }
 
-    pub(crate) fn is_connected(&self) -> bool {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+    /// Sends a command, and once more with the text of its script where that is not known; the
+    /// second time for what is left of `patience`.
+    pub(crate) async fn call(
+        &self,
+        order: &Order,
+        is_asking: bool,
+        patience: Duration,
+    ) -> Result<Value, Trouble> {
+        let sent_at = self.clock.now();
+        let answer = self
+            .exchange(patience, async move |mut connection| {
+                order.send(&mut connection, is_asking).await
+            })
+            .await?;
+        let Some(with_text) = order.with_text(&answer) else {
+            return answer.map_err(Trouble::Failed);
+        };
+        let left = patience.saturating_sub(self.clock.now().since(sent_at));
+        // Boxed, so that the future of the usual case stays small.
+        let again = Box::pin(self.exchange(left, async move |mut connection| {
+            with_text.send(&mut connection, is_asking).await
+        }));
+        again.await?.map_err(Trouble::Failed)
+    }
+
+    /// Sends commands in one go; each answer for itself.
+    pub(crate) async fn call_many(
+        &self,
+        commands: &Pipeline,
+        patience: Duration,
+    ) -> Result<Vec<Value>, Trouble> {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let answers = self
+            .exchange(patience, async move |mut connection| {
+                connection
+                    .send_packed_commands(commands, 0, commands.len())
+                    .await
+            })
+            .await?
+            .map_err(Trouble::Failed)?;
+        if let Some(refusal) = refusal::first_in(&answers) {
+            self.take_in(generation, &refusal);
+        }
+        Ok(answers)
+    }
+
+    /// Runs one round trip and takes in how it went.
+    async fn exchange<T, F>(
+        &self,
+        patience: Duration,
+        run: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<RedisResult<T>, Trouble>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let Some((generation, mut connection)) = self.connection() else {
+            return Err(Trouble::Away);
+        };
+        if patience < self.config.response_timeout {
+            connection.set_response_timeout(patience);
+        }
+        let watch = self.watch(generation);
+        let answer = run(connection).await;
+        match &answer {
+            Err(error) if error.is_timeout() => drop(watch),
+            Ok(_) | Err(_) => watch.answered(),
+        }
+        if let Err(error) = &answer {
+            self.take_in(generation, error);
+        }
+        Ok(answer)
+    }
+
+    /// What an error says about the connection.
+    fn take_in(&self, generation: u64, error: &RedisError) {
+        if refusal::is_connection_gone(error) {
+            self.lost(generation, &refusal::describe(error));
+        } else if self.expected == Expected::Master && refusal::is_read_only(error) {
+            // Whoever was promoted instead takes writes.
+            self.lost(generation, "the master was demoted");
+            self.again.notify_one();
+        }
     }
 
     /// Says that a connection is of no use any more.
-    pub(crate) fn lost(&self, generation: u64, why: &str) {
+    fn lost(&self, generation: u64, why: &str) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = current.take_if(|live| live.generation == generation) {
             drop(current);
-            self.state.send_replace(State::Down(why.to_owned()));
+            self.set(State::Down(why.to_owned()));
             live.gone.cancel();
         }
     }
 
-    /// Watches over one command, from when it is sent.
-    pub(crate) fn watch(&self, generation: u64) -> Watch<'_> {
+    /// Gives up the present connection, unless it leads to `place`, and looks where to go.
+    pub(crate) fn leave_for(&self, place: &Place) {
+        let present = {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            current
+                .as_ref()
+                .map(|live| (live.generation, live.place.clone()))
+        };
+        match present {
+            Some((_, present)) if present == *place => return,
+            Some((generation, _)) => self.lost(generation, "another server is master now"),
+            None => {}
+        }
+        self.again.notify_one();
+    }
+
+    fn set(&self, state: State) {
+        let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *present != state {
+            *present = state;
+            drop(present);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Watches over one round trip, from when it is sent.
+    fn watch(&self, generation: u64) -> Watch<'_> {
         Watch {
             link: self,
             generation,
@@ -129,63 +274,81 @@ impl Link {
         }
     }
 
-    /// Keeps a connection until `stop`.
-    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
-        let _ = stop.run_until_cancelled(self.keep_for_ever()).await;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
-        self.state.send_replace(State::Down("closed".to_owned()));
-    }
-
-    async fn keep_for_ever(&self) {
+    /// Keeps a connection until something else stands there than was expected: what that is.
+    pub(crate) async fn keep(&self) -> Kind {
         let mut pauses = Pauses::new();
         loop {
-            match self.connect().await {
-                Ok(live) => {
+            let connecting = std::pin::pin!(self.connect());
+            let again = std::pin::pin!(self.again.notified());
+            match select(connecting, again).await {
+                Either::Left((Ok(Found::Live(live)), _)) => {
                     let up_at = self.clock.now();
-                    self.use_until_gone(live).await;
+                    if let Some(kind) = self.use_until_gone(*live).await {
+                        return kind;
+                    }
                     pauses.held(self.clock.now().since(up_at));
                 }
-                Err(why) => {
-                    let state = State::Down(why);
-                    self.state.send_if_modified(|present| {
-                        let is_new = *present != state;
-                        *present = state;
-                        is_new
-                    });
-                }
+                Either::Left((Ok(Found::Other(kind)), _)) => return kind,
+                Either::Left((Err(why), _)) => self.set(State::Down(why)),
+                // Somebody knows better.
+                Either::Right(((), _)) => continue,
             }
-            self.clock.sleep(pauses.next(&*self.clock)).await;
+            let pause = self.clock.sleep(pauses.next(&*self.clock));
+            let again = std::pin::pin!(self.again.notified());
+            select(pause, again).await;
         }
     }
 
-    async fn use_until_gone(&self, live: Live) {
-        let (generation, gone) = (live.generation, live.gone.clone());
-        self.unanswered.store(0, Ordering::Relaxed);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(live);
-        self.state.send_replace(State::Up);
-        gone.cancelled().await;
-        self.lost(generation, "the server closed the connection");
+    /// Ends the connection, for good.
+    pub(crate) fn close(&self) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = None;
+        drop(current);
+        self.set(State::Down("closed".to_owned()));
     }
 
-    async fn connect(&self) -> Result<Live, String> {
-        let gone = CancellationToken::new();
-        let told = gone.clone();
-        // Otherwise the next customer would be the one to find an idle connection dead.
-        let pushed = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                told.cancel();
+    async fn use_until_gone(&self, live: Live) -> Option<Kind> {
+        let (generation, gone) = (live.generation, live.gone.clone());
+        let (connection, place) = (live.connection.clone(), live.place.clone());
+        let state = live.state.clone();
+        self.unanswered.store(0, Ordering::Relaxed);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(live);
+        self.set(state);
+        let other = gone
+            .run_until_cancelled(self.look_again(connection, &place))
+            .await;
+        self.lost(
+            generation,
+            match other {
+                None => "the server closed the connection",
+                Some(_) => "the server is not what it was",
+            },
+        );
+        other
+    }
+
+    /// Looks again and again at a server that is not as it should be; ends when another kind of
+    /// server stands there.
+    async fn look_again(&self, mut connection: MultiplexedConnection, place: &Place) -> Kind {
+        loop {
+            self.clock.sleep(LOOKED_AT_AGAIN).await;
+            if self.state() == State::Up {
+                continue;
             }
-        };
-        Ok(Live {
-            connection: dial(&self.config, pushed).await?,
-            generation: self.generation.fetch_add(1, Ordering::Relaxed) + 1,
-            gone,
-        })
+            // Trouble with the connection is for its users to find.
+            if let Ok(welcome) = greet(&mut connection, &self.config).await {
+                match self.judge(&welcome, place) {
+                    Ok(Ok(state)) => self.set(state),
+                    Ok(Err(kind)) => return kind,
+                    Err(why) => self.set(State::Limited(why)),
+                }
+            }
+        }
     }
 }
 
 /// Notices a command that gets no answer, also when whoever wanted it stopped waiting.
-pub(crate) struct Watch<'a> {
+struct Watch<'a> {
     link: &'a Link,
     generation: u64,
     sent_at: tingkat::ports::Tick,
@@ -194,7 +357,7 @@ pub(crate) struct Watch<'a> {
 
 impl Watch<'_> {
     /// The server answered, if only with an error.
-    pub(crate) fn answered(mut self) {
+    fn answered(mut self) {
         self.is_answered = true;
         self.link.unanswered.store(0, Ordering::Relaxed);
     }

@@ -1,8 +1,9 @@
 //! Compare-and-set on one cell. Each script touches one key and uses plain string commands, so it
 //! runs wherever Redis is spoken.
 
-use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs};
+use redis::{Cmd, Script, ToRedisArgs};
+
+use crate::order::Order;
 
 /// The scripts, hashed once.
 #[derive(Clone)]
@@ -37,23 +38,16 @@ impl OneKey {
         }
     }
 
-    /// Runs it by its hash; with its text where the server does not know it (any more).
-    pub(crate) async fn run<T: FromRedisValue>(
-        &self,
-        connection: &mut MultiplexedConnection,
-        key: &str,
-        arguments: impl ToRedisArgs,
-    ) -> RedisResult<T> {
-        let command = |name: &str, script: &str| -> Cmd {
-            let mut command = redis::cmd(name);
-            command.arg(script).arg(1).arg(key).arg(&arguments);
-            command
-        };
-        match command("EVALSHA", &self.hash).query_async(connection).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                command("EVAL", self.source).query_async(connection).await
-            }
-            result => result,
-        }
+    /// What runs it on a key: by its hash, and with its text where the server does not know it (any
+    /// more).
+    pub(crate) fn order(&self, key: &str, arguments: impl ToRedisArgs) -> Order {
+        let mut command = Cmd::new();
+        command
+            .arg("EVALSHA")
+            .arg(&self.hash)
+            .arg(1)
+            .arg(key)
+            .arg(arguments);
+        Order::script(command, self.source)
     }
 }

@@ -1,4 +1,4 @@
-//! The commands of the cache over one server.
+//! The commands of the cache, whatever stands at the address.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,26 +6,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, ready};
-use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult};
+use redis::{Cmd, FromRedisValue, RedisError, Value};
 use tingkat::error::{RemoteError, RemoteErrorKind};
 use tingkat::ports::{Acquired, CellHead, Clock, Hint, Remote};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::dial::ping;
+use crate::cluster::Answer;
+use crate::config::Config;
 use crate::hints::{self, Ear, HintCounts, Hints};
-use crate::link::{Config, Link, State};
+use crate::order::Order;
 use crate::refusal::{self, Access};
 use crate::scripts::Scripts;
+use crate::state::State;
+use crate::topology::{Hub, Topology};
 
 /// What stands for a key that holds no string: no cell begins so, and the lease script replaces it.
 const FOREIGN: Bytes = Bytes::from_static(b"?");
 
-/// A standalone Redis server as the remote tier.
+/// Redis as the remote tier: one server, the master that Sentinels name, or a cluster.
 pub struct Redis {
-    link: Arc<Link>,
+    config: Arc<Config>,
+    hub: Arc<Hub>,
     scripts: Scripts,
     hints: Arc<Hints>,
     clock: Arc<dyn Clock>,
@@ -34,18 +37,24 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Begins to connect in the background; the server may be away. Needs a tokio runtime, and for
+    /// Begins to connect in the background; the servers may be away. Needs a tokio runtime, and for
     /// `rediss://` the process's default crypto provider of rustls: without one it stays down.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Self {
-        let (link, stop, tasks) = (
-            Link::new(config, Arc::clone(&clock)),
+        let (config, stop, tasks) = (
+            Arc::new(config),
             CancellationToken::new(),
             TaskTracker::new(),
         );
-        tasks.spawn(Arc::clone(&link).keep(stop.clone()));
+        let hub = Arc::new(Hub::new(
+            Arc::clone(&config),
+            Arc::clone(&clock),
+            tasks.clone(),
+        ));
+        tasks.spawn(Arc::clone(&hub).keep(stop.clone()));
         tasks.close();
         Self {
-            link,
+            config,
+            hub,
             scripts: Scripts::new(),
             hints: Arc::default(),
             clock,
@@ -63,7 +72,8 @@ impl Redis {
     ) -> watch::Receiver<State> {
         let (state, receiver) = watch::channel(State::Connecting);
         let ear = Ear {
-            config: self.link.config().clone(),
+            config: Arc::clone(&self.config),
+            hub: Arc::clone(&self.hub),
             clock: Arc::clone(&self.clock),
             hints: Arc::clone(&self.hints),
             listener: Arc::new(listener),
@@ -78,9 +88,9 @@ impl Redis {
         self.hints.counts()
     }
 
-    /// Whether there is a connection, and every change of that.
+    /// Whether the tier can be used, and every change of that.
     pub fn state(&self) -> watch::Receiver<State> {
-        self.link.state()
+        self.hub.state()
     }
 
     /// Closes the connections and waits for the background tasks.
@@ -89,33 +99,91 @@ impl Redis {
         self.tasks.wait().await;
     }
 
-    /// Runs one exchange with the server and takes in how it went.
-    async fn exchange<T, F>(
+    async fn call(&self, access: Access, key: &str, order: Order) -> Answer {
+        let topology = self.hub.topology();
+        topology.call(&self.config, access, key, &order).await
+    }
+
+    /// Sends a command on one key and reads its answer.
+    async fn ask<T: FromRedisValue>(
         &self,
         access: Access,
-        run: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T, RemoteError>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
-        let Some((generation, connection)) = self.link.connection() else {
-            return Err(RemoteError::new(
-                RemoteErrorKind::Disconnected,
-                "no connection to Redis",
-            ));
+        key: &str,
+        order: Order,
+    ) -> Result<T, RemoteError> {
+        read(self.call(access, key, order).await, access)
+    }
+
+    /// Sends commands that answer nothing of interest. They have all been carried out, or the first
+    /// failure is told.
+    async fn tell_many(
+        &self,
+        keys: &[impl AsRef<str>],
+        command: impl Fn(usize) -> Cmd,
+    ) -> Result<(), RemoteError> {
+        let topology = self.hub.topology();
+        let answers = topology
+            .call_many(&self.config, Access::Write, keys, command)
+            .await?;
+        let read_each = answers
+            .into_iter()
+            .map(|answer| read::<Value>(answer, Access::Write).map(drop));
+        read_each.collect()
+    }
+
+    /// The cells of one server, in one command.
+    async fn get_many_of_one(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, RemoteError> {
+        let mut command = Cmd::new();
+        command.arg("MGET").arg(keys);
+        self.ask(Access::Read, "", Order::new(command)).await
+    }
+
+    /// The cells of a cluster: what a node that is away has is not there.
+    async fn get_many_of_nodes(
+        &self,
+        topology: &Topology,
+        keys: &[String],
+    ) -> Result<Vec<Option<Bytes>>, RemoteError> {
+        let command = |index: usize| {
+            let mut command = Cmd::new();
+            command.arg("GET").arg(keys.get(index));
+            command
         };
-        let watch = self.link.watch(generation);
-        let result = run(connection).await;
-        match &result {
-            Err(error) if error.is_timeout() => drop(watch),
-            Ok(_) | Err(_) => watch.answered(),
+        let answers = topology
+            .call_many(&self.config, Access::Read, keys, command)
+            .await?;
+        let mut failure = None;
+        let cells: Vec<Option<Bytes>> = answers
+            .into_iter()
+            .map(|answer| {
+                cell(answer).unwrap_or_else(|error| {
+                    failure = Some(error);
+                    None
+                })
+            })
+            .collect();
+        match failure {
+            // The keys that a node failed to answer for are misses, as long as another answered.
+            Some(error) if error.kind() != RemoteErrorKind::PartAway => Err(error),
+            _ => Ok(cells),
         }
-        result.map_err(|error| {
-            if refusal::is_connection_gone(&error) {
-                self.link.lost(generation, &refusal::describe(&error));
-            }
-            refusal::translate(&error, access)
-        })
+    }
+}
+
+/// What an answer says.
+fn read<T: FromRedisValue>(answer: Answer, access: Access) -> Result<T, RemoteError> {
+    let value = answer?.map_err(|error| refusal::translate(&error, access))?;
+    T::from_redis_value(value).map_err(|error| {
+        let error = RedisError::from(error);
+        refusal::translate(&error, access)
+    })
+}
+
+/// The cell in the answer to GET.
+fn cell(answer: Answer) -> Result<Option<Bytes>, RemoteError> {
+    match answer {
+        Ok(Err(error)) if refusal::is_wrong_type(&error) => Ok(Some(FOREIGN)),
+        answer => read(answer, Access::Read),
     }
 }
 
@@ -128,12 +196,10 @@ fn millis(life: Duration) -> u64 {
 
 impl Remote for Redis {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, RemoteError>> {
-        Box::pin(self.exchange(Access::Read, async move |mut connection| {
-            match Cmd::get(key).query_async(&mut connection).await {
-                Err(error) if refusal::is_wrong_type(&error) => Ok(Some(FOREIGN)),
-                result => result,
-            }
-        }))
+        Box::pin(async move {
+            let order = Order::new(Cmd::get(key));
+            cell(self.call(Access::Read, key, order).await)
+        })
     }
 
     fn get_many<'a>(
@@ -143,12 +209,13 @@ impl Remote for Redis {
         if keys.is_empty() {
             return Box::pin(ready(Ok(Vec::new())));
         }
-        Box::pin(self.exchange(Access::Read, async move |mut connection| {
-            redis::cmd("MGET")
-                .arg(keys)
-                .query_async(&mut connection)
-                .await
-        }))
+        Box::pin(async move {
+            let topology = self.hub.topology();
+            match &*topology {
+                Topology::One(_) | Topology::Master(..) => self.get_many_of_one(keys).await,
+                Topology::Cluster(_) => self.get_many_of_nodes(&topology, keys).await,
+            }
+        })
     }
 
     fn acquire<'a>(
@@ -158,19 +225,16 @@ impl Remote for Redis {
         lease: Bytes,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<Acquired, RemoteError>> {
-        Box::pin(self.exchange(Access::Write, async move |mut connection| {
+        Box::pin(async move {
             let arguments = (refused.unwrap_or_default(), &*lease, millis(ttl));
-            let present: Option<Bytes> = self
-                .scripts
-                .acquire
-                .run(&mut connection, key, arguments)
-                .await?;
+            let order = self.scripts.acquire.order(key, arguments);
+            let present: Option<Bytes> = self.ask(Access::Write, key, order).await?;
             Ok(match present {
                 Some(cell) if cell.is_empty() => Acquired::Granted,
                 // It went away between the two commands of the script only if it expired there.
                 present => Acquired::Held(present.unwrap_or_default()),
             })
-        }))
+        })
     }
 
     fn fill<'a>(
@@ -180,10 +244,11 @@ impl Remote for Redis {
         cell: Bytes,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(self.exchange(Access::Write, async move |mut connection| {
+        Box::pin(async move {
             let arguments = (&expected[..], &*cell, millis(ttl));
-            self.scripts.fill.run(&mut connection, key, arguments).await
-        }))
+            let order = self.scripts.fill.order(key, arguments);
+            self.ask(Access::Write, key, order).await
+        })
     }
 
     fn renew<'a>(
@@ -192,12 +257,11 @@ impl Remote for Redis {
         lease: &'a CellHead,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(self.exchange(Access::Write, async move |mut connection| {
-            self.scripts
-                .renew
-                .run(&mut connection, key, (&lease[..], millis(ttl)))
-                .await
-        }))
+        Box::pin(async move {
+            let arguments = (&lease[..], millis(ttl));
+            let order = self.scripts.renew.order(key, arguments);
+            self.ask(Access::Write, key, order).await
+        })
     }
 
     fn set_if_absent<'a>(
@@ -206,19 +270,12 @@ impl Remote for Redis {
         cell: Bytes,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(self.exchange(Access::Write, async move |mut connection| {
-            let mut command = redis::cmd("SET");
-            command
-                .arg(key)
-                .arg(&*cell)
-                .arg("NX")
-                .arg("PX")
-                .arg(millis(ttl));
-            command
-                .query_async::<Option<String>>(&mut connection)
-                .await
-                .map(|set| set.is_some())
-        }))
+        Box::pin(async move {
+            let mut command = Cmd::set(key, &*cell);
+            command.arg("NX").arg("PX").arg(millis(ttl));
+            let set = self.ask::<Option<String>>(Access::Write, key, Order::new(command));
+            set.await.map(|set| set.is_some())
+        })
     }
 
     fn set_many(
@@ -228,52 +285,54 @@ impl Remote for Redis {
         if cells.is_empty() {
             return Box::pin(ready(Ok(())));
         }
-        Box::pin(self.exchange(Access::Write, async move |mut connection| {
-            let mut pipeline = Pipeline::with_capacity(cells.len());
-            for (key, cell, life) in &cells {
-                pipeline
-                    .cmd("SET")
-                    .arg(key)
-                    .arg(&**cell)
-                    .arg("PX")
-                    .arg(millis(*life))
-                    .ignore();
-            }
-            pipeline.query_async(&mut connection).await
-        }))
+        Box::pin(async move {
+            let keys: Vec<&str> = cells.iter().map(|(key, ..)| key.as_str()).collect();
+            let command = |index: usize| {
+                let mut command = Cmd::new();
+                if let Some((key, cell, life)) = cells.get(index) {
+                    command.arg("SET").arg(key).arg(&**cell);
+                    command.arg("PX").arg(millis(*life));
+                }
+                command
+            };
+            self.tell_many(&keys, command).await
+        })
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), RemoteError>> {
         if keys.is_empty() {
             return Box::pin(ready(Ok(())));
         }
-        Box::pin(self.exchange(Access::Write, async move |mut connection| {
-            redis::cmd("UNLINK")
-                .arg(keys)
-                .query_async(&mut connection)
-                .await
+        Box::pin(self.tell_many(keys, |index| {
+            let mut command = Cmd::new();
+            command.arg("UNLINK").arg(keys.get(index));
+            command
         }))
     }
 
     fn is_connected(&self) -> bool {
-        self.link.is_connected()
+        self.hub.topology().is_connected()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), RemoteError>> {
-        Box::pin(self.exchange(Access::Read, async move |mut connection| {
-            ping(&mut connection).await
-        }))
+        Box::pin(async move {
+            let topology = self.hub.topology();
+            topology.ping(&self.config).await
+        })
     }
 
     fn hint(&self, hint: Hint) -> BoxFuture<'_, Result<(), RemoteError>> {
-        Box::pin(self.exchange(Access::Read, async move |mut connection| {
+        Box::pin(async move {
             self.hints.tells(hint);
-            let mut command = redis::cmd("PUBLISH");
+            let mut command = Cmd::new();
             command
-                .arg(&self.link.config().hint_channel)
+                .arg("PUBLISH")
+                .arg(&self.config.hint_channel)
                 .arg(hints::message(hint));
-            command.query_async(&mut connection).await
-        }))
+            let topology = self.hub.topology();
+            let order = Order::new(command);
+            topology.call_any(&self.config, &order).await.map(drop)
+        })
     }
 }
 
@@ -286,7 +345,7 @@ impl Drop for Redis {
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
-            .field("address", &self.link.config().address)
+            .field("address", &self.config.address)
             .finish_non_exhaustive()
     }
 }

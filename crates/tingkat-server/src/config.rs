@@ -1,11 +1,12 @@
 //! What the environment says. The only module that reads it.
 
+mod redis;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use tingkat_http::{Tokens, TokensError};
-use tingkat_redis::Address;
 use tingkat_sql::{Url, UrlError};
 
 use crate::cli::Serve;
@@ -13,7 +14,6 @@ use crate::exit::{Code, Failure};
 
 /// Where the embedded database is unless said otherwise.
 const DEFAULT_FILE: &str = "tingkat.db";
-const DEFAULT_REDIS: &str = "redis://127.0.0.1:6379";
 const DEFAULT_PORT: u16 = 8080;
 
 /// What `serve` needs to know.
@@ -22,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) source: Url,
     /// Nothing when Redis is switched off.
-    pub(crate) redis: Option<Address>,
+    pub(crate) redis: Option<tingkat_redis::Config>,
     /// What one request may spend on Redis.
     pub(crate) redis_budget: Duration,
     /// Nothing for the default, which depends on the database.
@@ -48,21 +48,13 @@ pub(crate) struct Feed {
 impl Config {
     /// Reads the environment and the flags.
     pub(crate) fn load(arguments: &Serve) -> Result<Self, Failure> {
-        let redis = first_of(&["TINGKAT__REDIS__URL", "REDIS_URL"])?;
-        let redis = redis.unwrap_or_else(|| ("REDIS_URL", DEFAULT_REDIS.to_owned()));
         Ok(Self {
             listen: match arguments.listen {
                 Some(listen) => listen,
                 None => SocketAddr::from((Ipv4Addr::LOCALHOST, port()?)),
             },
             source: source()?,
-            redis: match redis {
-                (_, text) if text == "off" => None,
-                (name, text) => Some(
-                    text.parse()
-                        .map_err(|error| Failure::chained(Code::Configuration, name, &error))?,
-                ),
-            },
+            redis: redis::load()?,
             redis_budget: redis_budget()?,
             key_prefix: key_prefix()?,
             feed: Feed::load()?,
@@ -186,6 +178,31 @@ fn key_prefix() -> Result<Option<String>, Failure> {
     )))
 }
 
+/// The first of these secrets, each in its variable or in the file that the variable with `_FILE`
+/// names.
+fn secret(names: &[&'static str]) -> Result<Option<(&'static str, String)>, Failure> {
+    for &name in names {
+        let file = format!("{name}_FILE");
+        let (direct, file_path) = (variable(name)?, variable(&file)?);
+        if let (Some(_), Some(_)) = (&direct, &file_path) {
+            return Err(Failure::configuration(format!(
+                "{name} and {file}: only one of them may be set"
+            )));
+        }
+        if let Some(text) = direct {
+            return Ok(Some((name, text)));
+        }
+        if let Some(path) = file_path {
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                Failure::configuration(format!("{file}: failed to read {path}: {error}"))
+            })?;
+            // Editors end files with a newline.
+            return Ok(Some((name, text.trim_end_matches(['\r', '\n']).to_owned())));
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(feature = "broken-rules")]
 fn switched_off() -> Result<Option<tingkat::node::Rule>, Failure> {
     use tingkat::node::Rule;
@@ -209,20 +226,26 @@ fn switched_off() -> Result<Option<tingkat::node::Rule>, Failure> {
 }
 
 /// The first of these variables that is set and not empty, with its name.
+fn first_of(names: &[&'static str]) -> Result<Option<(&'static str, String)>, Failure> {
+    for &name in names {
+        if let Some(text) = variable(name)? {
+            return Ok(Some((name, text)));
+        }
+    }
+    Ok(None)
+}
+
+/// A variable, if it is set and not empty.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the module that reads the environment"
 )]
-fn first_of(names: &[&'static str]) -> Result<Option<(&'static str, String)>, Failure> {
-    for &name in names {
-        match std::env::var(name) {
-            Ok(text) if text.is_empty() => {}
-            Ok(text) => return Ok(Some((name, text))),
-            Err(std::env::VarError::NotPresent) => {}
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(Failure::configuration(format!("{name}: not UTF-8")));
-            }
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::configuration(format!("{name}: not UTF-8")))
         }
     }
-    Ok(None)
 }

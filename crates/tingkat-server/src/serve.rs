@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tingkat::Node;
+use tingkat::breaker;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
@@ -28,6 +29,9 @@ use crate::exit::{Code, Failure};
 
 /// Loads under way when the last request has been answered get this long to end.
 const LOADS_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A Redis that failed is probed at least this often, so that it is used soon after it has recovered.
+const REDIS_LEFT_ALONE: Duration = Duration::from_secs(2);
 
 /// Signals that follow the first one this closely say the same.
 const SAME_WISH: Duration = Duration::from_millis(200);
@@ -97,9 +101,10 @@ struct Parts {
 impl Parts {
     fn new(config: &Config, database: Database, prefix: &str) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let redis = config.redis.as_ref().map(|address| {
-            let mut settings = tingkat_redis::Config::new(address.clone(), prefix);
-            settings.response_timeout = config.redis_budget;
+        let redis = config.redis.clone().map(|settings| {
+            let mut settings = settings.under(prefix);
+            // One node of a cluster that is silent is to be noticed before the request gives up.
+            settings.response_timeout = config.redis_budget * 4 / 5;
             Arc::new(Redis::start(settings, Arc::clone(&clock)))
         });
         let changes = Arc::new(Changes::new(Limits::default().streams));
@@ -113,7 +118,12 @@ impl Parts {
             .on_event(report::event)
             .on_event(move |event| heard.hear(event));
         if let Some(redis) = &redis {
-            node = node.remote(Arc::<Redis>::clone(redis));
+            node = node
+                .remote(Arc::<Redis>::clone(redis))
+                .breaker(breaker::Config {
+                    open_for_most: REDIS_LEFT_ALONE,
+                    ..breaker::Config::default()
+                });
         }
         if let Some(log) = database.change_log() {
             node = node.change_log(log);

@@ -109,6 +109,15 @@ pub(crate) fn pg_config() -> Option<PathBuf> {
     std::env::var_os("PG_CONFIG").map(|path| Path::new(&path).to_owned())
 }
 
+/// The value of `TINGKAT_TEST_REDIS`: another `redis-server`, or one of its descendants.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one look at the environment: where programs are"
+)]
+pub(crate) fn redis_server() -> Option<PathBuf> {
+    std::env::var_os("TINGKAT_TEST_REDIS").map(|path| Path::new(&path).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ mod sentinel;
 mod server;
 mod wire;
 
-pub use cluster::{Cluster, ClusterConfig};
+pub use cluster::{Cluster, ClusterConfig, Move};
 pub use config::Config;
 pub use replicated::Replicated;
 pub use reply::Reply;

@@ -184,6 +184,9 @@ pub enum RemoteErrorKind {
     WriteRefused,
     /// The server answered with another error.
     Refused,
+    /// The part of the tier that has the key is away; that says nothing about the other parts, and
+    /// the implementation itself stops asking it.
+    PartAway,
 }
 
 impl RemoteError {
@@ -204,7 +207,9 @@ impl RemoteError {
     pub const fn recovery(&self) -> Recovery {
         match self.kind {
             RemoteErrorKind::Disconnected => Recovery::Reconnect,
-            RemoteErrorKind::Timeout | RemoteErrorKind::WriteRefused => Recovery::Retry,
+            RemoteErrorKind::Timeout
+            | RemoteErrorKind::WriteRefused
+            | RemoteErrorKind::PartAway => Recovery::Retry,
             RemoteErrorKind::Refused => Recovery::GiveUp,
         }
     }

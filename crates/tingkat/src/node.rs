@@ -451,7 +451,7 @@ impl Guarded {
             }
             return value;
         };
-        if access == Access::Hint {
+        if access == Access::Hint || error.kind() == RemoteErrorKind::PartAway {
             return None;
         }
         // A server that refuses to write still reads.

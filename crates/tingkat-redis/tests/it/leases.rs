@@ -179,6 +179,7 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
     let server = Redis::start().await.unwrap();
     let redis = connected(&server.url()).await;
     acquire(&redis, "k", None, 1).await;
+    let before = calls_of(&server, "eval").await;
     for round in 1..=2 {
         server.cmd(&["SCRIPT", "FLUSH"]).await.unwrap();
         let held = acquire(&redis, "k", None, 2).await;
@@ -188,7 +189,7 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
         assert!(filled.unwrap());
         // Once each: what was sent with its text is known by its hash afterwards.
         acquire(&redis, "k", None, 2).await;
-        assert_eq!(calls_of(&server, "eval").await, 1 + 3 * round);
+        assert_eq!(calls_of(&server, "eval").await, before + 3 * round);
     }
 }
 

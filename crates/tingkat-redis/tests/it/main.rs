@@ -2,13 +2,17 @@
 //! make of it together.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "clippy allows it in tests, but not in what tests share"
 )]
 
+mod auto;
 mod breakers;
 mod cells;
+mod cluster;
 mod fills;
 mod hints;
 mod leases;
@@ -16,7 +20,11 @@ mod network;
 mod nodes;
 mod outages;
 mod refusals;
+mod rights;
+mod rush;
 mod secrets;
+mod sentinel;
 mod server;
 mod stage;
+mod tls;
 mod turns;

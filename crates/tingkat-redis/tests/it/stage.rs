@@ -50,10 +50,10 @@ pub(crate) async fn connected(url: &str) -> Redis {
     redis
 }
 
-/// Waits until there is a connection.
+/// Waits until it can be used.
 pub(crate) async fn is_up(redis: &Redis) {
     let mut state = redis.state();
-    let up = state.wait_for(|state| *state == State::Up);
+    let up = state.wait_for(State::is_usable);
     let up = tokio::time::timeout(SOON, up).await;
     assert!(up.is_ok(), "still {:?}", *redis.state().borrow());
 }
@@ -70,7 +70,7 @@ pub(crate) async fn why_down_as(redis: &Redis, text: &str) -> String {
     let down = tokio::time::timeout(SOON, state.wait_for(is_down)).await;
     match down.ok().and_then(Result::ok).as_deref() {
         Some(State::Down(why)) => why.clone(),
-        Some(State::Connecting | State::Up) | None => {
+        Some(State::Connecting | State::Up | State::Limited(_)) | None => {
             panic!("not down with {text:?} but {:?}", *redis.state().borrow())
         }
     }

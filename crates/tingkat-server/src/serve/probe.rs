@@ -65,19 +65,23 @@ async fn watch_redis(
     stop: CancellationToken,
 ) {
     loop {
-        let now = match &*state.borrow_and_update() {
+        let present = state.borrow_and_update().clone();
+        let was_away = matches!(sender.borrow().redis, RedisState::Down { .. });
+        match &present {
+            State::Connecting => {}
+            State::Up => tracing::info!("redis is connected"),
+            State::Limited(why) => tracing::warn!("redis is connected, but {why}"),
+            // The next attempts say the same in other words; /readyz has the newest.
+            State::Down(why) if was_away => tracing::debug!("redis is still away: {why}"),
+            State::Down(why) => tracing::warn!("redis is away: {why}"),
+        }
+        let why = present.for_anybody().unwrap_or_default();
+        let now = match present {
             State::Connecting => RedisState::Connecting,
             State::Up => RedisState::Up,
-            State::Down(why) => RedisState::Down { why: why.clone() },
+            State::Limited(_) => RedisState::Limited { why },
+            State::Down(_) => RedisState::Down { why },
         };
-        let was_away = matches!(sender.borrow().redis, RedisState::Down { .. });
-        match &now {
-            RedisState::Up => tracing::info!("redis is connected"),
-            // The next attempts say the same in other words; /readyz has the newest.
-            RedisState::Down { why } if was_away => tracing::debug!("redis is still away: {why}"),
-            RedisState::Down { why } => tracing::warn!("redis is away: {why}"),
-            RedisState::Off | RedisState::Connecting => {}
-        }
         sender.send_modify(|observed| observed.redis = now);
         if !matches!(
             stop.run_until_cancelled(state.changed()).await,
@@ -108,7 +112,7 @@ async fn watch_hints(
         let State::Down(why) = now else { continue };
         // Usually both connections go, and that is told already.
         let _ = stop.run_until_cancelled(clock.sleep(INTERVAL)).await;
-        let is_up = *redis.state().borrow() == State::Up;
+        let is_up = redis.state().borrow().is_usable();
         let is_down = matches!(&*state.borrow(), State::Down(_));
         if is_up && is_down && !is_silent {
             is_silent = true;

@@ -13,7 +13,8 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
         .map_or_else(|_| config.listen.to_string(), |address| address.to_string());
     tracing::info!("listening on http://{at}");
     tracing::info!("database: {}", config.source);
-    if let Some(address) = &config.redis {
+    if let Some(redis) = &config.redis {
+        let address = &redis.address;
         tracing::info!("redis: {address}, keys under {prefix}");
     } else {
         tracing::info!("redis: off");

@@ -28,6 +28,7 @@ mod schema;
 mod starts;
 mod stops;
 mod stores;
+mod topologies;
 mod truth;
 mod wire;
 mod writes;

@@ -22,6 +22,66 @@ pub struct Cluster {
     pub nodes: Vec<Redis>,
 }
 
+/// A slot on its way from one node to another.
+#[derive(Debug)]
+pub struct Move<'a> {
+    cluster: &'a Cluster,
+    from: &'a Redis,
+    slot: String,
+    port: u16,
+    to_id: String,
+}
+
+impl Move<'_> {
+    /// Moves the keys that the slot has now.
+    ///
+    /// # Errors
+    /// A node refuses.
+    pub async fn keys(&self) -> Result<()> {
+        loop {
+            let some = ["CLUSTER", "GETKEYSINSLOT", &self.slot, "100"];
+            let keys = self.from.cmd(&some).await?;
+            if keys.items().is_empty() {
+                return Ok(());
+            }
+            let port = self.port.to_string();
+            let mut command: Vec<String> =
+                ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "REPLACE"]
+                    .map(str::to_owned)
+                    .to_vec();
+            if let Some(password) = self.from.password() {
+                command.extend(["AUTH".to_owned(), password.to_owned()]);
+            }
+            command.push("KEYS".to_owned());
+            command.extend(keys.items().iter().filter_map(Reply::text));
+            self.from.cmd(&command).await?;
+        }
+    }
+
+    /// Tells every node that the slot has moved.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    pub async fn finish(self) -> Result<()> {
+        self.keys().await?;
+        let command = ["CLUSTER", "SETSLOT", &self.slot, "NODE", &self.to_id];
+        let is_to = |node: &&Redis| node.port() == self.port;
+        // The new owner first: between the two nobody would have it.
+        let nodes = self.cluster.nodes.iter();
+        let (to, others): (Vec<_>, Vec<_>) = nodes.partition(is_to);
+        for node in to.into_iter().chain(others) {
+            if node.pid().is_some() && node.info("role").await? == "master" {
+                node.cmd(&command).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn my_id(node: &Redis) -> Result<String> {
+    Ok(node.cmd(&["CLUSTER", "MYID"]).await?.to_string())
+}
+
 /// The options of a [`Cluster`].
 #[derive(Clone, Debug, Default)]
 pub struct ClusterConfig {
@@ -70,6 +130,45 @@ impl Cluster {
             }
         }
         Err(Error::new(format!("no node serves the slot of {key}")))
+    }
+
+    /// Makes a replica the master of its slots, without asking anybody.
+    ///
+    /// # Errors
+    /// It refuses, or is not believed within 20 s.
+    pub async fn take_over(&self, replica: &Redis) -> Result<()> {
+        replica.cmd(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await?;
+        eventually(READY_WITHIN, || async {
+            replica
+                .info("role")
+                .await
+                .is_ok_and(|role| role == "master")
+        })
+        .await
+        .map_err(|_| failed("a replica does not take over", replica))?;
+        self.is_ok().await
+    }
+
+    /// Begins to move the slot of this key: new keys of it are for the other node from now on.
+    ///
+    /// # Errors
+    /// A node refuses.
+    pub async fn begin_to_move(&self, key: &str, to: &Redis) -> Result<Move<'_>> {
+        let from = self.owner_of(key).await?;
+        let slot = from.cmd(&["CLUSTER", "KEYSLOT", key]).await?.to_string();
+        let [from_id, to_id] = [my_id(from).await?, my_id(to).await?];
+        let begin = ["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id];
+        to.cmd(&begin).await?;
+        let begin = ["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id];
+        from.cmd(&begin).await?;
+        let port = to.port();
+        Ok(Move {
+            cluster: self,
+            from,
+            slot,
+            port,
+            to_id,
+        })
     }
 
     /// Waits until every node that runs says that all slots are served.
@@ -164,7 +263,7 @@ async fn introduce(nodes: &[Redis]) -> Result<()> {
 }
 
 async fn follow(replica: &Redis, master: &Redis) -> Result<()> {
-    let id = master.cmd(&["CLUSTER", "MYID"]).await?.to_string();
+    let id = my_id(master).await?;
     // Refused until the replica knows that the other is a master, which gossip tells it.
     eventually(READY_WITHIN, || async {
         replica.cmd(&["CLUSTER", "REPLICATE", &id]).await.is_ok()

@@ -16,12 +16,13 @@ use crate::error::{Error, Result};
 use crate::free_port::{free_port, free_port_with_bus};
 use crate::home::{Home, Medium};
 use crate::process::{Ending, PORT_ATTEMPTS, Process, READY_WITHIN, once_port_is_free};
+use crate::program::redis_server;
 use crate::url::encoded;
 
 /// How long a command may take: a stopped server answers never.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The program.
+/// The program, unless `TINGKAT_TEST_REDIS` names another.
 const SERVER: &str = "redis-server";
 
 /// A Redis server of its own: data node, cluster node or Sentinel. It ends with this value.
@@ -152,6 +153,10 @@ impl Redis {
     /// The TCP port, which speaks TLS if the server does.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.config.password.as_deref()
     }
 
     /// `host:port`, as a proxy wants its upstream.
@@ -295,7 +300,7 @@ impl Redis {
     }
 
     async fn run(&self, until: Until) -> Result<()> {
-        let mut command = Command::new(SERVER);
+        let mut command = Command::new(redis_server().unwrap_or_else(|| SERVER.into()));
         command.arg(self.config_file());
         if self.config.role == Role::Sentinel {
             command.arg("--sentinel");
