@@ -1,43 +1,71 @@
 //! What happened, in plain counters; names and labels are somebody else's business.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counters that are touched on every hit are spread over this many cache lines.
-const STRIPES: usize = 8;
+/// So many threads have a cache line of their own in a counter that is touched on every hit.
+const OWNED: usize = 16;
 
 /// A counter on a cache line of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Line(AtomicU64);
 
-/// A counter for a hot path: threads add on different cache lines.
+/// A counter for a hot path: threads add on different cache lines, and where a line has one owner
+/// it adds without locking the line, which would stall everything behind it.
 #[derive(Debug, Default)]
 pub struct Striped {
-    lines: [Line; STRIPES],
+    lines: [Line; OWNED],
+    shared: Line,
 }
 
+/// The line of a thread in every such counter, until the thread ends.
+struct Place(usize);
+
+/// The lines that have an owner.
+static TAKEN: AtomicU32 = AtomicU32::new(0);
+
 thread_local! {
-    static STRIPE: usize = {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // The remainder fits.
-        usize::try_from(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(0) % STRIPES
-    };
+    static PLACE: Place = Place::claim();
+}
+
+impl Place {
+    fn claim() -> Self {
+        // AcqRel: what the last owner of a line has counted is seen before the next one goes on.
+        let claimed = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
+            let free = (!taken).trailing_zeros();
+            ((free as usize) < OWNED).then(|| taken | 1 << free)
+        });
+        Self(claimed.map_or(OWNED, |taken| (!taken).trailing_zeros() as usize))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0 < OWNED {
+            TAKEN.fetch_and(!(1 << self.0), Ordering::AcqRel);
+        }
+    }
 }
 
 impl Striped {
     /// Adds one.
     pub(crate) fn add_one(&self) {
-        let stripe = STRIPE.try_with(|stripe| *stripe).unwrap_or(0);
-        if let Some(line) = self.lines.get(stripe) {
-            line.0.fetch_add(1, Ordering::Relaxed);
+        let place = PLACE.try_with(|place| place.0).unwrap_or(OWNED);
+        if let Some(line) = self.lines.get(place) {
+            // Nobody else writes this line.
+            let count = line.0.load(Ordering::Relaxed);
+            line.0.store(count.wrapping_add(1), Ordering::Relaxed);
+        } else {
+            self.shared.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// The sum over all threads.
     pub fn get(&self) -> u64 {
-        self.lines
-            .iter()
+        let owned = self.lines.iter();
+        owned
+            .chain([&self.shared])
             .map(|line| line.0.load(Ordering::Relaxed))
             .sum()
     }
