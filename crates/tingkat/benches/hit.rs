@@ -40,11 +40,13 @@ const CAPACITY: u64 = 256 << 20;
 const ITEMS: usize = 256 << 10;
 const ROUND: usize = 400_000;
 const ROUNDS: usize = 15;
+/// Look-ups in one of criterion's iterations.
+const BATCH: usize = 1_000;
 
 type Value = Arc<Vec<u8>>;
 
-/// One way to look a key up; tells whether it was there.
-type LookUp = Arc<dyn Fn(&String) -> bool + Send + Sync>;
+/// Looks up the picks among the keys, one after the other; tells how many were there.
+type LookUps = Arc<dyn Fn(&[String], &[u32]) -> usize + Send + Sync>;
 
 #[derive(Clone)]
 struct ByBytes;
@@ -55,24 +57,32 @@ impl Weighter<String, Value> for ByBytes {
     }
 }
 
+/// A table that answers without waiting.
+fn at_once(look_up: impl Fn(&String) -> bool + Send + Sync + 'static) -> LookUps {
+    Arc::new(move |keys, picks| {
+        let found = picks.iter().filter(|&&pick| look_up(&keys[pick as usize]));
+        found.count()
+    })
+}
+
 fn value() -> Value {
     Arc::new(vec![7; VALUE_BYTES])
 }
 
-fn quick(keys: &[String]) -> LookUp {
+fn quick(keys: &[String]) -> LookUps {
     let table = bare_table();
     for key in keys {
         table.insert(key.clone(), value());
     }
-    Arc::new(move |key| black_box(table.get(key)).is_some())
+    at_once(move |key| black_box(table.get(key)).is_some())
 }
 
-fn quick_with_clock(keys: &[String]) -> LookUp {
+fn quick_with_clock(keys: &[String]) -> LookUps {
     let table = bare_table();
     for key in keys {
         table.insert(key.clone(), value());
     }
-    Arc::new(move |key| {
+    at_once(move |key| {
         black_box(SystemClock.coarse());
         black_box(table.get(key)).is_some()
     })
@@ -94,7 +104,7 @@ fn bare_table() -> QuickCache<String, Value, ByBytes> {
     )
 }
 
-fn ours(keys: &[String]) -> LookUp {
+fn ours(keys: &[String]) -> LookUps {
     let policy = Policy {
         memory_bytes: CAPACITY,
         batch_window: Duration::ZERO,
@@ -110,7 +120,17 @@ fn ours(keys: &[String]) -> LookUp {
     for key in keys {
         runtime.block_on(cache.get(key)).expect("a value");
     }
-    Arc::new(move |key| black_box(cache.get(key).now_or_never()).is_some())
+    // As a handler does it: awaited in place, in a future that runs on.
+    Arc::new(move |keys, picks| {
+        let all = async {
+            let mut found = 0;
+            for &pick in picks {
+                found += usize::from(black_box(cache.get(&keys[pick as usize]).await).is_ok());
+            }
+            found
+        };
+        all.now_or_never().expect("a hit waits for nothing")
+    })
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -120,7 +140,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-fn moka_sync(keys: &[String]) -> LookUp {
+fn moka_sync(keys: &[String]) -> LookUps {
     let table = MokaSync::builder()
         .max_capacity(CAPACITY)
         .weigher(|_, v: &Value| v.len() as u32)
@@ -129,10 +149,10 @@ fn moka_sync(keys: &[String]) -> LookUp {
         table.insert(key.clone(), value());
     }
     table.run_pending_tasks();
-    Arc::new(move |key| black_box(table.get(key)).is_some())
+    at_once(move |key| black_box(table.get(key)).is_some())
 }
 
-fn moka_future(keys: &[String]) -> LookUp {
+fn moka_future(keys: &[String]) -> LookUps {
     let table = MokaFuture::builder()
         .max_capacity(CAPACITY)
         .weigher(|_, v: &Value| v.len() as u32)
@@ -143,31 +163,35 @@ fn moka_future(keys: &[String]) -> LookUp {
         }
         table.run_pending_tasks().await;
     });
-    Arc::new(move |key| black_box(table.get(key).now_or_never()).flatten().is_some())
+    Arc::new(move |keys, picks| {
+        let all = async {
+            let mut found = 0;
+            for &pick in picks {
+                found += usize::from(black_box(table.get(&keys[pick as usize]).await).is_some());
+            }
+            found
+        };
+        all.now_or_never().expect("a hit waits for nothing")
+    })
 }
 
-fn foyer(keys: &[String]) -> LookUp {
+fn foyer(keys: &[String]) -> LookUps {
     let table: Foyer<String, Value> = FoyerBuilder::new(CAPACITY as usize)
         .with_weighter(|_: &String, v: &Value| v.len())
         .build();
     for key in keys {
         table.insert(key.clone(), value());
     }
-    Arc::new(move |key| black_box(table.get(key)).is_some())
+    at_once(move |key| black_box(table.get(key)).is_some())
 }
 
-fn run(look_up: &LookUp, keys: &[String], picks: &[u32], threads: usize) -> Duration {
+fn run(look_ups: &LookUps, keys: &[String], picks: &[u32], threads: usize) -> Duration {
     let started = Instant::now();
     std::thread::scope(|scope| {
-        for thread in 0..threads {
-            let picks = &picks[thread * picks.len() / threads..];
+        for picks in picks.chunks(ROUND).take(threads) {
             scope.spawn(move || {
-                let found = picks
-                    .iter()
-                    .take(ROUND)
-                    .filter(|&&pick| look_up(&keys[pick as usize]))
-                    .count();
-                assert_eq!(found, ROUND.min(picks.len()), "everything is in memory");
+                let found = look_ups(keys, picks);
+                assert_eq!(found, picks.len(), "everything is in memory");
             });
         }
     });
@@ -177,7 +201,7 @@ fn run(look_up: &LookUp, keys: &[String], picks: &[u32], threads: usize) -> Dura
 fn main() {
     let keys: Vec<String> = (0..KEYS).map(|n| format!("product-{n:07}")).collect();
     let picks = workload::zipf(KEYS, 0.99, ROUND * 2, 42);
-    let contenders: Vec<(&str, LookUp)> = vec![
+    let contenders: Vec<(&str, LookUps)> = vec![
         ("quick_cache, bare", quick(&keys)),
         ("quick_cache + coarse clock", quick_with_clock(&keys)),
         ("tingkat Cache::get", ours(&keys)),
@@ -187,11 +211,11 @@ fn main() {
     ];
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("memory hit");
-    group.throughput(Throughput::Elements(1));
-    for (name, look_up) in &contenders {
-        let mut next = picks.iter().cycle();
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for (name, look_ups) in &contenders {
+        let mut batches = picks.chunks_exact(BATCH).cycle();
         group.bench_function(*name, |bencher| {
-            bencher.iter(|| look_up(&keys[*next.next().expect("a cycle has no end") as usize]));
+            bencher.iter(|| look_ups(&keys, batches.next().expect("a cycle has no end")));
         });
     }
     group.finish();
@@ -202,7 +226,7 @@ fn main() {
             ROUNDS,
             ROUND,
             &contenders,
-            |look_up| run(look_up, &keys, &picks, threads),
+            |look_ups| run(look_ups, &keys, &picks, threads),
         );
     }
 }

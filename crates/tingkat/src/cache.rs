@@ -172,6 +172,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     }
 
     /// Answers from memory, if what is there is current.
+    #[inline]
     fn hit(&self, key: &K, options: Options) -> Option<Answer<V>> {
         let shared = &self.0;
         // The bound counts from the start of the read, and here the clock costs least: its reading

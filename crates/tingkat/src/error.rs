@@ -11,8 +11,13 @@ use std::time::Duration;
 pub type Cause = Arc<dyn StdError + Send + Sync>;
 
 /// Why a look-up has no answer.
+///
+/// One pointer, so that the answer of a hit travels in registers.
 #[derive(Clone, Debug)]
-pub struct GetError {
+pub struct GetError(Box<Failure>);
+
+#[derive(Clone, Debug)]
+struct Failure {
     kind: GetErrorKind,
     /// An older value must not hide it.
     is_final: bool,
@@ -43,49 +48,49 @@ pub enum GetErrorKind {
 }
 
 impl GetError {
-    pub(crate) const fn new(kind: GetErrorKind) -> Self {
-        Self {
+    pub(crate) fn new(kind: GetErrorKind) -> Self {
+        Self(Box::new(Failure {
             kind,
             is_final: false,
             is_unreached: false,
             cause: None,
-        }
+        }))
     }
 
     pub(crate) fn source_failed(error: SourceError) -> Self {
-        Self {
+        Self(Box::new(Failure {
             kind: GetErrorKind::Source,
             is_final: error.recovery() == Recovery::GiveUp,
             is_unreached: error.recovery() == Recovery::Reconnect,
             cause: Some(Arc::new(error)),
-        }
+        }))
     }
 
     /// The same failure, told as what it means to the caller.
     pub(crate) fn because(mut self, kind: GetErrorKind) -> Self {
-        self.kind = kind;
+        self.0.kind = kind;
         self
     }
 
-    pub(crate) const fn is_final(&self) -> bool {
-        self.is_final
+    pub(crate) fn is_final(&self) -> bool {
+        self.0.is_final
     }
 
     /// Whether other nodes would meet it as well, and need not find out in turn. A crowd before
     /// this node's source and a source that this node alone does not reach are nothing to them.
-    pub(crate) const fn is_shared(&self) -> bool {
-        matches!(self.kind, GetErrorKind::Source | GetErrorKind::Deadline) && !self.is_unreached
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.0.kind, GetErrorKind::Source | GetErrorKind::Deadline) && !self.0.is_unreached
     }
 
     /// What went wrong, as far as the caller can act on it.
-    pub const fn kind(&self) -> GetErrorKind {
-        self.kind
+    pub fn kind(&self) -> GetErrorKind {
+        self.0.kind
     }
 }
 
 impl fmt::Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
+        f.write_str(match self.0.kind {
             GetErrorKind::Overloaded { .. } => "too many loads are waiting",
             GetErrorKind::Deadline => "the source did not answer within the hard deadline",
             GetErrorKind::Source => "the source failed",
@@ -98,7 +103,8 @@ impl fmt::Display for GetError {
 
 impl StdError for GetError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause
+        self.0
+            .cause
             .as_ref()
             .map(|cause| &**cause as &(dyn StdError + 'static))
     }

@@ -25,7 +25,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let knowledge = &self.node.0.knowledge;
         let now = now.after(COARSE_LAG);
         knowledge.anchors(observed, now)
-            || (slot.loaded_at != NEVER && now.since(slot.loaded_at) <= knowledge.bound())
+            || (slot.loaded_at != NEVER && knowledge.reaches(slot.loaded_at, now))
     }
 
     /// When an entry that is served was last known to be current.

@@ -200,9 +200,15 @@ impl Knowledge {
         self.bound
     }
 
+    /// Whether a read that starts now may be answered with what was current then.
+    pub(crate) fn reaches(&self, then: Tick, now: Tick) -> bool {
+        // Points rather than lengths of time: a hit does this, and a `Duration` is a division.
+        now <= then.after(self.bound)
+    }
+
     /// Whether what was observed is complete enough for a read that starts now.
     pub(crate) fn anchors(&self, observed: Observed, now: Tick) -> bool {
-        now.since(observed.fresh_at) <= self.bound || !self.holds(Rule::Anchor)
+        self.reaches(observed.fresh_at, now) || !self.holds(Rule::Anchor)
     }
 
     /// What this node has seen of its log, where the next poll continues; nothing before the first
