@@ -5,23 +5,34 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use percent_encoding::percent_decode_str;
 
 use crate::limits::Limits;
 use crate::problem::{Code, Problem, shortened};
+
+/// Of a body that is too large so many times the largest allowed is still taken in, for so long.
+const UNWANTED_BODIES: u64 = 4;
+const UNWANTED_TIME: Duration = Duration::from_secs(2);
 
 /// Answers a request through the routes, or with what is wrong with it.
 pub(crate) async fn edge(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let mut response = match check(&request, &limits) {
         Ok(()) => answer(request, next, &limits).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            let response = problem.into_response();
+            if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                take_in(request, &limits).await;
+            }
+            response
+        }
     };
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response = method_not_allowed(&method, &response);
@@ -91,6 +102,28 @@ fn check_body(request: &Request, limits: &Limits) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// Reads what is sent although nobody wants it, up to a point: most clients look for an answer only
+/// when they have sent everything, and a connection that is closed before takes the answer along.
+async fn take_in(request: Request, limits: &Limits) {
+    // Whoever asks before sending is answered before sending.
+    if request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let most = limits.body_bytes.saturating_mul(UNWANTED_BODIES);
+    let mut chunks = request.into_body().into_data_stream();
+    let all = async {
+        let mut taken = 0_u64;
+        while let Some(Ok(chunk)) = chunks.next().await {
+            taken = taken.saturating_add(chunk.len() as u64);
+            if taken > most {
+                break;
+            }
+        }
+    };
+    // Slower than this, it is closed in the middle.
+    let _ = tokio::time::timeout(UNWANTED_TIME, all).await;
 }
 
 async fn answer(request: Request, next: Next, limits: &Limits) -> Response {
