@@ -28,6 +28,9 @@ use tingkat::{Cache, Node, Placement, Policy};
 use tingkat_redis::{Config, Redis, State};
 use tingkat_testkit::redis::Cluster;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PREFIX: &str = "bench:";
 const ENTITY: &str = "value";
 const KEYS: usize = 10_000;

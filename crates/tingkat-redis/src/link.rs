@@ -4,7 +4,7 @@
 
 mod attempt;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ pub(crate) struct Link {
     way: Way,
     expected: Expected,
     current: RwLock<Option<Live>>,
+    /// Whether there is one, for whoever only wants to know.
+    is_connected: AtomicBool,
     generation: AtomicU64,
     unanswered: AtomicU32,
     state: Mutex<State>,
@@ -108,6 +110,7 @@ impl Link {
             way,
             expected,
             current: RwLock::new(None),
+            is_connected: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
             state: Mutex::new(State::Connecting),
@@ -124,10 +127,7 @@ impl Link {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.is_connected.load(Ordering::Relaxed)
     }
 
     /// Where the connection of the moment leads to.
@@ -233,6 +233,7 @@ impl Link {
     fn lost(&self, generation: u64, why: &str) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = current.take_if(|live| live.generation == generation) {
+            self.is_connected.store(false, Ordering::Relaxed);
             drop(current);
             self.set(State::Down(why.to_owned()));
             live.gone.cancel();
@@ -303,6 +304,7 @@ impl Link {
     pub(crate) fn close(&self) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = None;
+        self.is_connected.store(false, Ordering::Relaxed);
         drop(current);
         self.set(State::Down("closed".to_owned()));
     }
@@ -312,7 +314,11 @@ impl Link {
         let (connection, place) = (live.connection.clone(), live.place.clone());
         let state = live.state.clone();
         self.unanswered.store(0, Ordering::Relaxed);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(live);
+        {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            *current = Some(live);
+            self.is_connected.store(true, Ordering::Relaxed);
+        }
         self.set(state);
         let other = gone
             .run_until_cancelled(self.look_again(connection, &place))

@@ -127,9 +127,11 @@ impl Breaker {
             slice.1 = slice.1.saturating_add(1);
             slice.2 = slice.2.saturating_add(u32::from(failed));
         }
+        if !failed {
+            return false;
+        }
         let (calls, failures) = self.counts(number);
-        let opens = failed
-            && calls >= self.config.minimum
+        let opens = calls >= self.config.minimum
             && f64::from(failures) >= f64::from(calls) * self.config.failure_share;
         if opens {
             self.open(now);

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{BoxFuture, poll_fn, select};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -93,7 +94,7 @@ impl Node {
         self.0
             .remote
             .as_ref()
-            .map(|remote| remote.reads.lock().state())
+            .map(|remote| remote.reads.with(|breaker| breaker.state()))
     }
 
     /// Stops the node's background work and waits for loads under way, until `deadline` from now.
@@ -161,11 +162,17 @@ impl Node {
         deadline: Duration,
         work: impl Future<Output = T>,
     ) -> Option<T> {
-        let work = std::pin::pin!(work);
-        match select(work, self.0.clock.sleep(deadline)).await {
-            Either::Left((done, _)) => Some(done),
-            Either::Right(((), _)) => None,
-        }
+        let mut work = std::pin::pin!(work);
+        // Set only when the work has to wait: a timer is not free.
+        let mut timer = None;
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            let timer = timer.get_or_insert_with(|| self.0.clock.sleep(deadline));
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await
     }
 }
 
@@ -308,11 +315,30 @@ pub(crate) struct Guarded {
     is_probing: AtomicBool,
 }
 
-struct BreakerCell(Mutex<Breaker>);
+struct BreakerCell {
+    breaker: Mutex<Breaker>,
+    /// What it says to an ordinary call, to be read without a lock that all calls share.
+    allows: AtomicBool,
+}
 
 impl BreakerCell {
-    fn lock(&self) -> MutexGuard<'_, Breaker> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(config: &breaker::Config) -> Self {
+        let breaker = Breaker::new(config.clone());
+        Self {
+            allows: breaker.allows().into(),
+            breaker: Mutex::new(breaker),
+        }
+    }
+
+    fn allows(&self) -> bool {
+        self.allows.load(Ordering::Relaxed)
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut breaker);
+        self.allows.store(breaker.allows(), Ordering::Relaxed);
+        result
     }
 }
 
@@ -325,6 +351,7 @@ struct Spending<'a> {
     budget: &'a Budget,
     clock: &'a dyn Clock,
     since: Tick,
+    is_charged: bool,
 }
 
 impl Budget {
@@ -355,6 +382,7 @@ impl Budget {
             budget: self,
             clock,
             since: clock.now(),
+            is_charged: false,
         };
         (!left.is_zero()).then_some((left, spending))
     }
@@ -364,11 +392,28 @@ impl Budget {
     }
 }
 
-impl Drop for Spending<'_> {
-    fn drop(&mut self) {
-        let took = self.clock.now().since(self.since);
+impl Spending<'_> {
+    /// Ends the call: when, and how long it took.
+    fn end(mut self) -> (Tick, Duration) {
+        self.charge()
+    }
+
+    fn charge(&mut self) -> (Tick, Duration) {
+        let now = self.clock.now();
+        let took = now.since(self.since);
         let mut left = self.budget.lock();
         *left = left.saturating_sub(took);
+        drop(left);
+        self.is_charged = true;
+        (now, took)
+    }
+}
+
+impl Drop for Spending<'_> {
+    fn drop(&mut self) {
+        if !self.is_charged {
+            self.charge();
+        }
     }
 }
 
@@ -383,12 +428,11 @@ pub(crate) enum Access {
 
 impl Guarded {
     fn new(remote: Arc<dyn Remote>, budget: Duration, config: &breaker::Config) -> Self {
-        let cell = || BreakerCell(Mutex::new(Breaker::new(config.clone())));
         Self {
             remote,
             budget,
-            reads: cell(),
-            writes: cell(),
+            reads: BreakerCell::new(config),
+            writes: BreakerCell::new(config),
             is_probing: false.into(),
         }
     }
@@ -400,7 +444,7 @@ impl Guarded {
 
     /// Whether a call that reads may pass.
     pub(crate) fn allows_reads(&self) -> bool {
-        self.remote.is_connected() && self.reads.lock().allows()
+        self.remote.is_connected() && self.reads.allows()
     }
 
     /// Calls the tier, if its breaker and the budget allow; nothing on any failure.
@@ -411,25 +455,23 @@ impl Guarded {
         access: Access,
         call: impl FnOnce(&'a dyn Remote) -> BoxFuture<'a, Result<T, RemoteError>>,
     ) -> Option<T> {
-        if !self.allows_reads() || (access == Access::Write && !self.writes.lock().allows()) {
+        if !self.allows_reads() || (access == Access::Write && !self.writes.allows()) {
             return None;
         }
         let (left, spending) = budget.begin(&*node.0.clock)?;
-        let started = node.0.clock.now();
         let answer = node.within(left, call(&*self.remote)).await;
-        let took = node.0.clock.now().since(started);
-        drop(spending);
-        self.take_in(node, access, took, answer)
+        let (now, took) = spending.end();
+        self.take_in(node, access, now, took, answer)
     }
 
     fn take_in<T>(
         &self,
         node: &Node,
         access: Access,
+        now: Tick,
         took: Duration,
         answer: Option<Result<T, RemoteError>>,
     ) -> Option<T> {
-        let now = node.0.clock.now();
         let (value, error) = match answer {
             Some(Ok(value)) => (Some(value), None),
             Some(Err(error)) => (None, Some(error)),
@@ -443,10 +485,12 @@ impl Guarded {
         };
         let Some(error) = error else {
             // Slow answers open a breaker as well.
-            if self.reads.lock().record(now, Outcome::Answered(took)) {
+            let answered = Outcome::Answered(took);
+            if self.reads.with(|breaker| breaker.record(now, answered)) {
                 self.opened(node, false, &format!("an answer took {took:?}"));
             }
-            if access == Access::Write && self.writes.lock().record(now, Outcome::Answered(took)) {
+            if access == Access::Write && self.writes.with(|breaker| breaker.record(now, answered))
+            {
                 self.opened(node, true, &format!("an answer took {took:?}"));
             }
             return value;
@@ -461,7 +505,7 @@ impl Guarded {
         } else {
             &self.reads
         };
-        let has_changed = cell.lock().record(now, Outcome::Failed);
+        let has_changed = cell.with(|breaker| breaker.record(now, Outcome::Failed));
         if has_changed {
             self.opened(node, only_writes, &error.to_string());
         }
@@ -497,7 +541,8 @@ impl Guarded {
     async fn probe_loop(&self, node: &Node) {
         loop {
             for (writes, cell) in [(false, &self.reads), (true, &self.writes)] {
-                let is_due = cell.lock().wants_probe(node.0.clock.now());
+                let now = node.0.clock.now();
+                let is_due = cell.with(|breaker| breaker.wants_probe(now));
                 if !is_due {
                     continue;
                 }
@@ -513,8 +558,8 @@ impl Guarded {
                     Some(Ok(())) => Outcome::Answered(now.since(started)),
                     Some(Err(_)) | None => Outcome::Failed,
                 };
-                let changed = cell.lock().record_probe(now, outcome);
-                let state = cell.lock().state();
+                let (changed, state) =
+                    cell.with(|breaker| (breaker.record_probe(now, outcome), breaker.state()));
                 if changed && state == breaker::State::Closed {
                     node.tell(Event::Breaker {
                         state,
@@ -525,14 +570,14 @@ impl Guarded {
             }
             let next = [&self.reads, &self.writes]
                 .iter()
-                .filter_map(|cell| cell.lock().probe_at())
+                .filter_map(|cell| cell.with(|breaker| breaker.probe_at()))
                 .min();
             let Some(next) = next else {
                 self.is_probing.store(false, Ordering::Release);
                 // A call may have opened it again between the look and the store.
                 let is_open = [&self.reads, &self.writes]
                     .iter()
-                    .any(|cell| !cell.lock().allows());
+                    .any(|cell| !cell.allows());
                 if is_open && !self.is_probing.swap(true, Ordering::AcqRel) {
                     continue;
                 }

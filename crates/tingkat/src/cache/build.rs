@@ -32,7 +32,23 @@ pub struct Builder<K, V> {
 }
 
 /// Bytes that a value takes in memory.
-pub(crate) type Weigh<V> = Arc<dyn Fn(&V) -> usize + Send + Sync>;
+pub(crate) enum Weigh<V> {
+    /// Its own size and that of its encoding, which the function finds where nobody else has.
+    Encoding(Arc<dyn Fn(&V) -> usize + Send + Sync>),
+    /// What the function says.
+    Told(Arc<dyn Fn(&V) -> usize + Send + Sync>),
+}
+
+impl<V> Weigh<V> {
+    /// The bytes of a value, whose encoding has `encoded` if that is known already.
+    pub(crate) fn bytes(&self, value: &V, encoded: Option<usize>) -> usize {
+        match (self, encoded) {
+            (Self::Encoding(_), Some(encoded)) => size_of::<V>() + encoded,
+            (Self::Encoding(encode), None) => size_of::<V>() + encode(value),
+            (Self::Told(tell), _) => tell(value),
+        }
+    }
+}
 
 /// What a value shows besides its own key.
 pub(crate) type Deps<V> = Arc<dyn Fn(&V) -> Vec<Dep> + Send + Sync>;
@@ -46,13 +62,10 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     where
         V: Serialize + DeserializeOwned,
     {
-        let weigh = |value: &V| {
-            let encoded = Codec::<V>::encode(&MessagePack, value).map_or(0, |bytes| bytes.len());
-            size_of::<V>() + encoded
-        };
+        let encode = |value: &V| MessagePack.encode(value).map_or(0, |bytes| bytes.len());
         Builder {
             codec: Some(Arc::new(MessagePack)),
-            weigh: Arc::new(weigh),
+            weigh: Weigh::Encoding(Arc::new(encode)),
             ..Self::memory_builder(name)
         }
     }
@@ -67,7 +80,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             node: None,
             source: None,
             codec: None,
-            weigh: Arc::new(|_| size_of::<V>()),
+            weigh: Weigh::Told(Arc::new(|_| size_of::<V>())),
             deps: Arc::new(|_| Vec::new()),
         }
     }
@@ -83,7 +96,7 @@ impl<E: Entity> Cache<E::Key, E> {
             node: None,
             source: None,
             codec: Some(Arc::new(MessagePack)),
-            weigh: Arc::new(E::memory_size),
+            weigh: Weigh::Told(Arc::new(E::memory_size)),
             deps: Arc::new(E::deps),
         }
     }
@@ -131,7 +144,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
 
     /// Bytes that a value takes in memory, its own size included.
     pub fn weigher(mut self, weigh: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
-        self.weigh = Arc::new(weigh);
+        self.weigh = Weigh::Told(Arc::new(weigh));
         self
     }
 

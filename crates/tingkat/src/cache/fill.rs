@@ -137,15 +137,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     ) -> Filled<V> {
         let id = self.node.0.random.id();
         let now = self.node.0.clock.now();
-        let cell = if placement.in_remote() {
-            self.seal(key, policy, id, now, &entry)
+        let payload = if placement.in_remote() {
+            self.encode(entry.value.as_deref())
         } else {
             None
         };
-        let value_bytes = entry
-            .value
-            .as_deref()
-            .map_or(0, |value| (self.weigh)(value));
+        let encoded = payload.as_ref().and_then(|it| it.as_ref().map(Bytes::len));
+        let value_bytes = self.weigh(entry.value.as_deref(), encoded);
+        let cell = payload.and_then(|payload| self.seal(key, policy, id, now, &entry, payload));
         let is_oversized = value_bytes > policy.max_value_bytes;
         if is_oversized {
             self.stats.oversized.add(1);
@@ -200,6 +199,29 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         Filled { landed, cell }
     }
 
+    fn weigh(&self, value: Option<&V>, encoded: Option<usize>) -> usize {
+        value.map_or(0, |value| self.weigh.bytes(value, encoded))
+    }
+
+    /// What is to be written of a value, or of its absence; nothing if it can not be written.
+    #[expect(
+        clippy::option_option,
+        reason = "that there is no value is written as well"
+    )]
+    fn encode(&self, value: Option<&V>) -> Option<Option<Bytes>> {
+        let codec = self.codec.as_ref()?;
+        let Some(value) = value else {
+            return Some(None);
+        };
+        match codec.encode(value) {
+            Ok(bytes) => Some(Some(Bytes::from(bytes))),
+            Err(error) => {
+                tracing::warn!(entity = self.name, %error, "a value has no encoding");
+                None
+            }
+        }
+    }
+
     /// The cell that the remote tier shall hold, and for how long.
     fn seal(
         &self,
@@ -208,18 +230,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         id: [u8; 16],
         now: Tick,
         entry: &Entry<V>,
+        payload: Option<Bytes>,
     ) -> Option<(Bytes, Duration)> {
-        let codec = self.codec.as_ref()?;
-        let payload = match &entry.value {
-            Some(value) => match codec.encode(value) {
-                Ok(bytes) => Some(Bytes::from(bytes)),
-                Err(error) => {
-                    tracing::warn!(entity = self.name, %error, "a value has no encoding");
-                    return None;
-                }
-            },
-            None => None,
-        };
         let wall = self.node.0.clock.wall_ms();
         let sealed = Envelope {
             id,
@@ -273,7 +285,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         self.node.0.knowledge.met(&certificate);
         let fresh_until = now.after(fresh_for.saturating_sub(age));
         let overdue = age.saturating_sub(fresh_for);
-        let value_bytes = value.as_deref().map_or(0, |value| (self.weigh)(value));
+        let encoded = envelope.payload.as_ref().map(Bytes::len);
+        let value_bytes = self.weigh(value.as_deref(), encoded);
         let cold = Cold {
             id: envelope.id,
             certificate,

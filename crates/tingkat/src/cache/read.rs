@@ -259,7 +259,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     return (waiter, false, None);
                 }
                 let finding = self.search(key, attempt).await;
-                let found = stale_of(&finding);
+                // What is current lands at once, and nothing needs to stand in for it.
+                let is_current = matches!(finding, Finding::Current(_));
+                let found = if is_current { None } else { stale_of(&finding) };
                 self.go_on(leader, attempt, finding, own.take());
                 (waiter, false, found)
             }

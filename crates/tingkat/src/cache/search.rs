@@ -58,7 +58,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return Finding::Unknown;
         };
         let name = self.space.cell(key);
-        let read_as = self.node.0.knowledge.cursor();
+        let read_as = self.read_as();
         let started = self.node.0.clock.now();
         let cell = remote
             .call(&self.node, budget, Access::Read, |remote| remote.get(&name))
@@ -82,7 +82,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return keys.iter().map(|_| Finding::Unknown).collect();
         };
         let names: Vec<String> = keys.iter().map(|key| self.space.cell(*key)).collect();
-        let read_as = self.node.0.knowledge.cursor();
+        let read_as = self.read_as();
         let started = self.node.0.clock.now();
         let cells = remote
             .call(&self.node, &attempt.budget, Access::Read, |remote| {
@@ -106,6 +106,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     pub(super) fn usable_remote(&self, policy: &Policy) -> Option<&Guarded> {
         let remote = self.node.0.remote.as_ref()?;
         (policy.placement.in_remote() && self.codec.is_some()).then_some(remote)
+    }
+
+    /// The position before a cell is asked for, where cells carry none.
+    fn read_as(&self) -> Option<Certificate> {
+        if self.is_tracked() {
+            return None;
+        }
+        self.node.0.knowledge.cursor()
     }
 
     fn count_search(&self, finding: &Finding<V>, took: Duration) {
