@@ -1,15 +1,15 @@
 //! Following the change log: one poll at a time, ten times a second or when somebody asks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
 use crate::certificate::{Change, Incarnation, Position};
-use crate::error::LogError;
+use crate::error::{LogError, Recovery};
 use crate::event::Event;
-use crate::node::Node;
+use crate::node::{Access, Node};
 use crate::ports::{ChangeLog, Hint, History, Poll, Tick};
 use crate::switch::Rule;
 
@@ -18,6 +18,10 @@ const MOST_CHANGES: usize = 50_000;
 
 /// Hints wake the feed at most this often.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A history may take so many times as long as a poll: it is long where much was changed, and a node
+/// that never gets it never serves from its tiers.
+const HISTORY_PATIENCE: u32 = 10;
 
 /// A clock that slept this much longer than it admits can not anchor anything.
 const CLOCK_JUMP: Duration = Duration::from_millis(100);
@@ -30,6 +34,8 @@ pub(crate) struct Pulse {
     hint: Notify,
     /// A poll ended, well or not.
     ended: Notify,
+    /// Somebody announced a change since the last poll that was answered, perhaps this node.
+    was_hinted: AtomicBool,
     /// Polls that were sent, and the newest of them that was answered.
     sent: AtomicU64,
     answered: AtomicU64,
@@ -42,6 +48,7 @@ impl Pulse {
             wake: Notify::new(),
             hint: Notify::new(),
             ended: Notify::new(),
+            was_hinted: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             answered: AtomicU64::new(0),
         }
@@ -82,9 +89,28 @@ impl Node {
         poll_age.is_some_and(|age| age > self.0.lease / 3 + self.0.feed.interval)
     }
 
+    /// Tells the other nodes that there is something to poll for.
+    pub(crate) fn announce(&self, incarnation: Incarnation) {
+        if self.0.remote.is_none() {
+            return;
+        }
+        self.0.feed.was_hinted.store(true, Ordering::Release);
+        let (node, n) = (self.clone(), self.0.random.bits());
+        self.spawn(async move {
+            if let Some(remote) = &node.0.remote {
+                let (budget, hint) = (remote.budget(), Hint { incarnation, n });
+                // A lost hint costs the other nodes a few milliseconds.
+                let _ = remote
+                    .call(&node, &budget, Access::Hint, |remote| remote.hint(hint))
+                    .await;
+            }
+        });
+    }
+
     /// Takes in a hint from another node: a wake-up and nothing else.
     pub fn hinted(&self, hint: Hint) {
         if self.0.knowledge.incarnation() == Some(hint.incarnation) {
+            self.0.feed.was_hinted.store(true, Ordering::Release);
             self.0.feed.hint.notify_one();
         }
     }
@@ -179,16 +205,9 @@ struct Feed<'a> {
 impl Feed<'_> {
     async fn beat(&mut self) {
         self.distrust_after_sleep();
-        // A poll that takes longer than the bound anchors nothing, and must not hold up the next.
-        let deadline = self.node.0.knowledge.bound().max(self.node.0.feed.interval);
         let feed = &self.node.0.feed;
         let number = feed.sent.fetch_add(1, Ordering::AcqRel) + 1;
-        let result = match self.node.within(deadline, self.poll()).await {
-            Some(result) => result.map_err(|error| error.to_string()),
-            None => Err(
-                "the poll of the change log did not answer within the staleness bound".to_owned(),
-            ),
-        };
+        let result = self.poll().await.map_err(|error| error.to_string());
         self.node.sweep_if_due();
         let is_up = result.is_ok();
         if is_up {
@@ -211,7 +230,8 @@ impl Feed<'_> {
         };
         // Loads that were seen before the poll was sent: it sees what they saw.
         let loaded_at = knowledge.newest_load();
-        let mut poll = self.log.poll(&cursor.position, MOST_CHANGES).await?;
+        let polling = self.log.poll(&cursor.position, MOST_CHANGES);
+        let mut poll = self.in_time("poll", 1, polling).await?;
         let is_watched = knowledge.holds(Rule::ColdReset);
         if !is_watched {
             poll.incarnation = cursor.incarnation;
@@ -220,7 +240,8 @@ impl Feed<'_> {
             return self.begin(Some("the change log began a new life")).await;
         }
         if is_watched && poll.position.xmax() < cursor.position.xmax().max(loaded_at) {
-            self.log.replace_incarnation(poll.incarnation).await?;
+            let replacing = self.log.replace_incarnation(poll.incarnation);
+            self.in_time("new life", 1, replacing).await?;
             return self.begin(Some("the database went back in time")).await;
         }
         if poll.overflow {
@@ -241,7 +262,32 @@ impl Feed<'_> {
         }
         knowledge.apply_poll(&poll, sent_at);
         self.tell_polled(&cursor.position, &poll, &poll.changes);
+        let was_hinted = self.node.0.feed.was_hinted.swap(false, Ordering::AcqRel);
+        if !poll.changes.is_empty() && !was_hinted {
+            // A program that knows nothing of hints committed; the other nodes need not wait for
+            // their polls.
+            self.node.announce(poll.incarnation);
+        }
         Ok(())
+    }
+
+    /// What the log says to one statement. A poll that takes longer than the bound anchors nothing,
+    /// and must not hold up the next.
+    async fn in_time<T>(
+        &self,
+        what: &str,
+        bounds: u32,
+        asking: impl Future<Output = Result<T, LogError>>,
+    ) -> Result<T, LogError> {
+        let bound = self.node.0.knowledge.bound().max(self.node.0.feed.interval);
+        let deadline = bound.saturating_mul(bounds);
+        let answer = self.node.within(deadline, asking).await;
+        answer.unwrap_or_else(|| {
+            Err(LogError::new(
+                Recovery::Retry,
+                format!("the {what} of the change log did not come within {deadline:?}"),
+            ))
+        })
     }
 
     fn tell_polled(&self, since: &Position, poll: &Poll, changes: &[(u64, Change)]) {
@@ -261,7 +307,8 @@ impl Feed<'_> {
         }
         let knowledge = &self.node.0.knowledge;
         let (sent_at, strays) = (self.node.0.clock.now(), knowledge.strays());
-        let history = self.log.history(crate::certificate::MOST_DEPS).await?;
+        let reading = self.log.history(crate::certificate::MOST_DEPS);
+        let history = self.in_time("history", HISTORY_PATIENCE, reading).await?;
         knowledge.apply_history(&history, sent_at, strays);
         let History { poll, .. } = &history;
         if poll.overflow {

@@ -342,6 +342,9 @@ impl BreakerCell {
     }
 }
 
+/// How often an open breaker looks whether there is a connection again.
+const RECONNECT_LOOK: Duration = Duration::from_millis(50);
+
 /// What is left of a request's share of the remote tier.
 #[derive(Debug)]
 pub(crate) struct Budget(Mutex<Duration>);
@@ -540,6 +543,11 @@ impl Guarded {
 
     async fn probe_loop(&self, node: &Node) {
         loop {
+            // Without a connection there is nothing to learn, and failures would only put off the
+            // probe that matters.
+            while !self.remote.is_connected() {
+                node.0.clock.sleep(RECONNECT_LOOK).await;
+            }
             for (writes, cell) in [(false, &self.reads), (true, &self.writes)] {
                 let now = node.0.clock.now();
                 let is_due = cell.with(|breaker| breaker.wants_probe(now));

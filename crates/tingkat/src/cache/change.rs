@@ -8,7 +8,7 @@ use crate::error::ChangeError;
 use crate::event::Event;
 use crate::key::Key;
 use crate::node::{Access, Node};
-use crate::ports::{Hint, Loaded, Written};
+use crate::ports::{Loaded, Written};
 
 impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Puts a value in, for every node.
@@ -218,7 +218,7 @@ impl Node {
             .map_err(ChangeError::log)?;
         self.0.knowledge.own_write(written, &changes);
         self.tell_forgot(&changes);
-        self.announce(written);
+        self.announce(written.incarnation);
         self.validate_from_now(self.0.knowledge.bound()).await;
         let cursor = self.0.knowledge.cursor();
         Ok(cursor.filter(|cursor| {
@@ -238,7 +238,7 @@ impl Node {
     /// knows has moved when it returns, and other nodes get a hint.
     pub fn committed(&self, written: Written, changes: &[Change]) {
         self.0.knowledge.own_write(written, changes);
-        self.announce(written);
+        self.announce(written.incarnation);
     }
 
     /// Removes all entries of any entity that show `tag`, or ends their lives.
@@ -281,23 +281,5 @@ impl Node {
             })
         };
         !is_behind() || self.validate_from_now(self.0.knowledge.bound()).await || !is_behind()
-    }
-
-    fn announce(&self, written: Written) {
-        let Some(_) = &self.0.remote else { return };
-        let hint = Hint {
-            incarnation: written.incarnation,
-            n: self.0.random.bits(),
-        };
-        let node = self.clone();
-        self.spawn(async move {
-            if let Some(remote) = &node.0.remote {
-                let budget = remote.budget();
-                // A lost hint costs the other nodes a few milliseconds.
-                let _ = remote
-                    .call(&node, &budget, Access::Hint, |remote| remote.hint(hint))
-                    .await;
-            }
-        });
     }
 }

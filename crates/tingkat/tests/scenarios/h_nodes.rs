@@ -57,6 +57,32 @@ async fn after_a_hint_a_change_is_seen_within_milliseconds() {
     assert_eq!(b.version().await, Some(5));
 }
 
+/// Nobody announced the change of a foreign program: the first node that polls it does.
+#[tokio::test(start_paused = true)]
+async fn the_first_node_that_finds_a_foreign_change_wakes_the_others() {
+    let stage = Stage::new();
+    let a = stage.node().await;
+    hop(50).await;
+    let b = stage.node().await;
+    listen(&stage, &a);
+    listen(&stage, &b);
+    b.version().await;
+    hop(100).await;
+    // Both have just polled, b half an interval after a.
+    stage.write(2);
+    let mut waited = 0;
+    while b.version().await == Some(1) {
+        hop(1).await;
+        waited += 1;
+    }
+    assert!(
+        waited <= 60,
+        "b waited {waited} ms, as long as its own poll took"
+    );
+    hop(500).await;
+    assert_eq!(a.redis.count("hint") + b.redis.count("hint"), 1);
+}
+
 /// Scenario 95.
 #[tokio::test(start_paused = true)]
 async fn a_forgotten_key_leaves_the_memory_of_every_node() {

@@ -471,3 +471,22 @@ async fn validated_means_a_poll_sent_after_the_request_and_never_a_load() {
     }
     assert_eq!(stage.loads(), 2);
 }
+
+/// The history of a busy store takes longer than a poll may: the node gets it all the same.
+#[tokio::test(start_paused = true)]
+async fn a_history_that_takes_longer_than_the_bound_is_waited_for() {
+    let stage = Stage::new();
+    let log = stage.database.log();
+    log.switch.slow(ms(4_000));
+    let shop = stage.plan().open_over(stage.redis.handle(), log.clone());
+    hop(4_010).await;
+    assert!(
+        shop.node
+            .feed()
+            .is_some_and(|feed| feed.incarnation.is_some())
+    );
+    // What is sent from now on is quick again, and anchors.
+    log.switch.restore();
+    hop(4_200).await;
+    assert!(shop.node.feed().unwrap().poll_age.unwrap() <= ms(200));
+}
