@@ -12,8 +12,8 @@ use crate::config::Config;
 const NO_SCRIPT: &str = "0000000000000000000000000000000000000000";
 
 /// The commands that are tried, in the order of [`questions`].
-const TRIED: [&str; 9] = [
-    "get", "mget", "set", "getrange", "pexpire", "unlink", "eval", "evalsha", "publish",
+const TRIED: [&str; 10] = [
+    "get", "mget", "set", "getrange", "pttl", "pexpire", "unlink", "eval", "evalsha", "publish",
 ];
 
 /// What the user lacks.
@@ -43,6 +43,7 @@ pub(crate) fn questions(config: &Config) -> Vec<Cmd> {
         // No life is that short: refused, after the rights.
         ask(&["SET", &key, "", "PX", "0"]),
         ask(&["GETRANGE", &key, "0", "0"]),
+        ask(&["PTTL", &key]),
         ask(&["PEXPIRE", &key, "1"]),
         ask(&["UNLINK", &key]),
         ask(&["EVAL", "return 0", "1", &key]),

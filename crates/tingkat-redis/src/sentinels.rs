@@ -1,7 +1,8 @@
 //! Sentinels: who the master is, asked and told.
 //!
-//! No single Sentinel is believed: it may be cut off from the others. What most of them name comes
-//! first, and only a server that calls itself master is used.
+//! When asked, no single Sentinel is believed: it may be cut off from the others. What most of them
+//! name comes first, and only a server that calls itself master is used. The message of a failover
+//! is followed at once, whoever sends it: most of them had to agree to the failover.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -106,7 +106,12 @@ pub fn head(cell: &[u8]) -> Result<(Kind, CellHead), DecodeError> {
     let kind = [Kind::Value, Kind::Lease, Kind::Error]
         .into_iter()
         .find(|kind| kind.byte() == head[0]);
-    Ok((kind.ok_or(DecodeError::Kind)?, head))
+    let kind = kind.ok_or(DecodeError::Kind)?;
+    // Leases and markers are their heads; what is longer is somebody's text.
+    if kind != Kind::Value && cell.len() != head.len() {
+        return Err(DecodeError::Kind);
+    }
+    Ok((kind, head))
 }
 
 /// An entry as it is stored.

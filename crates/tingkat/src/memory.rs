@@ -2,9 +2,10 @@
 //!
 //! # Bytes per entry
 //!
-//! An entry is charged `key heap + value size + deps + FIXED`, where the value's size is what
-//! [`Entity::memory_size`](crate::entity::Entity::memory_size) says and `FIXED` covers the slot,
-//! the table and the allocator.
+//! An entry is charged `key + its heap + value size + deps + 8 per transaction under way + FIXED`.
+//! The value's size is what [`Entity::memory_size`](crate::entity::Entity::memory_size) says, a dep
+//! is charged its name and the pointer to it, the transactions are those that the load's snapshot saw
+//! running, and `FIXED` covers the slot, the table and the allocator.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -142,7 +143,8 @@ impl<K: Key, V> Weighter<K, Slot<V>> for Bytes {
                 .sum()
         });
         let value = cold.map_or(0, |cold| cold.value_bytes);
-        (FIXED_BYTES + size_of::<K>() + key.heap_size() + deps + value) as u64
+        let running = cold.map_or(0, |cold| size_of_val(cold.certificate.position.xip()));
+        (FIXED_BYTES + size_of::<K>() + key.heap_size() + deps + running + value) as u64
     }
 }
 

@@ -187,6 +187,8 @@ pub struct Stats {
     pub lease_waits: Counter,
     /// Entries that memory had no room for.
     pub evictions: Counter,
+    /// Loads that saw too many transactions under way to be kept.
+    pub crowded: Counter,
     /// Values too large for the memory tier.
     pub oversized: Counter,
     /// Answers of the cache that differed from the source's, in shadow mode.

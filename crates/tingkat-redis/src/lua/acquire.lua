@@ -7,7 +7,12 @@ if type(head) == 'table' then
   foreign = string.find(head.err, 'WRONGTYPE', 1, true)
   if not foreign then return head end
 end
-if foreign or head == '' or head == ARGV[1] then
+-- What looks like a lease or an error marker and never ends is nobody's.
+local function endless()
+  local kind = string.sub(head, 1, 1)
+  return (kind == 'L' or kind == 'E') and redis.call('PTTL', KEYS[1]) == -1
+end
+if foreign or head == '' or head == ARGV[1] or endless() then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   return ''
 end

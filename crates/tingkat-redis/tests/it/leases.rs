@@ -205,3 +205,28 @@ async fn a_lease_is_not_granted_where_the_cell_can_not_be_looked_at() {
     let untouched = cell(value(8), b"payload");
     assert_eq!(bytes_of(&server, "k").await.unwrap(), untouched);
 }
+
+/// Another program may write what looks like a lease or a marker; without an end it is nobody's.
+#[tokio::test]
+async fn what_looks_like_a_lease_and_never_ends_is_replaced() {
+    let server = Redis::start().await.unwrap();
+    let redis = connected(&server.url()).await;
+    for (key, head) in [("l", "L0123456789abcdef"), ("e", "E0123456789abcdef")] {
+        server
+            .cmd(&["SET", key, head, "PX", "60000"])
+            .await
+            .unwrap();
+        let held = Acquired::Held(Bytes::from_static(head.as_bytes()));
+        assert_eq!(
+            acquire(&redis, key, None, 1).await,
+            held,
+            "{key} ends by itself"
+        );
+        server.cmd(&["SET", key, head]).await.unwrap();
+        assert_eq!(
+            acquire(&redis, key, None, 1).await,
+            Acquired::Granted,
+            "{key}"
+        );
+    }
+}

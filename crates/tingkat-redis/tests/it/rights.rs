@@ -9,7 +9,7 @@ use tingkat_testkit::redis::Cluster;
 use crate::stage::{LONG, PREFIX, SOON, cell, is_up, lease, patient, start, value, why_down_as};
 
 /// What `docs/redis.md` says.
-const LEAST: &str = "resetkeys ~shop:* resetchannels &shop:hint -@all +ping +get +mget +set +getrange +pexpire +unlink +eval +evalsha +publish +subscribe";
+const LEAST: &str = "resetkeys ~shop:* resetchannels &shop:hint -@all +ping +get +mget +set +getrange +pttl +pexpire +unlink +eval +evalsha +publish +subscribe";
 const IN_A_CLUSTER: &str = "+cluster|slots +cluster|info +asking";
 
 /// A server with a user who has these rights, and a tier that is this user.
@@ -81,7 +81,7 @@ async fn the_documented_rights_are_enough_in_a_cluster() {
 #[tokio::test]
 async fn each_missing_command_is_named_with_the_line_that_grants_it() {
     for name in [
-        "mget", "set", "getrange", "pexpire", "unlink", "eval", "evalsha", "publish",
+        "mget", "set", "getrange", "pttl", "pexpire", "unlink", "eval", "evalsha", "publish",
     ] {
         let (server, tier) = tier_with(&format!("{LEAST} -{name}")).await;
         let why = limit(&tier).await;
@@ -132,7 +132,7 @@ async fn all_that_is_missing_stands_in_one_line() {
     let rights = "resetkeys ~shop:* resetchannels -@all +get +publish";
     let (_server, tier) = tier_with(rights).await;
     let why = limit(&tier).await;
-    let line = "lacks the commands MGET, SET, GETRANGE, PEXPIRE, UNLINK, EVAL, EVALSHA and the channel shop:hint; this grants it: ACL SETUSER shop +mget +set +getrange +pexpire +unlink +eval +evalsha &shop:hint";
+    let line = "lacks the commands MGET, SET, GETRANGE, PTTL, PEXPIRE, UNLINK, EVAL, EVALSHA and the channel shop:hint; this grants it: ACL SETUSER shop +mget +set +getrange +pttl +pexpire +unlink +eval +evalsha &shop:hint";
     assert!(why.ends_with(line), "{why}");
     assert!(!why.contains("pass@") && !why.contains(">pass"), "{why}");
     // What can be done is done, and a server that may not be pinged has answered.

@@ -169,9 +169,15 @@ impl Watch<'_> {
             Ok(Coherence::Missing) if !self.was_there => return Err(refusal(database).await),
             Ok(Coherence::Whole) => (DataState::Whole, Vec::new()),
             Ok(Coherence::Incomplete(reasons)) => {
-                let report = database.check_triggers().await;
-                let missing = report.map(|report| report.missing).unwrap_or_default();
-                (DataState::Critical { reasons }, missing)
+                // Which tables report nothing is not known: as long as it is not, lives stay as short
+                // as they are, and are looked at again soon.
+                let Ok(report) = database.check_triggers().await else {
+                    self.was_there = true;
+                    self.let_go().await;
+                    self.guard.tell(DataState::Critical { reasons });
+                    return Ok(RETRY);
+                };
+                (DataState::Critical { reasons }, report.missing)
             }
             Ok(other) => {
                 let reasons = vec![other.to_string()];

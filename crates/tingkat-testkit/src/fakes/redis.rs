@@ -13,6 +13,9 @@ use tokio::time::Instant;
 
 use super::switch::Switch;
 
+/// The life of what has no end.
+const ENDLESS: Duration = Duration::from_hours(24);
+
 type Cells = BTreeMap<String, (Bytes, Instant)>;
 type Ear = Arc<dyn Fn(Hint) + Send + Sync>;
 
@@ -52,13 +55,14 @@ impl FakeRedis {
             .collect()
     }
 
-    /// Writes bytes as a foreign program might.
-    #[expect(clippy::disallowed_methods, reason = "the paused clock of tokio")]
+    /// Writes bytes as a foreign program might, without an end.
     pub fn put(&self, key: impl Into<String>, cell: impl Into<Bytes>) {
-        self.lock().insert(
-            key.into(),
-            (cell.into(), Instant::now() + Duration::from_hours(24)),
-        );
+        self.put_for(key, cell, ENDLESS);
+    }
+
+    /// Writes bytes that end.
+    pub fn put_for(&self, key: impl Into<String>, cell: impl Into<Bytes>, life: Duration) {
+        self.lock().insert(key.into(), (cell.into(), until(life)));
     }
 
     /// Forgets everything.
@@ -198,6 +202,12 @@ fn until(life: Duration) -> Instant {
     Instant::now() + life.max(Duration::from_millis(1))
 }
 
+/// What looks like a lease or an error marker and never ends is nobody's.
+#[expect(clippy::disallowed_methods, reason = "the paused clock of tokio")]
+fn is_endless_marker(cell: &Bytes, end: Instant) -> bool {
+    matches!(cell.first(), Some(b'L' | b'E')) && end > Instant::now() + ENDLESS / 2
+}
+
 fn starts_with(cells: &Cells, key: &str, head: &[u8]) -> bool {
     cells
         .get(key)
@@ -230,9 +240,10 @@ impl Remote for RedisHandle {
         ttl: Duration,
     ) -> BoxFuture<'a, Result<Acquired, RemoteError>> {
         Box::pin(self.write("acquire", move |cells| {
-            if let Some((cell, _)) = cells.get(key)
+            if let Some((cell, end)) = cells.get(key)
                 && !cell.is_empty()
                 && cell.get(..17.min(cell.len())) != refused
+                && !is_endless_marker(cell, *end)
             {
                 return Acquired::Held(cell.clone());
             }

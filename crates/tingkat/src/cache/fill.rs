@@ -55,17 +55,26 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             took,
         } = answered;
         let certificate = certificate.or_else(|| self.node.0.knowledge.cursor());
-        let uncached = |value: Option<Arc<V>>| Filled {
-            landed: Landed {
-                value,
-                tier: Tier::Source,
-                sent_epoch,
-                current_at: sent_at,
-                is_accepted: true,
-                is_stored: false,
-                searched_remote: false,
-            },
-            cell: None,
+        // Whoever joined and knows more than the load had seen must not have its value (rule R5),
+        // though nothing is kept of it.
+        let uncached = |value: Option<Arc<V>>, more: Vec<Dep>| {
+            let mut deps = self.deps_of(value.as_deref());
+            deps.extend(more);
+            let is_accepted = certificate
+                .as_ref()
+                .is_some_and(|certificate| self.is_current(key, &deps, certificate));
+            Filled {
+                landed: Landed {
+                    value,
+                    tier: Tier::Source,
+                    sent_epoch,
+                    current_at: sent_at,
+                    is_accepted,
+                    is_stored: false,
+                    searched_remote: false,
+                },
+                cell: None,
+            }
         };
         let is_modified = !matches!(loaded.found, Found::NotModified);
         let value = match loaded.found {
@@ -76,7 +85,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 let value = known.and_then(|known| known.value.clone());
                 Some(value.ok_or_else(|| GetError::source_failed(nothing()))?)
             }
-            Found::Uncached(value) => return Ok(uncached(value.map(Arc::new))),
+            Found::Uncached(value) => return Ok(uncached(value.map(Arc::new), loaded.deps)),
             Found::Failed(error) => {
                 self.node.tell(Event::LoadFailed {
                     entity: self.name,
@@ -95,19 +104,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             .unwrap_or_else(|| self.jittered(life, policy))
             .min(LONGEST_LIFE);
         let placement = loaded.placement.unwrap_or(policy.placement);
-        let Some(certificate) = certificate else {
-            return Ok(uncached(value));
-        };
-        if fresh_for.is_zero()
-            || placement == Placement::Nowhere
-            || certificate.position.xip().len() > envelope::MOST_XIP
-        {
-            return Ok(uncached(value));
+        let is_crowded = certificate
+            .as_ref()
+            .is_some_and(|it| it.position.xip().len() > envelope::MOST_XIP);
+        if is_crowded {
+            self.stats.crowded.add(1);
         }
-        let mut deps = value
-            .as_deref()
-            .map(|value| (self.deps)(value))
-            .unwrap_or_default();
+        let is_kept = !is_crowded && !fresh_for.is_zero() && placement != Placement::Nowhere;
+        let Some(certificate) = certificate.clone().filter(|_| is_kept) else {
+            return Ok(uncached(value, loaded.deps));
+        };
+        let mut deps = self.deps_of(value.as_deref());
         deps.extend(loaded.deps);
         // What told apart this value before does so still, though its source names nothing now.
         if let Some(cold) = known.and_then(Slot::cold).filter(|_| !is_modified) {
@@ -125,6 +132,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             sent_at,
         };
         Ok(self.store(key, policy, placement, sent_epoch, entry))
+    }
+
+    fn deps_of(&self, value: Option<&V>) -> Vec<Dep> {
+        value.map(|value| (self.deps)(value)).unwrap_or_default()
+    }
+
+    /// Whether a load had seen all that is known now of what its value shows.
+    fn is_current(&self, key: &K, deps: &[Dep], certificate: &Certificate) -> bool {
+        self.judge_as(key, deps, certificate) == Verdict::Accepted
+            || !self.node.0.knowledge.holds(Rule::JudgeLoad)
     }
 
     fn store(
@@ -168,8 +185,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         };
         // The epoch is read before the check, so that a change in between is looked at again.
         let observed = self.node.0.knowledge.observe();
-        let is_accepted = self.judge(key, &cold) == Verdict::Accepted
-            || !self.node.0.knowledge.holds(Rule::JudgeLoad);
+        let is_accepted = self.is_current(key, &cold.deps, &cold.certificate);
         let in_memory = is_accepted && placement.in_memory() && !is_oversized;
         if in_memory {
             let calm_until = calm_until(&cold, policy);
@@ -273,7 +289,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             None => None,
         };
         let (now, wall) = (self.node.0.clock.now(), self.node.0.clock.wall_ms());
-        // Another machine's wall clock is believed within the life that the policy gives.
+        // Another machine's wall clock is believed within the lives that an entry may have.
         let age = Duration::from_millis(wall.saturating_sub(envelope.created_ms)).min(LONGEST_LIFE);
         let fresh_for = Duration::from_millis(envelope.fresh_ms).min(LONGEST_LIFE);
         let stale_for = Duration::from_millis(envelope.stale_ms).min(policy.stale_for);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::answer::Freshness;
 use super::load::OwnLoad;
 use super::{Answer, COARSE_LAG, EARLY_WINDOW, Mode, Options, Shared, Tier, Trail};
-use crate::certificate::{Evidence, Observed, Refusal, Verdict};
+use crate::certificate::{Certificate, Dep, Evidence, Observed, Refusal, Verdict};
 use crate::event::Event;
 use crate::key::Key;
 use crate::memory::{Cold, Slot};
@@ -113,11 +113,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     pub(super) fn judge(&self, key: &K, cold: &Cold) -> Verdict {
+        self.judge_as(key, &cold.deps, &cold.certificate)
+    }
+
+    /// What is to be thought of an entry that shows these deps and had seen this much.
+    pub(super) fn judge_as(&self, key: &K, deps: &[Dep], certificate: &Certificate) -> Verdict {
         let evidence = Evidence {
             entity: self.name,
             key: &key.text(),
-            deps: &cold.deps,
-            certificate: &cold.certificate,
+            deps,
+            certificate,
         };
         self.node.0.knowledge.judge(evidence)
     }

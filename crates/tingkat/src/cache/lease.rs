@@ -61,12 +61,18 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         // The keys of a batch take their turns side by side, and each may spend what is left.
         let budget = job.budget.share();
         let mut pause = FIRST_PAUSE;
+        // A lease or a marker of another program may never end, which only the tier can tell: it is
+        // asked for the cell once, before a marker is believed and after a lease should have ended.
+        let mut has_asked = false;
+        let patience = self.node.0.lease.min(job.policy.hard_deadline / 2);
         loop {
+            let waited = self.node.0.clock.now().since(started);
             let refused = match finding {
                 Finding::Current(opened) => return Turn::Found(opened),
                 Finding::Unknown | Finding::Unanchored(_) => return Turn::Load(Lease::None),
-                Finding::Failed => return Turn::Fail(shared_failure()),
-                Finding::Missing => None,
+                Finding::Failed if has_asked => return Turn::Fail(shared_failure()),
+                Finding::Leased if waited >= patience && !has_asked => None,
+                Finding::Missing | Finding::Failed => None,
                 Finding::Replaceable(cell, _) => Some(cell.slice(..cell.len().min(17))),
                 Finding::PastFresh(opened) => {
                     if let Some(turn) = self.take_refresh_turn(key, opened, &budget).await {
@@ -76,7 +82,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     continue;
                 }
                 Finding::Leased => {
-                    if self.node.0.clock.now().since(started) >= job.policy.hard_deadline {
+                    if waited >= job.policy.hard_deadline {
                         return Turn::Fail(GetError::new(GetErrorKind::Deadline));
                     }
                     self.stats.lease_waits.add(1);
@@ -88,6 +94,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     continue;
                 }
             };
+            has_asked = true;
             let lease = Kind::Lease.head(self.node.0.random.id());
             let cell = Bytes::copy_from_slice(&lease);
             let read_as = self.node.0.knowledge.cursor();

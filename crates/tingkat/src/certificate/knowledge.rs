@@ -478,8 +478,10 @@ impl Known {
                     note(&mut xids);
                     return self.patterns.push((name.into(), xids));
                 }
+                // A pattern whose entity is open may be about any.
                 let entity = name
                     .split_once(':')
+                    .filter(|(entity, _)| !entity.contains('*'))
                     .map_or("*".to_owned(), |(entity, _)| format!("{entity}.*"));
                 return note(self.forgotten.entry(hash(&entity)).or_default());
             }

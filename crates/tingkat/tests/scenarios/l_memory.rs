@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tingkat::codec::{Codec, CodecError};
@@ -280,7 +281,9 @@ async fn an_entry_written_by_an_earlier_release_is_served_and_its_marks_are_heed
         let got = cache.get(&mug).await.unwrap();
         assert_eq!(got.as_deref().map(String::as_str), Some(expected));
     }
-    stage.redis.put(&name, error);
+    stage
+        .redis
+        .put_for(&name, error, Duration::from_millis(300));
     assert!(
         open(true).get(&mug).await.is_err(),
         "another node has just failed"

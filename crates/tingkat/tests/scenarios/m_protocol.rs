@@ -1,11 +1,12 @@
 //! M. What no peer tests: slow loads, wrong clocks, lost writes, two releases at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tingkat::breaker::State;
 use tingkat::error::GetErrorKind;
-use tingkat::ports::Loaded;
+use tingkat::ports::{Found, Loaded};
 use tingkat::{Cache, Node, Policy, Tier};
 use tingkat_testkit::TestClock;
 use tingkat_testkit::fakes::{FakeSource, Mood};
@@ -43,6 +44,31 @@ async fn a_load_that_began_before_a_forget_is_in_no_tier_afterwards() {
     assert_eq!(a.cache.stats().overtaken.get(), 1);
     assert_eq!(b.version().await, Some(2));
     assert_eq!(a.version().await, Some(2));
+}
+
+/// Who joins a load after an own write must not have what it read before, though it is not kept.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_not_kept_does_not_reach_who_knows_more() {
+    let stage = Stage::new();
+    let stored = Arc::new(AtomicU64::new(1));
+    let source = Arc::clone(&stored);
+    let a = stage
+        .plan()
+        .load(move |key, _| {
+            let version = source.load(Ordering::Relaxed);
+            async move {
+                tokio::time::sleep(ms(300)).await;
+                Ok(Loaded::new(Found::Uncached(Some(product(&key, version)))))
+            }
+        })
+        .open()
+        .await;
+    let early = a.caller();
+    hop(50).await;
+    stored.store(2, Ordering::Relaxed);
+    a.cache.forget(&key()).await.unwrap();
+    assert_eq!(a.version().await, Some(2));
+    assert_eq!(version(&early.await.unwrap().unwrap()), Some(1));
 }
 
 /// Scenario 145. The same on a node without a log.

@@ -213,12 +213,46 @@ async fn bytes_that_can_not_be_decoded_are_replaced_and_counted() {
     }
 }
 
-/// A lease or a marker of somebody who is gone holds nobody for ever.
+/// What another program wrote may look like a lease or a marker, and have no end.
+#[tokio::test(start_paused = true)]
+async fn a_lease_or_a_marker_without_an_end_holds_nobody_for_ever() {
+    for (kind, patience) in [(Kind::Lease, 2_600), (Kind::Error, 10)] {
+        let stage = Stage::new();
+        let shop = stage.node().await;
+        stage.redis.put(cell(), kind.head([1; 16]).to_vec());
+        let began = stage.clock.elapsed();
+        assert_eq!(shop.version().await, Some(1), "{kind:?}");
+        let took = stage.clock.elapsed() - began;
+        assert!(took <= ms(patience), "{kind:?}: {took:?}");
+        hop(5).await;
+        assert!(Envelope::decode(&stage.redis.cells()[&cell()], "7").is_ok());
+    }
+}
+
+/// A text that begins as a lease or a marker does is neither.
+#[tokio::test(start_paused = true)]
+async fn a_text_that_begins_like_a_marker_is_replaced() {
+    for text in [
+        "Large is beautiful, and so is this",
+        "Error: no such product",
+    ] {
+        let stage = Stage::new();
+        let shop = stage.node().await;
+        stage.redis.put(cell(), text.as_bytes().to_vec());
+        let began = stage.clock.elapsed();
+        assert_eq!(shop.version().await, Some(1), "{text}");
+        assert!(stage.clock.elapsed() - began <= ms(10), "{text}");
+        assert_eq!(shop.cache.stats().undecodable.get(), 1, "{text}");
+    }
+}
+
+/// A lease of somebody who keeps it alive holds nobody beyond the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_foreign_lease_is_waited_for_within_the_deadline() {
     let stage = Stage::new();
     let shop = stage.node().await;
-    stage.redis.put(cell(), Kind::Lease.head([1; 16]).to_vec());
+    let lease = Kind::Lease.head([1; 16]).to_vec();
+    stage.redis.put_for(cell(), lease, ms(8_000));
     let began = stage.clock.elapsed();
     let error = shop.try_look().await.unwrap_err();
     assert_eq!(error.kind(), tingkat::GetErrorKind::Deadline);
