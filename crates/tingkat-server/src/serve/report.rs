@@ -19,6 +19,9 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
     } else {
         tracing::info!("redis: off");
     }
+    for rule in &config.waived {
+        tracing::warn!("a rule of this environment is waived: {rule}");
+    }
     tracing::info!("try http://{at}/v1/postcodes/50450 and http://{at}/v1/products/1");
 }
 
