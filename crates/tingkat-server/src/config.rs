@@ -17,6 +17,7 @@ mod rules;
 mod settings;
 mod suggest;
 mod surroundings;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
-use tingkat_http::{Limits, Tokens};
+use tingkat_http::{Limits, Tls, Tokens};
 use tingkat_sql::Url;
 
 use crate::exit::Failure;
@@ -63,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) key_prefix: Option<String>,
     pub(crate) feed: Feed,
     pub(crate) tokens: Tokens,
+    /// Who the service proves to be, if it speaks TLS.
+    pub(crate) tls: Option<Tls>,
     pub(crate) policies: Policies,
     /// Rules of the environment that are broken and waived.
     pub(crate) waived: Vec<&'static str>,
@@ -90,6 +93,7 @@ pub(crate) fn load(flags: &Flags, from: &Surroundings) -> Loaded {
     let settings = Settings::read(flags, from, &mut problems);
     // Before the rules, which are silent about what is told already.
     redis::build(&settings, &mut problems);
+    tls::build(&settings, &mut problems);
     rules::check(&settings, from.memory, &mut problems);
     Loaded { settings, problems }
 }
@@ -129,6 +133,7 @@ impl Config {
     pub(crate) fn build(settings: Settings) -> Result<Self, Failure> {
         let mut problems = Vec::new();
         let redis = redis::build(&settings, &mut problems);
+        let tls = tls::build(&settings, &mut problems);
         if !problems.is_empty() {
             return Err(Failure::problems(problems));
         }
@@ -147,6 +152,7 @@ impl Config {
                 check_interval: settings.time("feed.check_interval"),
             },
             tokens: tokens(&settings),
+            tls,
             policies: Policies::of(&settings),
             waived: rules::waived(&settings),
             is_development: settings.environment == Environment::Development,

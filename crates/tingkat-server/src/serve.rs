@@ -57,17 +57,19 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         reload,
         started: config.settings,
         tokens: tokens.clone(),
+        tls: config.tls.clone(),
         policies,
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
 
     let app = parts.app(tokens, &observed, limits, shutdown.clone());
-    let serving = tingkat_http::serve(
-        listener,
-        tingkat_http::router(app),
-        limits,
-        shutdown.clone(),
-    );
+    let (router, stop) = (tingkat_http::router(app), shutdown.clone());
+    let serving = async {
+        match config.tls {
+            Some(tls) => tingkat_http::serve_tls(listener, tls, router, limits, stop).await,
+            None => tingkat_http::serve(listener, router, limits, stop).await,
+        }
+    };
     let stopping = async {
         signals.first().await;
         tracing::info!("stopping: no new connections; requests under way are finished");
@@ -167,6 +169,8 @@ impl Parts {
             clock: Arc::clone(&self.clock),
         };
         let observed = neighbours.watch(&self.tasks, stop.clone());
+        let waived = config.waived.clone();
+        observed.send_modify(|observed| observed.waived = waived);
         let guard = guard::Guard {
             database: self.database.clone(),
             node: self.node.clone(),

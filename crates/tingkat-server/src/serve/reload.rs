@@ -1,7 +1,7 @@
 //! SIGHUP: reads the configuration again and changes what can be changed under way. What can not is
 //! named; if anything is wrong, everything stays as it is.
 
-use tingkat_http::Tokens;
+use tingkat_http::{Tls, Tokens};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ pub(super) struct Reloader {
     /// What the service was started with.
     pub(super) started: Settings,
     pub(super) tokens: Tokens,
+    pub(super) tls: Option<Tls>,
     pub(super) policies: watch::Sender<Policies>,
 }
 
@@ -70,6 +71,10 @@ impl Reloader {
         }
         if changed.iter().any(|path| path.starts_with("entity.")) {
             self.policies.send_replace(config.policies);
+        }
+        // The files may be others under the same names.
+        if let (Some(tls), Some(new)) = (&self.tls, &config.tls) {
+            tls.replace(new);
         }
         if changed.is_empty() {
             tracing::info!("the configuration was read again: nothing to change");

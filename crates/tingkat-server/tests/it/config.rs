@@ -3,8 +3,11 @@
 use std::fs;
 
 use serde_json::Value;
+use tingkat_testkit::{Certificates, Identity, eventually};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::program::{Ended, Folder, Program};
+use crate::program::{Ended, Folder, PATIENCE, Program};
 
 async fn config(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     let arguments = [&["config"], arguments].concat();
@@ -140,4 +143,54 @@ async fn a_file_configures_what_is_served() {
     let (_, ready) = node.readiness().await;
     assert_eq!(ready["feed"]["bound_ms"], 7_000);
     assert!(node.process.folder.names().contains(&"shop.db".to_owned()));
+}
+
+#[tokio::test]
+async fn a_waived_rule_is_in_the_log_and_in_readiness() {
+    let program = Program::serve(&Folder::new())
+        .with("TINGKAT_ENV", "staging")
+        .with("TINGKAT__ALLOW", "embedded-database,tokens-unset");
+    let node = program.listening().await;
+    let (_, ready) = node.readiness().await;
+    assert_eq!(
+        ready["waived"],
+        serde_json::json!(["embedded-database", "tokens-unset"])
+    );
+    node.says("a rule of this environment is waived: tokens-unset")
+        .await;
+}
+
+#[tokio::test]
+async fn a_service_with_a_certificate_speaks_tls_and_one_without_its_key_does_not_start() {
+    let certificates = Certificates::generate().unwrap();
+    let certificate = certificates.certificate(Identity::Server);
+    let folder = Folder::new();
+    let alone = Program::serve(&folder).with("TINGKAT__SERVER__TLS__CERTIFICATE", &certificate);
+    let ended = alone.run().await;
+    assert_eq!(ended.code, Some(78));
+    assert_eq!(
+        ended.stderr,
+        "tingkat: TINGKAT__SERVER__TLS__CERTIFICATE: lacks its key, server.tls.key\n"
+    );
+    let program = Program::serve(&folder)
+        .with("TINGKAT__SERVER__TLS__CERTIFICATE", &certificate)
+        .with(
+            "TINGKAT__SERVER__TLS__KEY",
+            certificates.key(Identity::Server),
+        );
+    let process = program.start();
+    let address = eventually(PATIENCE, || {
+        let log = process.log();
+        let address = log
+            .split_once("listening on https://")
+            .and_then(|(_, rest)| rest.split_whitespace().next())
+            .map(str::to_owned);
+        std::future::ready(address)
+    })
+    .await
+    .unwrap();
+    // The first byte of a TLS record that carries an alert.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), 21);
 }

@@ -84,6 +84,8 @@ fn server() -> Vec<Key> {
         key("server.connections", number(1, 1_000_000), "4096", "Connections at a time; one more waits in the kernel"),
         key("server.streams", number(0, 100_000), "64", "Clients that follow `/v1/changes` at a time"),
         key("server.body_bytes", size(1 << 10, 64 << 20), "1MiB", "The largest request body"),
+        key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS; SIGHUP reads the file again"),
+        key("server.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)"),
     ]
 }
 
