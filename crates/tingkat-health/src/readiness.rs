@@ -110,6 +110,8 @@ pub struct Observed {
     pub feed_is_adrift: bool,
     /// The node was told to stop.
     pub draining: bool,
+    /// Rules of its environment that the operator allows it to break.
+    pub waived: Vec<&'static str>,
 }
 
 /// The verdict in one word.

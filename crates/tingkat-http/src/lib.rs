@@ -9,6 +9,7 @@ pub mod limits;
 pub mod problem;
 pub mod router;
 pub mod serve;
+pub mod tls;
 pub mod tokens;
 
 mod cache_status;
@@ -30,5 +31,6 @@ pub use changes::Changes;
 pub use limits::Limits;
 pub use problem::{Code, Problem};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{serve, serve_tls};
+pub use tls::{Tls, TlsError};
 pub use tokens::{Scope, Tokens, TokensError};

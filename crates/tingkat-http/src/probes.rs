@@ -30,6 +30,8 @@ struct Ready {
     data: &'static str,
     feed: Option<Feed>,
     reasons: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waived: Vec<&'static str>,
 }
 
 /// How far the node follows the change log.
@@ -70,6 +72,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
             data: observed.data.name(),
             feed: app.node.feed().as_ref().map(Feed::of),
             reasons,
+            waived: observed.waived.clone(),
         }
     };
     let status = if body.status.takes_requests() {

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Uri;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::http::{Method, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use tower::Layer;
 
 use crate::app::App;
 use crate::edge::edge;
 use crate::problem::{Code, Problem, shortened};
+use crate::tokens::Tokens;
 use crate::{changes, home, postcodes, probes, problems, products, states};
 
 /// Every route.
@@ -35,15 +38,27 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 9] {
 pub fn router(app: App) -> Router {
     let limits = app.limits;
     let paths = routes().map(|(path, _)| path);
+    let tokens = app.tokens.clone();
     let inner = routes()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
         })
         .fallback(async move |uri: Uri| unknown_route(&uri, &paths))
-        .with_state(Arc::new(app));
+        .with_state(Arc::new(app))
+        .layer(from_fn_with_state(tokens, readers));
     // Around the routes, because a layer inside does not see the `Allow` header of a 405.
     Router::new().fallback_service(from_fn_with_state(limits, edge).layer(inner))
+}
+
+/// Lets look-ups pass, unless they need a token. Probes are for everybody.
+async fn readers(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
+    let is_look_up = request.uri().path().starts_with("/v1/")
+        && matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_look_up && let Err(problem) = tokens.check_look_up(request.headers()) {
+        return problem.into_response();
+    }
+    next.run(request).await
 }
 
 fn unknown_route(uri: &Uri, paths: &[&'static str]) -> Problem {

@@ -1,7 +1,7 @@
 //! The server under the routes: takes connections, bounds them, and drains them when it stops.
 //!
-//! The caller owns the listener and the signal to stop. HTTP/1.1 only: a proxy in front speaks
-//! everything else, and ends TLS.
+//! The caller owns the listener and the signal to stop. HTTP/1.1 only, with TLS or without: a proxy
+//! in front speaks everything else.
 
 mod impatient;
 
@@ -14,12 +14,15 @@ use futures::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::Limits;
+use crate::tls::Tls;
 use impatient::Impatient;
 
 /// The smallest buffer that hyper takes.
@@ -27,6 +30,9 @@ const LEAST_BUFFER: usize = 8 << 10;
 
 /// Without file descriptors, this long passes until the next try to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// A client that has not agreed on a key after this long is cut.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Serves until `shutdown` is cancelled, and returns when no connection is left.
 ///
@@ -38,15 +44,42 @@ pub async fn serve(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
+    serve_any(listener, None, router, limits, shutdown).await;
+}
+
+/// The same over TLS.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Tls,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    serve_any(listener, Some(tls), router, limits, shutdown).await;
+}
+
+async fn serve_any(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let http = http(&limits);
     let talk = |(stream, place)| {
         let (http, router) = (http.clone(), router.clone());
-        let (shutdown, cut) = (shutdown.clone(), cut.clone());
+        let (shutdown, cut, tls) = (shutdown.clone(), cut.clone(), tls.clone());
         connections.spawn(async move {
-            converse(http, stream, router, limits, shutdown, cut).await;
+            if let Some(tls) = tls {
+                if let Some(stream) = encrypted(&tls, stream, &shutdown).await {
+                    converse(http, stream, router, limits, shutdown, cut).await;
+                }
+            } else {
+                converse(http, stream, router, limits, shutdown, cut).await;
+            }
             drop(place);
         });
     };
@@ -121,10 +154,27 @@ fn is_about_one_client(error: &std::io::Error) -> bool {
     )
 }
 
+/// Agrees on a key with a client, unless it takes too long or the server stops.
+async fn encrypted(
+    tls: &Tls,
+    stream: TcpStream,
+    shutdown: &CancellationToken,
+) -> Option<TlsStream<TcpStream>> {
+    let accepting = tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream));
+    match shutdown.run_until_cancelled(accepting).await? {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a client could not agree on TLS");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
 /// Answers the requests of one connection.
 async fn converse(
     http: http1::Builder,
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,

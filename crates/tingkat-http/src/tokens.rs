@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,8 @@ use crate::problem::{Code, Problem};
 /// What a token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
+    /// Look-ups, where they are not for everybody; every other token opens them as well.
+    Read,
     /// Writing products.
     Write,
     /// Operating the caches.
@@ -23,20 +26,25 @@ pub enum Scope {
 impl Scope {
     const fn name(self) -> &'static str {
         match self {
+            Self::Read => "read",
             Self::Write => "write",
             Self::Operate => "operate",
         }
     }
 }
 
-/// The tokens that are accepted.
+/// The tokens that are accepted. Clones share them, so that they can be replaced while requests are
+/// answered.
 #[derive(Clone, Default)]
-pub struct Tokens(Vec<(Scope, [u8; 32])>);
+pub struct Tokens(Arc<RwLock<Arc<Known>>>);
+
+/// What each token opens, and its SHA-256.
+type Known = [(Scope, [u8; 32])];
 
 /// A text that is no list of tokens. It is not repeated, because it may hold a token in plain text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "entry {entry}: expected `write:` or `operate:` and the SHA-256 of a token in 64 hexadecimal digits, \
+    "entry {entry}: expected `read:`, `write:` or `operate:` and the SHA-256 of a token in 64 hexadecimal digits, \
      separated by commas, such as write:2c26b46b…266e7ae; `printf %s \"$TOKEN\" | sha256sum` prints it"
 )]
 pub struct TokensError {
@@ -45,19 +53,44 @@ pub struct TokensError {
 
 impl Tokens {
     /// One more token, in plain text.
-    pub fn with(mut self, scope: Scope, token: &str) -> Self {
-        self.0.push((scope, digest(token)));
-        self
+    pub fn with(self, scope: Scope, token: &str) -> Self {
+        let one = (scope, digest(token));
+        Self::of(self.known().iter().copied().chain([one]))
+    }
+
+    fn of(known: impl IntoIterator<Item = (Scope, [u8; 32])>) -> Self {
+        Self(Arc::new(RwLock::new(known.into_iter().collect())))
+    }
+
+    /// From now on those of `other` are accepted, by every clone, and no others.
+    pub fn replace(&self, other: &Self) {
+        let new = other.known();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether there is none: nobody may write.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.known().is_empty()
+    }
+
+    /// Lets a look-up pass: always, unless there is a token for look-ups.
+    pub(crate) fn check_look_up(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let known = self.known();
+        if known.iter().any(|(scope, _)| *scope == Scope::Read) {
+            self.check(headers, Scope::Read)
+        } else {
+            Ok(())
+        }
     }
 
     /// Lets a request pass that brings a token for `scope` as `Authorization: Bearer`.
     pub(crate) fn check(&self, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
-        if self.is_empty() {
+        let known = self.known();
+        if known.is_empty() {
             return Err(Problem::new(
                 Code::TokensUnset,
                 "no tokens are configured, so nobody may write; set TINGKAT__SERVER__TOKENS",
@@ -71,10 +104,11 @@ impl Tokens {
         let digest = digest(bearer(headers).ok_or_else(required)?);
         let (mut is_known, mut opens) = (Choice::from(0), Choice::from(0));
         // All of them, so that the time tells nothing about which one matched.
-        for (granted, known) in &self.0 {
+        for (granted, known) in known.iter() {
             let is_this = known.ct_eq(&digest);
+            let is_enough = scope == Scope::Read || *granted == scope;
             is_known |= is_this;
-            opens |= is_this & Choice::from(u8::from(*granted == scope));
+            opens |= is_this & Choice::from(u8::from(is_enough));
         }
         if opens.into() {
             return Ok(());
@@ -109,14 +143,14 @@ impl FromStr for Tokens {
         text.split(',')
             .enumerate()
             .map(|(index, entry)| read(entry.trim()).ok_or(TokensError { entry: index + 1 }))
-            .collect::<Result<_, _>>()
-            .map(Self)
+            .collect::<Result<Vec<_>, _>>()
+            .map(Self::of)
     }
 }
 
 fn read(entry: &str) -> Option<(Scope, [u8; 32])> {
     let (scope, hex) = entry.split_once(':')?;
-    let scope = [Scope::Write, Scope::Operate]
+    let scope = [Scope::Read, Scope::Write, Scope::Operate]
         .into_iter()
         .find(|it| it.name() == scope)?;
     if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -131,7 +165,7 @@ fn read(entry: &str) -> Option<(Scope, [u8; 32])> {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} tokens", self.0.len())
+        write!(f, "{} tokens", self.known().len())
     }
 }
 
@@ -168,6 +202,36 @@ mod tests {
         }
         let unset = Some(Code::TokensUnset);
         assert_eq!(code(&Tokens::default(), "Bearer foo", Scope::Write), unset);
+    }
+
+    #[test]
+    fn look_ups_are_for_everybody_until_there_is_a_token_for_them() {
+        let ask = |tokens: &Tokens, token: &str| {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            headers.insert(header::AUTHORIZATION, value);
+            tokens.check_look_up(&headers).err().map(|it| it.code())
+        };
+        let tokens = Tokens::default().with(Scope::Write, "foo");
+        assert_eq!(ask(&tokens, "baz"), None);
+        let tokens = tokens.with(Scope::Read, "bar");
+        assert_eq!(ask(&tokens, "foo"), None);
+        assert_eq!(ask(&tokens, "bar"), None);
+        assert_eq!(ask(&tokens, "baz"), Some(Code::TokenRequired));
+        assert_eq!(
+            code(&tokens, "Bearer bar", Scope::Write),
+            Some(Code::TokenScope)
+        );
+    }
+
+    #[test]
+    fn replaced_tokens_are_those_of_every_clone() {
+        let tokens = Tokens::default().with(Scope::Write, "old");
+        let served = tokens.clone();
+        tokens.replace(&Tokens::default().with(Scope::Write, "new"));
+        assert_eq!(code(&served, "Bearer new", Scope::Write), None);
+        let required = Some(Code::TokenRequired);
+        assert_eq!(code(&served, "Bearer old", Scope::Write), required);
     }
 
     #[test]

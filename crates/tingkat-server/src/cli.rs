@@ -1,40 +1,60 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Flags;
 
 /// The caching tier of an online store.
 #[derive(Debug, Parser)]
 #[command(name = "tingkat", version, about, long_about = None, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) log: Log,
+    pub(crate) layers: Layers,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// How the program logs.
+/// What is configured by flags, for every command.
 #[derive(Debug, Args)]
-pub(crate) struct Log {
-    /// What is logged: a level, or directives such as `info,tingkat_redis=debug`
-    #[arg(
-        long,
-        global = true,
-        env = "TINGKAT__LOG__LEVEL",
-        default_value = "info",
-        value_name = "LEVEL"
-    )]
-    pub(crate) log_level: String,
-    /// How a line of the log looks
-    #[arg(
-        long,
-        global = true,
-        env = "TINGKAT__LOG__FORMAT",
-        default_value = "text",
-        value_name = "FORMAT"
-    )]
-    pub(crate) log_format: LogFormat,
+pub(crate) struct Layers {
+    /// The configuration file, instead of ./tingkat.toml or /etc/tingkat/tingkat.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What the service is tuned for: high-throughput, low-latency, resilient, memory-constrained
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) scenario: Option<String>,
+    /// What is logged: a level, or directives such as `info,tingkat_redis=debug` [default: info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// How a line of the log looks [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+impl Cli {
+    /// What the flags configure.
+    pub(crate) fn flags(&self) -> Flags {
+        let mut set = Vec::new();
+        let layers = &self.layers;
+        let mut put = |flag, key, value: Option<String>| {
+            set.extend(value.map(|value| (flag, key, value)));
+        };
+        put("--scenario", "scenario", layers.scenario.clone());
+        put("--log-level", "log.level", layers.log_level.clone());
+        let format = layers.log_format.map(|format| format.name().to_owned());
+        put("--log-format", "log.format", format);
+        if let Command::Serve(serve) = &self.command {
+            let listen = serve.listen.map(|it| it.to_string());
+            put("--listen", "server.listen", listen);
+        }
+        Flags {
+            config: layers.config.clone(),
+            set,
+        }
+    }
 }
 
 /// How a line of the log looks.
@@ -46,6 +66,15 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Answer look-ups over HTTP
@@ -54,6 +83,9 @@ pub(crate) enum Command {
     /// Prepare a database
     #[command(subcommand)]
     Schema(Schema),
+    /// Look at the configuration, without starting anything
+    #[command(subcommand)]
+    Config(Config),
 }
 
 const SERVE_HELP: &str = "\
@@ -66,17 +98,16 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
   PORT               the port to listen on, unless --listen names it          [8080]
   TINGKAT_ENV        development, staging or production                       [development]
 
-  TINGKAT__REDIS__BUDGET         what one request may spend on Redis          [50ms]
-  TINGKAT__SERVER__TOKENS        who may write: write:<SHA-256 of a token in hexadecimal>, …
-  TINGKAT__FEED__POLL_INTERVAL   how often the change log is asked            [100ms]
-  TINGKAT__FEED__STALENESS_BOUND no answer is older; over twice the interval  [1s]
-  TINGKAT__FEED__CHECK_INTERVAL  how often it is checked that the log is whole [1m]";
+  TINGKAT__SERVER__TOKENS  who may write: write:<SHA-256 of a token in hexadecimal>, …
+
+Each is read from a file as well, named by the variable with _FILE. Every key of the configuration
+has a variable: `tingkat config explain KEY` names it, `tingkat config init` prints them all.";
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen
-    #[arg(long, env = "TINGKAT__SERVER__LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Serve although the database has no change log, or does not answer at the start
     ///
@@ -100,6 +131,43 @@ pub(crate) enum Schema {
     Check(Report),
     /// Fold old changes now; `serve` does it every minute
     Compact(Report),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Tell everything that is wrong with it; exits with 78 if anything is
+    Check(Report),
+    /// Show every value; of secrets a fingerprint
+    Show(Show),
+    /// Print a file to begin with: every key, its default and what it is for
+    Init(Report),
+    /// Print the JSON Schema of the file, for editors
+    Schema(Report),
+    /// Tell what a key is for, what it takes, and what it is now
+    Explain(Explain),
+    /// Print the reference of all keys in Markdown
+    #[command(hide = true)]
+    Reference,
+}
+
+/// Arguments of `config show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Tell where each value came from
+    #[arg(long)]
+    pub(crate) origin: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// Arguments of `config explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The key, such as redis.budget
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// Arguments of `schema install`.

@@ -1,39 +1,81 @@
-//! What the environment says. The only module that reads it.
+//! What the operator says, in layers: defaults, presets, a file, the environment, flags.
+//!
+//! Nothing starts before all of it was read and judged, and whatever is wrong is told at once.
 
+pub(crate) mod commands;
+mod document;
+mod keys;
+mod kind;
+mod origin;
+mod policies;
+mod presets;
+mod problem;
+mod redact;
 mod redis;
+mod reference;
+mod rules;
+mod settings;
+mod suggest;
+mod surroundings;
+mod tls;
 
-use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use tingkat_http::{Tokens, TokensError};
-use tingkat_sql::{Url, UrlError};
+use secrecy::ExposeSecret as _;
+use tingkat::breaker;
+use tingkat_http::{Limits, Tls, Tokens};
+use tingkat_sql::Url;
 
-use crate::cli::Serve;
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
+
+pub(crate) use policies::Policies;
+pub(crate) use problem::Problem;
+pub(crate) use redact::urls as without_logins;
+pub(crate) use settings::{Environment, Flags, Settings};
+pub(crate) use surroundings::{Surroundings, wants_no_colour};
 
 /// Where the embedded database is unless said otherwise.
 const DEFAULT_FILE: &str = "tingkat.db";
-const DEFAULT_PORT: u16 = 8080;
+
+/// What was read, and what is wrong with it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) settings: Settings,
+    pub(crate) problems: Vec<Problem>,
+}
 
 /// What `serve` needs to know.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) limits: Limits,
     pub(crate) source: Url,
+    pub(crate) database: tingkat_sql::Config,
     /// Nothing when Redis is switched off.
     pub(crate) redis: Option<tingkat_redis::Config>,
     /// What one request may spend on Redis.
     pub(crate) redis_budget: Duration,
+    pub(crate) breaker: breaker::Config,
     /// Nothing for the default, which depends on the database.
     pub(crate) key_prefix: Option<String>,
     pub(crate) feed: Feed,
     pub(crate) tokens: Tokens,
+    /// Who the service proves to be, if it speaks TLS.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) policies: Policies,
+    /// Rules of the environment that are broken and waived.
+    pub(crate) waived: Vec<&'static str>,
     /// Whether this is a developer's machine.
     pub(crate) is_development: bool,
     /// A rule of the protocol that a program for tests goes without.
     #[cfg(feature = "broken-rules")]
     pub(crate) switched_off: Option<tingkat::node::Rule>,
+    /// What all of it was made from.
+    pub(crate) settings: Settings,
 }
 
 /// How the change log is followed.
@@ -45,171 +87,153 @@ pub(crate) struct Feed {
     pub(crate) check_interval: Duration,
 }
 
+/// Reads and judges everything.
+pub(crate) fn load(flags: &Flags, from: &Surroundings) -> Loaded {
+    let mut problems = Vec::new();
+    let settings = Settings::read(flags, from, &mut problems);
+    // Before the rules, which are silent about what is told already.
+    redis::build(&settings, &mut problems);
+    tls::build(&settings, &mut problems);
+    rules::check(&settings, from.memory, &mut problems);
+    Loaded { settings, problems }
+}
+
+impl Loaded {
+    /// The settings, unless something is wrong with them.
+    pub(crate) fn into_settings(self) -> Result<Settings, Failure> {
+        if self.problems.is_empty() {
+            Ok(self.settings)
+        } else {
+            Err(Failure::problems(self.problems))
+        }
+    }
+
+    /// The database that is configured, or the embedded one. What is wrong with the rest does not
+    /// matter: a job that prepares a database has no Redis and no tokens.
+    pub(crate) fn source(mut self) -> Result<Url, Failure> {
+        self.problems.retain(|problem| {
+            let is_concerned = ["source.", "log.", "file"]
+                .iter()
+                .any(|begin| problem.about.starts_with(begin));
+            is_concerned && problem.rule.is_none()
+        });
+        self.into_settings().map(|settings| source(&settings))
+    }
+}
+
+fn source(settings: &Settings) -> Url {
+    let url = settings.secret("source.url");
+    // The key takes nothing but a URL.
+    url.and_then(|url| url.expose_secret().parse().ok())
+        .unwrap_or_else(|| Url::sqlite(DEFAULT_FILE))
+}
+
 impl Config {
-    /// Reads the environment and the flags.
-    pub(crate) fn load(arguments: &Serve) -> Result<Self, Failure> {
+    /// Makes of the settings what the parts of the service take.
+    pub(crate) fn build(settings: Settings) -> Result<Self, Failure> {
+        let mut problems = Vec::new();
+        let redis = redis::build(&settings, &mut problems);
+        let tls = tls::build(&settings, &mut problems);
+        if !problems.is_empty() {
+            return Err(Failure::problems(problems));
+        }
         Ok(Self {
-            listen: match arguments.listen {
-                Some(listen) => listen,
-                None => SocketAddr::from((Ipv4Addr::LOCALHOST, port()?)),
+            listen: listen(&settings),
+            limits: limits(&settings),
+            source: source(&settings),
+            database: database(&settings),
+            redis,
+            redis_budget: settings.time("redis.budget"),
+            breaker: breaker(&settings),
+            key_prefix: settings.text("redis.key_prefix").map(str::to_owned),
+            feed: Feed {
+                poll_interval: settings.time("feed.poll_interval"),
+                staleness_bound: settings.time("feed.staleness_bound"),
+                check_interval: settings.time("feed.check_interval"),
             },
-            source: source()?,
-            redis: redis::load()?,
-            redis_budget: redis_budget()?,
-            key_prefix: key_prefix()?,
-            feed: Feed::load()?,
-            tokens: tokens()?,
-            is_development: is_development()?,
+            tokens: tokens(&settings),
+            tls,
+            policies: Policies::of(&settings),
+            waived: rules::waived(&settings),
+            is_development: settings.environment == Environment::Development,
             #[cfg(feature = "broken-rules")]
             switched_off: switched_off()?,
+            settings,
         })
     }
 }
 
-/// The database that `DATABASE_URL` names, or the embedded one.
-pub(crate) fn source() -> Result<Url, Failure> {
-    match first_of(&["TINGKAT__SOURCE__URL", "DATABASE_URL"])? {
-        Some((name, text)) => text
-            .parse()
-            .map_err(|error: UrlError| Failure::chained(Code::Configuration, name, &error)),
-        None => Ok(Url::sqlite(DEFAULT_FILE)),
+/// `server.port` changes the port of an address that is not from the same place or a later one.
+fn listen(settings: &Settings) -> SocketAddr {
+    let mut listen = settings
+        .text("server.listen")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let rank = |path: &str| settings.chosen(path).map(origin::Origin::rank);
+    let port = settings.number_if_set("server.port");
+    if let Some(port) = port.and_then(|port| u16::try_from(port).ok())
+        && rank("server.port") > rank("server.listen")
+    {
+        listen.set_port(port);
+    }
+    listen
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        request_timeout: settings.time("server.request_timeout"),
+        idle_timeout: settings.time("server.idle_timeout"),
+        send_timeout: settings.time("server.send_timeout"),
+        drain_timeout: settings.time("server.drain_timeout"),
+        connections: settings.size("server.connections"),
+        streams: settings.size("server.streams"),
+        body_bytes: settings.number("server.body_bytes"),
+        ..Limits::default()
     }
 }
 
-const POLL_INTERVAL: &str = "TINGKAT__FEED__POLL_INTERVAL";
-const STALENESS_BOUND: &str = "TINGKAT__FEED__STALENESS_BOUND";
-const CHECK_INTERVAL: &str = "TINGKAT__FEED__CHECK_INTERVAL";
-
-impl Feed {
-    fn load() -> Result<Self, Failure> {
-        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
-        let least = Duration::from_millis(10);
-        let feed = Self {
-            poll_interval: duration(POLL_INTERVAL, Duration::from_millis(100), least, hour)?,
-            staleness_bound: duration(STALENESS_BOUND, second, least, hour)?,
-            check_interval: duration(CHECK_INTERVAL, Duration::from_mins(1), second, hour)?,
-        };
-        // Between two polls that come back well there must be room for one that does not.
-        if feed.staleness_bound <= feed.poll_interval * 2 {
-            return Err(Failure::configuration(format!(
-                "{STALENESS_BOUND}: expected more than twice {POLL_INTERVAL} ({:?}), found {:?}",
-                feed.poll_interval, feed.staleness_bound
-            )));
-        }
-        Ok(feed)
+fn database(settings: &Settings) -> tingkat_sql::Config {
+    tingkat_sql::Config {
+        max_connections: settings.count("source.max_connections"),
+        acquire_timeout: settings.time("source.acquire_timeout"),
+        statement_timeout: settings.time("source.statement_timeout"),
+        changes_kept_for: settings.time("source.changes_kept_for"),
+        ..tingkat_sql::Config::default()
     }
 }
 
-fn duration(
-    name: &'static str,
-    usual: Duration,
-    least: Duration,
-    most: Duration,
-) -> Result<Duration, Failure> {
-    let Some((_, text)) = first_of(&[name])? else {
-        return Ok(usual);
-    };
-    let parsed = text.parse::<SignedDuration>().ok();
-    let duration = parsed.and_then(|it| Duration::try_from(it).ok());
-    duration
-        .filter(|it| (least..=most).contains(it))
-        .ok_or_else(|| {
-            Failure::configuration(format!(
-                "{name}: expected a time from {least:?} to {most:?}, such as 100ms or 1s; found {text:?}"
-            ))
-        })
-}
-
-fn redis_budget() -> Result<Duration, Failure> {
-    let (least, most) = (Duration::from_millis(1), Duration::from_secs(10));
-    duration(
-        "TINGKAT__REDIS__BUDGET",
-        Duration::from_millis(50),
-        least,
-        most,
-    )
-}
-
-fn tokens() -> Result<Tokens, Failure> {
-    match first_of(&["TINGKAT__SERVER__TOKENS"])? {
-        Some((name, text)) => text
-            .parse()
-            .map_err(|error: TokensError| Failure::chained(Code::Configuration, name, &error)),
-        None => Ok(Tokens::default()),
+fn breaker(settings: &Settings) -> breaker::Config {
+    breaker::Config {
+        window: settings.time("redis.breaker.window"),
+        minimum: settings.count("redis.breaker.minimum"),
+        failure_share: settings.share("redis.breaker.failure_share"),
+        slow: settings.time("redis.breaker.slow"),
+        open_for: settings.time("redis.breaker.open_for"),
+        open_for_most: settings.time("redis.breaker.open_for_most"),
+        probes: settings.count("redis.breaker.probes"),
     }
 }
 
-fn is_development() -> Result<bool, Failure> {
-    let environment = first_of(&["TINGKAT_ENV"])?;
-    match environment.as_ref().map(|(_, text)| text.as_str()) {
-        None | Some("development") => Ok(true),
-        Some("staging" | "production") => Ok(false),
-        Some(other) => Err(Failure::configuration(format!(
-            "TINGKAT_ENV: expected development, staging or production; found {other:?}"
-        ))),
-    }
-}
-
-fn port() -> Result<u16, Failure> {
-    let Some((_, text)) = first_of(&["PORT"])? else {
-        return Ok(DEFAULT_PORT);
-    };
-    text.parse().map_err(|_| {
-        Failure::configuration(format!(
-            "PORT: expected a number from 0 to 65535, found {text:?}"
-        ))
-    })
-}
-
-fn key_prefix() -> Result<Option<String>, Failure> {
-    let Some((name, text)) = first_of(&["TINGKAT__REDIS__KEY_PREFIX", "REDIS_KEY_PREFIX"])? else {
-        return Ok(None);
-    };
-    let is_right = text.ends_with(':')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '*'));
-    if is_right {
-        return Ok(Some(text));
-    }
-    let expected = "printable ASCII without braces or `*`, ending in `:`, such as shop:prod:";
-    Err(Failure::configuration(format!(
-        "{name}: expected {expected}; found {text:?}"
-    )))
-}
-
-/// The first of these secrets, each in its variable or in the file that the variable with `_FILE`
-/// names.
-fn secret(names: &[&'static str]) -> Result<Option<(&'static str, String)>, Failure> {
-    for &name in names {
-        let file = format!("{name}_FILE");
-        let (direct, file_path) = (variable(name)?, variable(&file)?);
-        if let (Some(_), Some(_)) = (&direct, &file_path) {
-            return Err(Failure::configuration(format!(
-                "{name} and {file}: only one of them may be set"
-            )));
-        }
-        if let Some(text) = direct {
-            return Ok(Some((name, text)));
-        }
-        if let Some(path) = file_path {
-            let text = std::fs::read_to_string(&path).map_err(|error| {
-                Failure::configuration(format!("{file}: failed to read {path}: {error}"))
-            })?;
-            // Editors end files with a newline.
-            return Ok(Some((name, text.trim_end_matches(['\r', '\n']).to_owned())));
-        }
-    }
-    Ok(None)
+fn tokens(settings: &Settings) -> Tokens {
+    let tokens = settings.secret("server.tokens");
+    // The key takes nothing else.
+    tokens
+        .and_then(|tokens| tokens.expose_secret().parse().ok())
+        .unwrap_or_default()
 }
 
 #[cfg(feature = "broken-rules")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no key of the configuration switches a rule off"
+)]
 fn switched_off() -> Result<Option<tingkat::node::Rule>, Failure> {
     use tingkat::node::Rule;
-    let Some((name, text)) = first_of(&["TINGKAT_SWITCH_OFF"])? else {
+    let Ok(text) = std::env::var("TINGKAT_SWITCH_OFF") else {
         return Ok(None);
     };
     Ok(Some(match text.as_str() {
+        "" => return Ok(None),
         "r2" => Rule::Accept,
         "r3" => Rule::Anchor,
         "r4" => Rule::JudgeLoad,
@@ -219,33 +243,8 @@ fn switched_off() -> Result<Option<tingkat::node::Rule>, Failure> {
         "order" => Rule::PublicationOrder,
         _ => {
             return Err(Failure::configuration(format!(
-                "{name}: there is no rule {text:?}"
+                "TINGKAT_SWITCH_OFF: there is no rule {text:?}"
             )));
         }
     }))
-}
-
-/// The first of these variables that is set and not empty, with its name.
-fn first_of(names: &[&'static str]) -> Result<Option<(&'static str, String)>, Failure> {
-    for &name in names {
-        if let Some(text) = variable(name)? {
-            return Ok(Some((name, text)));
-        }
-    }
-    Ok(None)
-}
-
-/// A variable, if it is set and not empty.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the module that reads the environment"
-)]
-fn variable(name: &str) -> Result<Option<String>, Failure> {
-    match std::env::var(name) {
-        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Failure::configuration(format!("{name}: not UTF-8")))
-        }
-    }
 }

@@ -1,12 +1,15 @@
 //! How the program ends: the one table of exit codes.
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use tingkat_sql::{
     CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
 };
+
+use crate::config::Problem;
 
 /// What a script can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +27,52 @@ pub(crate) enum Code {
     Configuration = 78,
 }
 
-/// Why the program ends early, in one line.
+/// Why the program ends early.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
-    line: String,
+    reason: Reason,
+}
+
+#[derive(Debug)]
+enum Reason {
+    Line(String),
+    /// All that is wrong with the configuration.
+    Problems(Vec<Problem>),
+    /// The command has said it.
+    Said,
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, line: impl Into<String>) -> Self {
         Self {
             code,
-            line: line.into(),
+            reason: Reason::Line(line.into()),
+        }
+    }
+
+    /// The configuration is wrong in these ways.
+    pub(crate) const fn problems(problems: Vec<Problem>) -> Self {
+        Self {
+            code: Code::Configuration,
+            reason: Reason::Problems(problems),
+        }
+    }
+
+    /// The command has told its result; only the code is left.
+    pub(crate) const fn said(code: Code) -> Self {
+        Self {
+            code,
+            reason: Reason::Said,
+        }
+    }
+
+    /// What is wrong, a line each, for the log.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        match &self.reason {
+            Reason::Line(line) => vec![line.clone()],
+            Reason::Problems(problems) => problems.iter().map(|it| it.message.clone()).collect(),
+            Reason::Said => Vec::new(),
         }
     }
 
@@ -69,9 +106,24 @@ impl Failure {
         reason = "the last line of a command that failed"
     )]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("tingkat: {}", self.line);
+        match &self.reason {
+            Reason::Line(line) => eprintln!("tingkat: {line}"),
+            Reason::Problems(problems) => eprint!("{}", told(problems)),
+            Reason::Said => {}
+        }
         ExitCode::from(self.code as u8)
     }
+}
+
+fn told(problems: &[Problem]) -> String {
+    let has_colour = std::io::stderr().is_terminal() && !crate::config::wants_no_colour();
+    let mut text: String = problems.iter().map(|it| it.told(has_colour)).collect();
+    if problems.len() > 1 {
+        let count = problems.len();
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "tingkat: {count} problems with the configuration");
+    }
+    text
 }
 
 impl From<OpenError> for Failure {

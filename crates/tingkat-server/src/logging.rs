@@ -4,15 +4,28 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Log, LogFormat};
+use crate::config::Settings;
 
-/// Starts to log. A malformed level is said and replaced by `info`.
-pub(crate) fn start(log: &Log) {
-    let parsed = EnvFilter::try_new(&log.log_level);
-    let complaint = parsed.as_ref().err().map(ToString::to_string);
-    let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
+/// What is logged, to be changed while the program runs.
+pub(crate) struct Level(Box<dyn Fn(EnvFilter) -> bool + Send + Sync>);
+
+impl Level {
+    /// From now on other things are logged.
+    pub(crate) fn set(&self, settings: &Settings) {
+        // The key takes nothing that is no filter, and the subscriber lives as long as the program.
+        let _ = (self.0)(filter(settings));
+    }
+}
+
+fn filter(settings: &Settings) -> EnvFilter {
+    let level = settings.text("log.level").unwrap_or("info");
+    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// Starts to log.
+pub(crate) fn start(settings: &Settings) -> Level {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(settings))
         .with_writer(std::io::stderr)
         .with_target(false);
     // A terminal may still ask for none with NO_COLOR.
@@ -21,14 +34,15 @@ pub(crate) fn start(log: &Log) {
     } else {
         builder.with_ansi(false)
     };
-    match log.log_format {
-        LogFormat::Text => builder.compact().init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
-    if let Some(complaint) = complaint {
-        tracing::warn!(
-            level = log.log_level,
-            "not a log level, so it is `info`: {complaint}"
-        );
+    if settings.text("log.format") == Some("json") {
+        let builder = builder.json().flatten_event(true).with_filter_reloading();
+        let handle = builder.reload_handle();
+        builder.init();
+        Level(Box::new(move |filter| handle.reload(filter).is_ok()))
+    } else {
+        let builder = builder.compact().with_filter_reloading();
+        let handle = builder.reload_handle();
+        builder.init();
+        Level(Box::new(move |filter| handle.reload(filter).is_ok()))
     }
 }

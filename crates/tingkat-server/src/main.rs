@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod exit;
 mod logging;
+mod output;
 mod schema;
 mod serve;
 
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
+use crate::config::Surroundings;
 use crate::exit::Failure;
 
 /// The system's allocator gives freed memory back slowly and suffers under many threads.
@@ -19,28 +21,53 @@ use crate::exit::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    logging::start(&cli.log);
-    // Two providers are linked in; every TLS connection of this process shall use this one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli.command)),
-        Err(error) => Err(Failure::unexpected(format!(
-            "failed to start the runtime: {error}"
-        ))),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
     };
-    match result {
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Serve(arguments) => serve::run(&arguments).await,
-        Command::Schema(command) => schema::run(&command).await,
+/// Somebody may have written a URL with a password where it does not belong.
+#[expect(clippy::print_stderr, reason = "what is wrong with the command line")]
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !error.to_string().contains('@') {
+        error.exit();
+    }
+    eprint!("{}", config::without_logins(&error.to_string()));
+    ExitCode::from(exit::Code::Usage as u8)
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    // Two providers are linked in; every TLS connection of this process shall use this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let flags = cli.flags();
+    let loaded = config::load(&flags, &Surroundings::here());
+    if let Command::Config(command) = &cli.command {
+        return config::commands::run(command, &loaded);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unexpected(format!("failed to start the runtime: {error}")))?;
+    match &cli.command {
+        Command::Serve(arguments) => {
+            let settings = loaded.into_settings()?;
+            let level = logging::start(&settings);
+            let config = config::Config::build(settings)?;
+            runtime.block_on(serve::run(
+                arguments,
+                config,
+                serve::Reload { flags, level },
+            ))
+        }
+        Command::Schema(command) => {
+            logging::start(&loaded.settings);
+            runtime.block_on(schema::run(command, loaded.source()))
+        }
+        Command::Config(_) => Ok(()),
     }
 }

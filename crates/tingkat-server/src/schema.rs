@@ -3,22 +3,23 @@
 mod check;
 
 use serde_json::{Value, json};
-use tingkat_sql::{Compaction, Config, Database, Installed};
+use tingkat_sql::{Compaction, Config, Database, Installed, Url};
 
 use crate::cli::{Install, Report, Schema, Uninstall};
-use crate::config;
 use crate::exit::Failure;
+use crate::output::{print, tell};
 
-pub(crate) async fn run(command: &Schema) -> Result<(), Failure> {
+/// Runs one of the commands on this database.
+pub(crate) async fn run(command: &Schema, url: Result<Url, Failure>) -> Result<(), Failure> {
     match command {
-        Schema::Install(arguments) => install(arguments).await,
-        Schema::Uninstall(arguments) => uninstall(arguments).await,
-        Schema::Check(report) => check::run(report).await,
-        Schema::Compact(report) => compact(report).await,
+        Schema::Install(arguments) => install(arguments, url).await,
+        Schema::Uninstall(arguments) => uninstall(arguments, url).await,
+        Schema::Check(report) => check::run(report, url?).await,
+        Schema::Compact(report) => compact(report, url?).await,
     }
 }
 
-async fn install(arguments: &Install) -> Result<(), Failure> {
+async fn install(arguments: &Install, url: Result<Url, Failure>) -> Result<(), Failure> {
     if arguments.dry_run {
         let store = if arguments.demo {
             tingkat_sql::demo_sql()
@@ -28,7 +29,7 @@ async fn install(arguments: &Install) -> Result<(), Failure> {
         print(&format!("{store}{}", tingkat_sql::changes_sql()));
         return Ok(());
     }
-    let database = open().await?;
+    let database = open(url?).await?;
     let installed = async {
         if arguments.demo {
             tingkat_sql::install_demo(&database).await?;
@@ -58,12 +59,12 @@ async fn install(arguments: &Install) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn uninstall(arguments: &Uninstall) -> Result<(), Failure> {
+async fn uninstall(arguments: &Uninstall, url: Result<Url, Failure>) -> Result<(), Failure> {
     if arguments.dry_run {
         print(&tingkat_sql::changes_drop_sql());
         return Ok(());
     }
-    let database = open().await?;
+    let database = open(url?).await?;
     let removed = tingkat_sql::uninstall_changes(&database).await;
     database.close().await;
     let removed = removed?;
@@ -79,8 +80,8 @@ async fn uninstall(arguments: &Uninstall) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn compact(report: &Report) -> Result<(), Failure> {
-    let database = open().await?;
+async fn compact(report: &Report, url: Url) -> Result<(), Failure> {
+    let database = open(url).await?;
     let compacted = database.compact().await;
     database.close().await;
     let (line, folded) = match compacted? {
@@ -93,8 +94,7 @@ async fn compact(report: &Report) -> Result<(), Failure> {
 }
 
 /// The database that is configured, which must be a PostgreSQL one.
-async fn open() -> Result<Database, Failure> {
-    let url = config::source()?;
+async fn open(url: Url) -> Result<Database, Failure> {
     if url.path().is_some() {
         return Err(Failure::configuration(
             "DATABASE_URL: expected a PostgreSQL database such as postgres://user:password@host/database; \
@@ -106,22 +106,4 @@ async fn open() -> Result<Database, Failure> {
 
 fn triggers(installed: &Installed) -> Value {
     json!({ "changed": installed.changed, "unchanged": installed.unchanged })
-}
-
-/// The result for people, or for programs.
-fn tell(report: &Report, lines: &[String], object: &Value) {
-    if report.json {
-        let mut object = object.clone();
-        if let Value::Object(fields) = &mut object {
-            fields.insert("schema_version".to_owned(), json!(1));
-        }
-        print(&format!("{object}\n"));
-    } else {
-        print(&format!("{}\n", lines.join("\n")));
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the result of the command")]
-fn print(text: &str) {
-    print!("{text}");
 }

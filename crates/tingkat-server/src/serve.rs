@@ -2,6 +2,7 @@
 
 mod guard;
 mod probe;
+mod reload;
 mod report;
 
 use std::io::ErrorKind;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tingkat::Node;
-use tingkat::breaker;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
@@ -24,44 +24,52 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Serve;
-use crate::config::Config;
+use crate::config::{Config, Policies};
 use crate::exit::{Code, Failure};
 
 /// Loads under way when the last request has been answered get this long to end.
 const LOADS_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A Redis that failed is probed at least this often, so that it is used soon after it has recovered.
-const REDIS_LEFT_ALONE: Duration = Duration::from_secs(2);
-
 /// Signals that follow the first one this closely say the same.
 const SAME_WISH: Duration = Duration::from_millis(200);
 
+pub(crate) use reload::Reload;
+
 /// Runs until a signal; ends well when all requests were answered.
-pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
-    let config = Config::load(arguments)?;
-    let mut signals = Signals::new()?;
+pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Result<(), Failure> {
+    let (mut signals, hangup) = (Signals::new()?, handler(SignalKind::hangup())?);
     // First of all, so that a busy port stops the start before anything is created.
     let listener = listen(&config).await?;
-    let database = Database::open(&config.source, &tingkat_sql::Config::default()).await?;
+    let database = Database::open(&config.source, &config.database).await?;
     let database = guard::first_look(database, arguments.allow_uncoherent).await?;
     let prefix = config
         .key_prefix
         .clone()
         .unwrap_or_else(|| default_prefix(&database, &config));
 
-    let (shutdown, limits) = (CancellationToken::new(), Limits::default());
+    let (shutdown, limits, tokens) = (CancellationToken::new(), config.limits, tokens(&config));
     let parts = Parts::new(&config, database, &prefix);
     let (refused, mut refusal) = oneshot::channel();
-    let observed = parts.watch(&config, refused, shutdown.clone());
+    let (policies, changed) = watch::channel(config.policies.clone());
+    let observed = parts.watch(&config, changed, refused, shutdown.clone());
     report::started(&listener, &config, &prefix);
+    let reloader = reload::Reloader {
+        reload,
+        started: config.settings,
+        tokens: tokens.clone(),
+        tls: config.tls.clone(),
+        policies,
+    };
+    parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
 
-    let app = parts.app(tokens(&config), &observed, limits, shutdown.clone());
-    let serving = tingkat_http::serve(
-        listener,
-        tingkat_http::router(app),
-        limits,
-        shutdown.clone(),
-    );
+    let app = parts.app(tokens, &observed, limits, shutdown.clone());
+    let (router, stop) = (tingkat_http::router(app), shutdown.clone());
+    let serving = async {
+        match config.tls {
+            Some(tls) => tingkat_http::serve_tls(listener, tls, router, limits, stop).await,
+            None => tingkat_http::serve(listener, router, limits, stop).await,
+        }
+    };
     let stopping = async {
         signals.first().await;
         tracing::info!("stopping: no new connections; requests under way are finished");
@@ -107,7 +115,7 @@ impl Parts {
             settings.response_timeout = config.redis_budget * 4 / 5;
             Arc::new(Redis::start(settings, Arc::clone(&clock)))
         });
-        let changes = Arc::new(Changes::new(Limits::default().streams));
+        let changes = Arc::new(Changes::new(config.limits.streams));
         let heard = Arc::clone(&changes);
         let mut node = Node::builder()
             .prefix(prefix)
@@ -120,10 +128,7 @@ impl Parts {
         if let Some(redis) = &redis {
             node = node
                 .remote(Arc::<Redis>::clone(redis))
-                .breaker(breaker::Config {
-                    open_for_most: REDIS_LEFT_ALONE,
-                    ..breaker::Config::default()
-                });
+                .breaker(config.breaker.clone());
         }
         if let Some(log) = database.change_log() {
             node = node.change_log(log);
@@ -133,8 +138,13 @@ impl Parts {
             node = node.switch_off(rule);
         }
         let node = node.build();
+        let policy = |entity: &str| config.policies.policy(entity).cloned();
+        let shop = Shop::with_policies(&node, database.sources(), policy);
+        for cache in node.registry().all() {
+            config.policies.set_mode(&*cache);
+        }
         Self {
-            shop: Shop::new(&node, database.sources()),
+            shop,
             clock,
             database,
             redis,
@@ -148,6 +158,7 @@ impl Parts {
     fn watch(
         &self,
         config: &Config,
+        policies: watch::Receiver<Policies>,
         refused: oneshot::Sender<Failure>,
         stop: CancellationToken,
     ) -> Arc<watch::Sender<Observed>> {
@@ -158,11 +169,14 @@ impl Parts {
             clock: Arc::clone(&self.clock),
         };
         let observed = neighbours.watch(&self.tasks, stop.clone());
+        let waived = config.waived.clone();
+        observed.send_modify(|observed| observed.waived = waived);
         let guard = guard::Guard {
             database: self.database.clone(),
             node: self.node.clone(),
             clock: Arc::clone(&self.clock),
             observed: Arc::clone(&observed),
+            policies,
             interval: config.feed.check_interval,
             refused,
             stop,
@@ -243,6 +257,10 @@ fn default_prefix(database: &Database, config: &Config) -> String {
     format!("tingkat:dev:{id}:")
 }
 
+fn handler(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::unexpected(format!("failed to handle signals: {error}")))
+}
+
 /// SIGTERM and Ctrl-C.
 struct Signals {
     terminate: Signal,
@@ -251,10 +269,6 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let handler = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::unexpected(format!("failed to handle signals: {error}")))
-        };
         Ok(Self {
             terminate: handler(SignalKind::terminate())?,
             interrupt: handler(SignalKind::interrupt())?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tingkat::entity::Entity;
 use tingkat::ports::Source;
-use tingkat::{Cache, Node};
+use tingkat::{Cache, Node, Policy};
 
 use crate::postcode::{Code, Postcode, Postcodes};
 use crate::product::{Product, ProductId, Products, Sku, SkuOwner, Slug, SlugOwner};
@@ -39,18 +39,35 @@ pub struct Shop {
 impl Shop {
     /// A store over these sources, cached in the tiers of `node`.
     pub fn new(node: &Node, sources: Sources) -> Self {
+        Self::with_policies(node, sources, |_| None)
+    }
+
+    /// The same with other policies; `policy` is asked for each entity by its name.
+    pub fn with_policies(
+        node: &Node,
+        sources: Sources,
+        policy: impl Fn(&str) -> Option<Policy>,
+    ) -> Self {
         Self {
             products: Products::new(
-                cache(node, sources.products),
-                cache(node, sources.skus),
-                cache(node, sources.slugs),
+                cache(node, sources.products, &policy),
+                cache(node, sources.skus, &policy),
+                cache(node, sources.slugs, &policy),
             ),
-            postcodes: Postcodes::new(cache(node, sources.postcodes)),
-            states: States::new(cache(node, sources.states)),
+            postcodes: Postcodes::new(cache(node, sources.postcodes, &policy)),
+            states: States::new(cache(node, sources.states, &policy)),
         }
     }
 }
 
-fn cache<E: Entity>(node: &Node, source: Arc<dyn Source<E::Key, E>>) -> Cache<E::Key, E> {
-    Cache::of_entity().node(node).source(source).build()
+fn cache<E: Entity>(
+    node: &Node,
+    source: Arc<dyn Source<E::Key, E>>,
+    policy: impl Fn(&str) -> Option<Policy>,
+) -> Cache<E::Key, E> {
+    Cache::of_entity()
+        .node(node)
+        .source(source)
+        .policy(policy(E::NAME).unwrap_or_else(E::policy))
+        .build()
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use tingkat::error::SourceError;
 
+use crate::tls;
+
 /// Why a database could not be opened. Its text is one line and names the file.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -109,6 +111,8 @@ impl CheckError {
             if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)));
         let (kind, message) = if refused {
             (CheckErrorKind::Refused, "the database refuses us")
+        } else if let Some(why) = tls::refused(&error) {
+            (CheckErrorKind::Unreachable, why)
         } else {
             (CheckErrorKind::Unreachable, "the database does not answer")
         };

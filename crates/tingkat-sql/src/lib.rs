@@ -19,6 +19,7 @@ mod rows;
 mod sqlite;
 mod state;
 mod statement;
+mod tls;
 mod url;
 mod write;
 

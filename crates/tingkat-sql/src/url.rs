@@ -1,11 +1,12 @@
 //! Where a database is. Reads what people write in `DATABASE_URL`, and never shows a password.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// Where a database is: `postgres://user:password@host:port/database` or `sqlite:path`.
 ///
@@ -95,6 +96,34 @@ impl Url {
         match &self.0 {
             Place::Postgres(_) => None,
             Place::Sqlite(path) => Some(path),
+        }
+    }
+
+    /// Whether it is on another machine, or may be.
+    pub fn is_remote(&self) -> bool {
+        match &self.0 {
+            Place::Sqlite(_) => false,
+            Place::Postgres(server) => {
+                let host = server.options.get_host();
+                let is_here = server.options.get_socket().is_some()
+                    || host.starts_with('/')
+                    || host == "localhost"
+                    || host
+                        .trim_matches(['[', ']'])
+                        .parse::<IpAddr>()
+                        .is_ok_and(|it| it.is_loopback());
+                !is_here
+            }
+        }
+    }
+
+    /// Whether the server must prove who it is, by a certificate with its name (`verify-full`).
+    pub fn is_verified(&self) -> bool {
+        match &self.0 {
+            Place::Sqlite(_) => false,
+            Place::Postgres(server) => {
+                matches!(server.options.get_ssl_mode(), PgSslMode::VerifyFull)
+            }
         }
     }
 

@@ -19,5 +19,6 @@ mod products;
 mod serve;
 mod states;
 mod store;
+mod tls;
 mod tracked;
 mod wire;

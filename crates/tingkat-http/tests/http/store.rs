@@ -214,6 +214,7 @@ impl Store {
             data: DataState::Whole,
             feed_is_adrift: false,
             draining: false,
+            waived: Vec::new(),
         });
         let mut app = App {
             shop: Shop::new(&node, sources),

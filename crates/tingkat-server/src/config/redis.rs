@@ -1,137 +1,249 @@
-//! What the environment says about Redis. Secrets come by a variable or by the file that it names
-//! with `_FILE`, never by a flag.
+//! Where Redis is, put together from a URL, its parts, and what stands beside it.
 
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
+use secrecy::ExposeSecret;
 use tingkat_redis::{Address, Config, Mode, Sentinels, Tls, TlsFiles};
 
-use super::{first_of, secret};
-use crate::exit::{Code, Failure};
+use super::origin::Origin;
+use super::problem::Problem;
+use super::settings::Settings;
 
 const DEFAULT: &str = "redis://127.0.0.1:6379";
-
-const MODE: &str = "TINGKAT__REDIS__MODE";
-const HOSTS: &str = "TINGKAT__REDIS__SENTINEL__HOSTS";
-const MASTER: &str = "TINGKAT__REDIS__SENTINEL__MASTER";
-const USERNAME: &str = "TINGKAT__REDIS__SENTINEL__USERNAME";
-const PASSWORD: &str = "TINGKAT__REDIS__SENTINEL__PASSWORD";
-const SENTINEL_TLS: &str = "TINGKAT__REDIS__SENTINEL__TLS";
-const AUTHORITY: &str = "TINGKAT__REDIS__TLS__CA";
-const CERTIFICATE: &str = "TINGKAT__REDIS__TLS__CERTIFICATE";
-const KEY: &str = "TINGKAT__REDIS__TLS__KEY";
-const SERVER_NAME: &str = "TINGKAT__REDIS__TLS__SERVER_NAME";
+const URL: &str = "redis.url";
+const PARTS: [&str; 3] = ["redis.host", "redis.port", "redis.db"];
 
 /// A Sentinel's usual port.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// Where Redis is; nothing when it is switched off.
-pub(super) fn load() -> Result<Option<Config>, Failure> {
-    let url = secret(&["TINGKAT__REDIS__URL", "REDIS_URL"])?;
-    let (name, url) = url.unwrap_or_else(|| ("REDIS_URL", DEFAULT.to_owned()));
-    if url == "off" {
-        return Ok(None);
+/// Whether Redis is switched off.
+pub(crate) fn is_off(settings: &Settings) -> bool {
+    url(settings).0 == "off"
+}
+
+/// Where it is, with its login, and the key that says so; nothing when it is off or malformed.
+pub(crate) fn address(settings: &Settings) -> Option<(Address, &'static str)> {
+    let (text, path) = url(settings);
+    let address: Address = text.parse().ok().filter(|_| text != "off")?;
+    let password = settings.secret("redis.password");
+    let login = address.login(
+        settings.text("redis.username"),
+        password.map(ExposeSecret::expose_secret),
+    );
+    Some((login, path))
+}
+
+/// The URL as a text, and the key that it comes from.
+fn url(settings: &Settings) -> (String, &'static str) {
+    let rank = |path: &str| settings.get(path).map(|it| it.origin.rank());
+    let parts = PARTS.iter().filter_map(|path| rank(path)).max();
+    if let Some(url) = settings.secret(URL)
+        && rank(URL) >= parts
+    {
+        return (url.expose_secret().to_owned(), URL);
     }
-    let address: Address = url
-        .parse()
-        .map_err(|error| Failure::chained(Code::Configuration, name, &error))?;
-    let mode = mode()?;
+    if parts.is_none() {
+        return (DEFAULT.to_owned(), URL);
+    }
+    let host = settings.text("redis.host").unwrap_or("127.0.0.1");
+    let bare = host.contains(':') && !host.starts_with('[');
+    let host = if bare {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    let port = settings.number_if_set("redis.port").unwrap_or(6379);
+    let db = settings.number("redis.db");
+    (format!("redis://{host}:{port}/{db}"), "redis.host")
+}
+
+/// What the tier is told; nothing when Redis is off.
+pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Config> {
+    let mut beside = Beside { settings, problems };
+    beside.parts();
+    beside.login();
+    if is_off(settings) {
+        return None;
+    }
+    let Some((address, path)) = address(settings) else {
+        beside.no_address();
+        return None;
+    };
+    let mode: Mode = settings.text("redis.mode")?.parse().ok()?;
     if mode == Mode::Cluster && address.database() != 0 {
-        return Err(Failure::configuration(format!(
-            "{name}: a cluster has no databases: take the number {} off",
-            address.database()
-        )));
+        let number = address.database();
+        beside.tell(path, |name, _| {
+            format!("{name}: a cluster has no databases: take the number {number} off")
+        });
     }
-    let sentinels = sentinels(&address, mode)?;
+    let sentinels = beside.sentinels(&address, mode);
     let is_encrypted = |address: &Address| address.is_encrypted();
     let has_tls = address.is_encrypted() || sentinels.address.as_ref().is_some_and(is_encrypted);
-    Ok(Some(Config {
+    Some(Config {
         mode,
         sentinels,
-        tls: tls(name, has_tls)?,
+        tls: beside.tls(path, has_tls),
+        connect_timeout: settings.time("redis.connect_timeout"),
         ..Config::new(address, "")
-    }))
-}
-
-fn value(name: &'static str) -> Result<Option<String>, Failure> {
-    Ok(first_of(&[name])?.map(|(_, text)| text))
-}
-
-fn mode() -> Result<Mode, Failure> {
-    let mode = value(MODE)?.map(|text| text.parse()).transpose();
-    let mode = mode.map_err(|error: tingkat_redis::ModeError| {
-        Failure::chained(Code::Configuration, MODE, &error)
-    })?;
-    Ok(mode.unwrap_or_default())
-}
-
-fn sentinels(address: &Address, mode: Mode) -> Result<Sentinels, Failure> {
-    let (hosts, master) = (value(HOSTS)?, value(MASTER)?);
-    let (username, password) = (value(USERNAME)?, secret(&[PASSWORD])?);
-    let password = password.map(|(_, password)| password);
-    let set = [
-        (HOSTS, hosts.is_some()),
-        (MASTER, master.is_some()),
-        (USERNAME, username.is_some()),
-        (PASSWORD, password.is_some()),
-    ];
-    let is_watched = matches!(mode, Mode::Auto | Mode::Sentinel);
-    if let Some((name, _)) = set.iter().find(|(_, is_set)| *is_set && !is_watched) {
-        return Err(Failure::configuration(format!(
-            "{name}: has a meaning only with {MODE}=sentinel or auto"
-        )));
-    }
-    let is_encrypted = match value(SENTINEL_TLS)?.as_deref() {
-        None => address.is_encrypted(),
-        Some("true") => true,
-        Some("false") => false,
-        Some(other) => {
-            return Err(Failure::configuration(format!(
-                "{SENTINEL_TLS}: expected true or false; found {other:?}"
-            )));
-        }
-    };
-    let Some(hosts) = hosts else {
-        if let Some((name, _)) = set.iter().skip(2).find(|(_, is_set)| *is_set) {
-            return Err(Failure::configuration(format!(
-                "{name}: needs {HOSTS}, so that the password goes nowhere else"
-            )));
-        }
-        return Ok(Sentinels {
-            address: None,
-            master,
-        });
-    };
-    let address = Address::of_hosts(&hosts, SENTINEL_PORT).map_err(|_| {
-        Failure::configuration(format!(
-            "{HOSTS}: expected hosts such as one:26379,two:26379; found {hosts:?}"
-        ))
-    })?;
-    let address = address
-        .encrypted(is_encrypted)
-        .login(username.as_deref(), password.as_deref());
-    Ok(Sentinels {
-        address: Some(address),
-        master,
     })
 }
 
-fn tls(url: &str, has_tls: bool) -> Result<Tls, Failure> {
-    let path = |name| Ok::<_, Failure>(value(name)?.map(PathBuf::from));
-    let files = TlsFiles {
-        authority: path(AUTHORITY)?,
-        certificate: path(CERTIFICATE)?,
-        key: path(KEY)?,
-        server_name: value(SERVER_NAME)?,
-    };
-    let is_set = files.authority.is_some()
-        || files.certificate.is_some()
-        || files.key.is_some()
-        || files.server_name.is_some();
-    if is_set && !has_tls {
-        return Err(Failure::configuration(format!(
-            "TINGKAT__REDIS__TLS: has a meaning only with TLS; begin {url} with rediss://"
-        )));
+/// What stands beside the URL, and must fit it.
+struct Beside<'a> {
+    settings: &'a Settings,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Beside<'_> {
+    fn tell(&mut self, path: &str, message: impl FnOnce(&str, &Origin) -> String) {
+        let origin = self.settings.get(path).map(|it| it.origin.clone());
+        let origin = origin.unwrap_or(Origin::Base);
+        let name = origin.called(path);
+        let text = message(&name, &origin);
+        self.problems.push(Problem::new(path, Some(origin), text));
     }
-    Tls::read(&files)
-        .map_err(|error| Failure::chained(Code::Configuration, "TINGKAT__REDIS__TLS", &error))
+
+    /// What a key is called by whoever set it.
+    fn called(&self, path: &str) -> String {
+        let origin = self.settings.get(path).map(|it| &it.origin);
+        origin.map_or_else(|| path.to_owned(), |origin| origin.called(path))
+    }
+
+    /// A host that is no host makes a URL that is none.
+    fn no_address(&mut self) {
+        self.tell("redis.host", |name, _| {
+            format!("{name}: expected a host, such as cache.internal")
+        });
+    }
+
+    fn parts(&mut self) {
+        let Some(url) = self.settings.chosen(URL).map(Origin::rank) else {
+            return;
+        };
+        let called = self.called(URL);
+        for path in PARTS {
+            if self.settings.chosen(path).map(Origin::rank) == Some(url) {
+                self.tell(path, |name, _| {
+                    format!("{name}: {called} is set as well, and says all that it says; take one of them out")
+                });
+            }
+        }
+    }
+
+    /// A login fills what the URL leaves out, and may not contradict it.
+    fn login(&mut self) {
+        let (text, _) = url(self.settings);
+        let (user, password) = login_of(&text);
+        let called = self.called(URL);
+        if let (Some(user), Some(other)) = (user, self.settings.text("redis.username"))
+            && user != other
+        {
+            self.tell("redis.username", |name, _| {
+                format!("{name}: {called} names another user; take one of them out")
+            });
+        }
+        if let (Some(password), Some(other)) = (password, self.settings.secret("redis.password"))
+            && password != other.expose_secret()
+        {
+            self.tell("redis.password", |name, _| {
+                format!("{name}: {called} has another password; take one of them out")
+            });
+        }
+    }
+
+    fn sentinels(&mut self, address: &Address, mode: Mode) -> Sentinels {
+        const HOSTS: &str = "redis.sentinel.hosts";
+        let settings = self.settings;
+        let is_watched = matches!(mode, Mode::Auto | Mode::Sentinel);
+        let set = ["hosts", "master", "username", "password"]
+            .map(|name| format!("redis.sentinel.{name}"))
+            .into_iter()
+            .find(|path| settings.get(path).is_some());
+        if let Some(path) = set.filter(|_| !is_watched) {
+            self.tell(&path, |name, origin| {
+                let mode = origin.name_of("redis.mode");
+                format!("{name}: has a meaning only with {mode}=sentinel or auto")
+            });
+            return Sentinels::default();
+        }
+        let master = settings.text("redis.sentinel.master").map(str::to_owned);
+        let username = settings.text("redis.sentinel.username");
+        let password = settings.secret("redis.sentinel.password");
+        let Some(hosts) = settings.text(HOSTS) else {
+            let login = [
+                ("username", username.is_some()),
+                ("password", password.is_some()),
+            ];
+            if let Some((name, _)) = login.iter().find(|(_, is_set)| *is_set) {
+                self.tell(&format!("redis.sentinel.{name}"), |name, origin| {
+                    let hosts = origin.name_of(HOSTS);
+                    format!("{name}: needs {hosts}, so that the password goes nowhere else")
+                });
+            }
+            return Sentinels {
+                address: None,
+                master,
+            };
+        };
+        let is_encrypted = settings.flag("redis.sentinel.tls");
+        let is_encrypted = is_encrypted.unwrap_or_else(|| address.is_encrypted());
+        // The key takes nothing else.
+        let address = Address::of_hosts(hosts, SENTINEL_PORT).ok().map(|address| {
+            address
+                .encrypted(is_encrypted)
+                .login(username, password.map(ExposeSecret::expose_secret))
+        });
+        Sentinels { address, master }
+    }
+
+    fn tls(&mut self, url: &str, has_tls: bool) -> Tls {
+        let settings = self.settings;
+        let path = |name: &str| settings.text(&format!("redis.tls.{name}"));
+        let set = ["ca", "certificate", "key", "server_name"]
+            .into_iter()
+            .find(|name| path(name).is_some());
+        let Some(first) = set else {
+            return Tls::default();
+        };
+        let first = format!("redis.tls.{first}");
+        if !has_tls {
+            let url = self.called(url);
+            self.tell(&first, |_, origin| {
+                let section = origin.name_of("redis.tls");
+                format!("{section}: has a meaning only with TLS; begin {url} with rediss://")
+            });
+            return Tls::default();
+        }
+        let file = |name| path(name).map(PathBuf::from);
+        let files = TlsFiles {
+            authority: file("ca"),
+            certificate: file("certificate"),
+            key: file("key"),
+            server_name: path("server_name").map(str::to_owned),
+        };
+        Tls::read(&files).unwrap_or_else(|error| {
+            self.tell(&first, |_, origin| {
+                let section = origin.name_of("redis.tls");
+                format!("{section}: {error}")
+            });
+            Tls::default()
+        })
+    }
+}
+
+/// The user and the password that a URL has in it.
+fn login_of(url: &str) -> (Option<String>, Option<String>) {
+    let decoded = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8().ok()?;
+        Some(text.into_owned()).filter(|text| !text.is_empty())
+    };
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or_default();
+    let Some((login, _)) = authority.rsplit_once('@') else {
+        return (None, None);
+    };
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    (decoded(user), decoded(password))
 }

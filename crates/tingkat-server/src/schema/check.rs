@@ -1,11 +1,12 @@
 //! `tingkat schema check`: is everything there, and do triggers report what entries depend on?
 
 use serde_json::{Value, json};
-use tingkat_sql::{CheckError, CheckErrorKind, Coherence, Database, Rehearsal, Verdict};
+use tingkat_sql::{CheckError, CheckErrorKind, Coherence, Database, Rehearsal, Url, Verdict};
 
-use super::{open, tell};
+use super::open;
 use crate::cli::Report;
 use crate::exit::{Code, Failure};
+use crate::output::tell;
 
 struct Check {
     id: String,
@@ -30,8 +31,8 @@ impl Status {
     }
 }
 
-pub(super) async fn run(report: &Report) -> Result<(), Failure> {
-    let database = open().await?;
+pub(super) async fn run(report: &Report, url: Url) -> Result<(), Failure> {
+    let database = open(url).await?;
     let checks = checks(&database).await;
     database.close().await;
     let checks = checks?;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tingkat::ports::Clock;
+use tingkat::registry::AnyCache;
 use tingkat::{Node, Policy};
 use tingkat_health::{DataState, Observed};
 use tingkat_sql::{Coherence, Compaction, Database};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Policies;
 use crate::exit::{Code, Failure};
 
 /// A database that did not answer is asked again.
@@ -94,6 +96,8 @@ pub(super) struct Guard {
     pub(super) node: Node,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) observed: Arc<watch::Sender<Observed>>,
+    /// How entities are cached unless they live short; changes under way.
+    pub(super) policies: watch::Receiver<Policies>,
     /// How often it looks while all is well.
     pub(super) interval: Duration,
     /// Hears why the program can not go on, before it is stopped.
@@ -107,10 +111,19 @@ impl Guard {
         if self.database.change_log().is_none() {
             let reasons = vec![BY_TIME_ALONE.to_owned()];
             self.tell(DataState::Critical { reasons });
+            let stop = self.stop.clone();
+            let mut policies = self.policies.clone();
+            while let Some(Ok(())) = stop.run_until_cancelled(policies.changed()).await {
+                let new = policies.borrow_and_update().clone();
+                for cache in self.node.registry().all() {
+                    renew(&*cache, &new, |policy| cache.set_policy(policy));
+                }
+            }
             return;
         }
         let stop = self.stop.clone();
         let mut watch = Watch {
+            policies: self.policies.clone(),
             guard: &self,
             was_there: false,
             usual: HashMap::new(),
@@ -142,6 +155,7 @@ impl Guard {
 
 struct Watch<'a> {
     guard: &'a Guard,
+    policies: watch::Receiver<Policies>,
     /// The log was there once, so that its loss is no reason to stop.
     was_there: bool,
     /// The policies of entities that live short at the moment.
@@ -158,7 +172,33 @@ impl Watch<'_> {
                 Ok(pause) => pause,
                 Err(failure) => return failure,
             };
-            self.guard.clock.sleep(pause).await;
+            self.rest(pause).await;
+        }
+    }
+
+    /// Waits, and obeys whoever changes policies meanwhile.
+    async fn rest(&mut self, pause: Duration) {
+        let mut sleep = self.guard.clock.sleep(pause);
+        loop {
+            tokio::select! {
+                () = &mut sleep => return,
+                Ok(()) = self.policies.changed() => self.renew(),
+            }
+        }
+    }
+
+    /// Takes over new policies; what lives short goes on to, and has the new one afterwards.
+    fn renew(&mut self) {
+        let new = self.policies.borrow_and_update().clone();
+        for cache in self.guard.node.registry().all() {
+            let usual = self.usual.get_mut(cache.name());
+            renew(&*cache, &new, |policy| match usual {
+                Some(usual) => {
+                    cache.set_policy(short(&policy));
+                    *usual = Arc::new(policy);
+                }
+                None => cache.set_policy(policy),
+            });
         }
     }
 
@@ -244,6 +284,17 @@ impl Watch<'_> {
             // The log grows until it succeeds; the next node may.
             Err(error) => tracing::warn!("failed to compact the change log: {error}"),
         }
+    }
+}
+
+/// Hands the new policy of a cache over. The room in memory is given once, when it is built.
+fn renew(cache: &dyn AnyCache, new: &Policies, take: impl FnOnce(Policy)) {
+    new.set_mode(cache);
+    if let Some(policy) = new.policy(cache.name()) {
+        take(Policy {
+            memory_bytes: cache.policy().memory_bytes,
+            ..policy.clone()
+        });
     }
 }
 

@@ -11,7 +11,12 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
     let at = listener
         .local_addr()
         .map_or_else(|_| config.listen.to_string(), |address| address.to_string());
-    tracing::info!("listening on http://{at}");
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    tracing::info!("listening on {scheme}://{at}");
     tracing::info!("database: {}", config.source);
     if let Some(redis) = &config.redis {
         let address = &redis.address;
@@ -19,7 +24,10 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
     } else {
         tracing::info!("redis: off");
     }
-    tracing::info!("try http://{at}/v1/postcodes/50450 and http://{at}/v1/products/1");
+    for rule in &config.waived {
+        tracing::warn!("a rule of this environment is waived: {rule}");
+    }
+    tracing::info!("try {scheme}://{at}/v1/postcodes/50450 and {scheme}://{at}/v1/products/1");
 }
 
 /// What happened in the tiers, as far as somebody would act on it.

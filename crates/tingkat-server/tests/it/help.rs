@@ -13,6 +13,12 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["schema", "uninstall"],
         &["schema", "check"],
         &["schema", "compact"],
+        &["config"],
+        &["config", "check"],
+        &["config", "show"],
+        &["config", "init"],
+        &["config", "schema"],
+        &["config", "explain"],
     ] {
         let arguments = [command, &["--help"]].concat();
         let ended = Program::new(&Folder::new(), &arguments).run().await;

@@ -11,6 +11,7 @@
 
 mod changes;
 mod coherence;
+mod config;
 mod crowd;
 mod day;
 mod dialects;
@@ -23,8 +24,10 @@ mod purging;
 mod question;
 mod readiness;
 mod redis;
+mod reload;
 mod requests;
 mod schema;
+mod secrets;
 mod starts;
 mod stops;
 mod stores;

@@ -119,7 +119,7 @@ async fn what_contradicts_itself_is_told_at_the_start() {
     let cases: &[(&[(&str, &str)], &str)] = &[
         (
             &[("TINGKAT__REDIS__MODE", "clustered")],
-            "TINGKAT__REDIS__MODE: expected auto, standalone, sentinel or cluster",
+            "TINGKAT__REDIS__MODE: expected auto, standalone, sentinel or cluster; found \"clustered\"; did you mean cluster?",
         ),
         (
             &[

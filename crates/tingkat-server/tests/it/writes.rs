@@ -134,7 +134,9 @@ async fn a_developer_is_given_a_token_outside_the_log_and_production_none() {
         (401, &"token_required".into())
     );
 
-    let program = Program::serve(&Folder::new()).with("TINGKAT_ENV", "production");
+    let program = Program::serve(&Folder::new())
+        .with("TINGKAT_ENV", "production")
+        .with("TINGKAT__ALLOW", "embedded-database,tokens-unset");
     let node = program.listening().await;
     assert_eq!(node.process.output("stdout"), "");
     let refused = patch(&node, "7", r#"{"stock":1}"#).await;

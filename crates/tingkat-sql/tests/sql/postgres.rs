@@ -185,6 +185,30 @@ async fn the_url_decides_how_far_a_certificate_is_trusted() {
     assert_eq!(error.kind(), CheckErrorKind::Unreachable, "{error:?}");
 }
 
+#[tokio::test]
+async fn a_server_that_can_not_prove_who_it_is_is_refused_and_told_why() {
+    let certificates = Certificates::generate().unwrap();
+    let authority = certificates.authority();
+    for (identity, expected) in [
+        (Identity::Expired, "has expired"),
+        (Identity::WrongName, "is for another name"),
+        (Identity::UnknownAuthority, "authority that is not trusted"),
+        (Identity::Server, "the database has no table"),
+    ] {
+        let server = Postgres::config().tls(&certificates).identity(identity);
+        let server = server.start().await.unwrap();
+        server.create_database("shop").await.unwrap();
+        let bare = server.url("shop");
+        let bare = bare.split('?').next().unwrap();
+        let url = format!(
+            "{bare}?sslmode=verify-full&sslrootcert={}",
+            authority.display()
+        );
+        let error = open(&url).await.check().await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{identity:?}: {error}");
+    }
+}
+
 /// A server that has stopped to answer, while its machine still takes what is sent.
 #[tokio::test]
 async fn a_server_that_hangs_is_told_in_time_and_recovers() {

@@ -1,0 +1,255 @@
+//! A TOML file as a list of values, each with its place. What it can not be sure of is hidden.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::kind::Raw;
+use super::origin::{Origin, Source};
+use super::problem::Problem;
+use super::{keys, suggest};
+
+/// Deeper than this nothing is configured.
+const DEEPEST: usize = 8;
+
+/// A file longer than this is no configuration.
+pub(crate) const LONGEST: usize = 1 << 20;
+
+/// A value of the file, whatever it is called.
+struct Leaf {
+    path: String,
+    /// The last part of its name.
+    name: Range<usize>,
+    value: Range<usize>,
+    raw: Raw,
+}
+
+/// What a file says.
+#[derive(Default)]
+pub(crate) struct Document {
+    /// Values of keys that there are.
+    pub(crate) entries: Vec<(String, Raw, Origin)>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Reads a file.
+pub(crate) fn read(name: &str, text: String) -> Document {
+    if text.len() > LONGEST {
+        let message = format!("{name}: longer than a configuration can be ({LONGEST} bytes)");
+        return Document {
+            problems: vec![Problem::new("file", None, message)],
+            ..Document::default()
+        };
+    }
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    if !errors.is_empty() {
+        let errors: Vec<(String, Range<usize>)> = errors
+            .iter()
+            .map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0)))
+            .collect();
+        return malformed(name, &text, errors);
+    }
+    let mut leaves = Vec::new();
+    flatten("", table.get_ref(), 0, &mut leaves);
+    let mut hidden: Vec<Range<usize>> = leaves
+        .iter()
+        .filter(|leaf| may_be_secret(leaf))
+        .map(|leaf| with_comment(&text, &leaf.value))
+        .collect();
+    hidden.sort_by_key(|span| span.start);
+    drop(table);
+    let source = Arc::new(Source {
+        name: name.to_owned(),
+        text,
+        hidden,
+    });
+    let mut document = Document::default();
+    for leaf in leaves {
+        let origin = |span| Origin::File {
+            source: Arc::clone(&source),
+            span,
+        };
+        match fault(&leaf) {
+            None => document
+                .entries
+                .push((leaf.path, leaf.raw, origin(leaf.value))),
+            Some((message, help)) => document
+                .problems
+                .push(Problem::new(&leaf.path, Some(origin(leaf.name)), message).helped(help)),
+        }
+    }
+    document
+}
+
+/// A value is shown only where its key is known to have no secret in it.
+fn may_be_secret(leaf: &Leaf) -> bool {
+    let is_plain = keys::find(&leaf.path).is_some_and(|key| !key.kind.is_secret());
+    let is_url = matches!(&leaf.raw, Raw::Text(text) if text.contains("://") || text.contains('@'));
+    !is_plain || is_url
+}
+
+/// A value, and the comment after it, which may be the value of yesterday.
+fn with_comment(text: &str, value: &Range<usize>) -> Range<usize> {
+    let rest = text.get(value.end..).unwrap_or_default();
+    let line = rest.lines().next().unwrap_or_default();
+    if line.trim_start().starts_with('#') {
+        value.start..value.end + line.len()
+    } else {
+        value.clone()
+    }
+}
+
+/// Of a text that is no TOML the lines are shown whose keys are known to have no secrets.
+fn malformed(name: &str, text: &str, errors: Vec<(String, Range<usize>)>) -> Document {
+    let mut hidden = Vec::new();
+    let (mut section, mut at) = (String::new(), 0);
+    for line in text.split_inclusive('\n') {
+        let (begin, shown) = (at, line.trim());
+        at += line.len();
+        if let Some(rest) = shown.strip_prefix('[') {
+            let end = rest.find(']').unwrap_or(rest.len());
+            rest.get(..end)
+                .unwrap_or_default()
+                .trim()
+                .clone_into(&mut section);
+        }
+        let path = line.split_once('=').map(|(key, _)| {
+            let key = key.trim();
+            if section.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{section}.{key}")
+            }
+        });
+        let is_plain = path
+            .and_then(|path| keys::find(&path))
+            .is_some_and(|key| !key.kind.is_secret() && !line.contains('@'));
+        let is_header = shown.starts_with('[') && shown.ends_with(']') && !shown.contains('=');
+        if is_plain || shown.is_empty() || is_header {
+            continue;
+        }
+        let value = line.find('=').map_or(begin, |equals| begin + equals + 1);
+        let end = begin + line.trim_end().len();
+        if value < end {
+            hidden.push(value..end);
+        }
+    }
+    let source = Arc::new(Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        hidden,
+    });
+    let problems = errors.into_iter().map(|(message, span)| {
+        let message = message.lines().collect::<Vec<_>>().join(", ");
+        let origin = Origin::File {
+            source: Arc::clone(&source),
+            span,
+        };
+        Problem::new("file", Some(origin), format!("not TOML: {message}"))
+    });
+    Document {
+        problems: problems.collect(),
+        ..Document::default()
+    }
+}
+
+fn flatten(prefix: &str, table: &DeTable<'_>, depth: usize, leaves: &mut Vec<Leaf>) {
+    for (name, value) in table {
+        let path = if prefix.is_empty() {
+            name.get_ref().to_string()
+        } else {
+            format!("{prefix}.{}", name.get_ref())
+        };
+        let is_inner = keys::find(&path).is_none() && depth < DEEPEST;
+        match value.get_ref() {
+            DeValue::Table(inner) if is_inner && !inner.is_empty() => {
+                flatten(&path, inner, depth + 1, leaves);
+            }
+            // An empty section that there is says nothing.
+            DeValue::Table(inner) if inner.is_empty() && keys::is_section(&path) => {}
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => leaves.push(Leaf {
+                path,
+                name: name.span(),
+                value: value.span(),
+                raw: raw(value.get_ref()),
+            }),
+        }
+    }
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::Integer(it) => i64::from_str_radix(&it.as_str().replace('_', ""), it.radix())
+            .map_or(Raw::Other("a number that is too large"), Raw::Integer),
+        DeValue::Float(it) => it
+            .as_str()
+            .replace('_', "")
+            .parse()
+            .map_or(Raw::Other("a number"), Raw::Float),
+        DeValue::Boolean(it) => Raw::Flag(*it),
+        DeValue::Datetime(_) => Raw::Other("a date"),
+        DeValue::Array(items) => {
+            Raw::List(items.iter().map(|it| raw(Spanned::get_ref(it))).collect())
+        }
+        DeValue::Table(_) => Raw::Other("a section"),
+    }
+}
+
+/// What is wrong with the name of a value, and what to do.
+fn fault(leaf: &Leaf) -> Option<(String, Option<String>)> {
+    if keys::find(&leaf.path).is_some() {
+        return None;
+    }
+    if keys::is_section(&leaf.path) {
+        let message = format!("{}: expected a section; found a value", leaf.path);
+        return Some((
+            message,
+            Some(format!("begin the section with [{}]", leaf.path)),
+        ));
+    }
+    Some(unknown(&leaf.path))
+}
+
+/// Says that there is no such key, and which one may have been meant.
+pub(crate) fn unknown(path: &str) -> (String, Option<String>) {
+    let shown = super::redact::urls(path);
+    let message = format!("{shown}: there is no such key");
+    if path == "environment" || path == "env" {
+        return (
+            message,
+            Some("the environment is told by TINGKAT_ENV alone".to_owned()),
+        );
+    }
+    (message, meant(path))
+}
+
+fn meant(path: &str) -> Option<String> {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let paths = || keys::all().iter().map(|key| key.path.as_str());
+    // The same name in another place first, then a name like it in the same place.
+    let elsewhere = || {
+        let mut all = keys::all().iter().filter(|key| key.parts().1 == name);
+        let only = all.next().filter(|_| all.next().is_none())?;
+        Some(only.path.as_str())
+    };
+    let inside = || {
+        let here = keys::all().iter().filter(|key| key.parts().0 == section);
+        let name = suggest::nearest(name, here.clone().map(|key| key.parts().1))?;
+        here.into_iter()
+            .find(|key| key.parts().1 == name)
+            .map(|key| key.path.as_str())
+    };
+    let found = inside()
+        .or_else(|| suggest::nearest(path, paths()))
+        .or_else(elsewhere)?;
+    Some(format!("did you mean {found}?"))
+}

@@ -1,0 +1,235 @@
+//! All keys but those of the entities.
+
+use std::time::Duration;
+
+use super::Key;
+use crate::config::kind::Kind;
+use crate::config::rules::WAIVERS;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+const fn time(least: Duration, most: Duration) -> Kind {
+    Kind::Time { least, most }
+}
+
+const fn number(least: u64, most: u64) -> Kind {
+    Kind::Integer { least, most }
+}
+
+const fn size(least: u64, most: u64) -> Kind {
+    Kind::Size { least, most }
+}
+
+/// Builds one row; `-` stands for no default.
+fn key(path: &str, kind: Kind, default: &str, sentence: &'static str) -> Key {
+    Key {
+        path: path.to_owned(),
+        kind,
+        default: Some(default.to_owned()).filter(|default| default != "-"),
+        sentence,
+        reloads: false,
+        variable: None,
+    }
+}
+
+impl Key {
+    const fn known_as(mut self, variable: &'static str) -> Self {
+        self.variable = Some(variable);
+        self
+    }
+
+    const fn reloads(mut self) -> Self {
+        self.reloads = true;
+        self
+    }
+}
+
+pub(super) fn keys() -> Vec<Key> {
+    [general(), server(), redis(), source_and_feed(), log()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn general() -> Vec<Key> {
+    vec![
+        key(
+            "scenario",
+            Kind::Choice(crate::config::presets::SCENARIOS),
+            "-",
+            "What the service is tuned for, over the defaults and under everything that is set",
+        )
+        .known_as("TINGKAT_SCENARIO"),
+        key(
+            "allow",
+            Kind::Choices(WAIVERS),
+            "-",
+            "Rules of staging and production that this service may break, by name",
+        ),
+    ]
+}
+
+fn server() -> Vec<Key> {
+    vec![
+        key("server.listen", Kind::Listen, "127.0.0.1:8080", "Where to listen; production listens on every address unless told otherwise"),
+        key("server.port", number(0, 65_535), "-", "The port alone, unless `server.listen` is set as well").known_as("PORT"),
+        key("server.tokens", Kind::Tokens, "-", "Who may do what: `read:`, `write:` or `operate:` and the SHA-256 of a token; with a `read:` token, look-ups need one").reloads(),
+        key("server.request_timeout", time(SECOND, HOUR), "15s", "How long a request may take; a product by its SKU may need two loads"),
+        key("server.idle_timeout", time(SECOND, HOUR), "75s", "A connection that sends no request for this long is closed; longer than the proxy in front keeps it"),
+        key("server.send_timeout", time(SECOND, HOUR), "30s", "A connection that takes no byte of an answer for this long is closed"),
+        key("server.drain_timeout", time(MS, HOUR), "20s", "How long requests under way have to finish once the service stops"),
+        key("server.connections", number(1, 1_000_000), "4096", "Connections at a time; one more waits in the kernel"),
+        key("server.streams", number(0, 100_000), "64", "Clients that follow `/v1/changes` at a time"),
+        key("server.body_bytes", size(1 << 10, 64 << 20), "1MiB", "The largest request body"),
+        key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS; SIGHUP reads the file again"),
+        key("server.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)"),
+    ]
+}
+
+fn redis() -> Vec<Key> {
+    let mut keys = vec![
+        key("redis.url", Kind::Redis, "-", "Where Redis is, or `off`; without any setting, the one on localhost if it answers").known_as("REDIS_URL"),
+        key("redis.host", Kind::Text, "-", "The host, where there is no URL").known_as("REDIS_HOST"),
+        key("redis.port", number(1, 65_535), "-", "The port, where there is no URL").known_as("REDIS_PORT"),
+        key("redis.db", number(0, 1 << 20), "-", "The number of the database, where there is no URL").known_as("REDIS_DB"),
+        key("redis.username", Kind::Text, "-", "The user, where the URL names none").known_as("REDIS_USERNAME"),
+        key("redis.password", Kind::Secret, "-", "The password, where the URL has none").known_as("REDIS_PASSWORD"),
+        key("redis.key_prefix", Kind::Prefix, "-", "What every key in Redis begins with; by default `tingkat:dev:` and the id of the database").known_as("REDIS_KEY_PREFIX"),
+        key("redis.mode", Kind::Choice(&["auto", "standalone", "sentinel", "cluster"]), "auto", "What stands at the address"),
+        key("redis.budget", time(MS, SECOND * 10), "50ms", "What one request may spend on Redis, over all round trips"),
+        key("redis.connect_timeout", time(MS * 10, MINUTE), "1s", "How long a connection and its login may take"),
+        key("redis.sentinel.hosts", Kind::Hosts, "-", "The Sentinels, where the URL names the servers"),
+        key("redis.sentinel.master", Kind::Text, "-", "The name of the master, where the Sentinels watch several"),
+        key("redis.sentinel.username", Kind::Text, "-", "The user for the Sentinels"),
+        key("redis.sentinel.password", Kind::Secret, "-", "The password for the Sentinels"),
+        key("redis.sentinel.tls", Kind::Flag, "-", "Whether the Sentinels speak TLS; by default as the URL says"),
+        key("redis.tls.ca", Kind::Path, "-", "Certificates of the authorities to trust (PEM); by default those of the system"),
+        key("redis.tls.certificate", Kind::Path, "-", "Our own certificate and its chain (PEM)"),
+        key("redis.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)"),
+        key("redis.tls.server_name", Kind::Text, "-", "The name that the servers' certificates have, where it is not the host"),
+    ];
+    keys.extend(breaker());
+    keys
+}
+
+fn breaker() -> Vec<Key> {
+    vec![
+        key(
+            "redis.breaker.window",
+            time(SECOND, HOUR),
+            "10s",
+            "Outcomes older than this do not count",
+        ),
+        key(
+            "redis.breaker.minimum",
+            number(1, 1_000_000),
+            "5",
+            "With fewer outcomes in the window Redis goes on being asked",
+        ),
+        key(
+            "redis.breaker.failure_share",
+            Kind::Share { most: 1.0 },
+            "0.5",
+            "Redis is left alone at this share of failures",
+        ),
+        key(
+            "redis.breaker.slow",
+            time(MS, MINUTE),
+            "100ms",
+            "An answer that takes longer counts as a failure",
+        ),
+        key(
+            "redis.breaker.open_for",
+            time(MS * 10, HOUR),
+            "500ms",
+            "How long Redis is left alone before the first probe",
+        ),
+        key(
+            "redis.breaker.open_for_most",
+            time(MS * 10, HOUR),
+            "2s",
+            "After each failed probe twice as long, up to this",
+        ),
+        key(
+            "redis.breaker.probes",
+            number(1, 1_000),
+            "2",
+            "Probes that must succeed in a row",
+        ),
+    ]
+}
+
+fn source_and_feed() -> Vec<Key> {
+    vec![
+        key(
+            "source.url",
+            Kind::Database,
+            "-",
+            "The store's database; without any setting, an embedded demo store in ./tingkat.db",
+        )
+        .known_as("DATABASE_URL"),
+        key(
+            "source.max_connections",
+            number(1, 10_000),
+            "40",
+            "Connections for loads; at least all entities' `max_loads` together, or one hanging entity keeps the others waiting",
+        ),
+        key(
+            "source.acquire_timeout",
+            time(MS, HOUR),
+            "2s",
+            "How long a load waits for a connection",
+        ),
+        key(
+            "source.statement_timeout",
+            time(MS, HOUR),
+            "6s",
+            "After this long PostgreSQL gives a statement up; no sooner than the loads that want it",
+        ),
+        key(
+            "source.changes_kept_for",
+            time(SECOND, HOUR * 24),
+            "5m",
+            "For how long the change log tells changes one by one",
+        ),
+        key(
+            "feed.poll_interval",
+            time(MS * 10, HOUR),
+            "100ms",
+            "How often the change log is asked",
+        ),
+        key(
+            "feed.staleness_bound",
+            time(MS * 10, HOUR),
+            "1s",
+            "No answer is older; more than twice the interval",
+        ),
+        key(
+            "feed.check_interval",
+            time(SECOND, HOUR),
+            "1m",
+            "How often it is checked that the change log is whole",
+        ),
+    ]
+}
+
+fn log() -> Vec<Key> {
+    vec![
+        key(
+            "log.level",
+            Kind::LogLevel,
+            "info",
+            "What is logged: a level, or directives such as info,tingkat_redis=debug",
+        )
+        .reloads(),
+        key(
+            "log.format",
+            Kind::Choice(&["text", "json"]),
+            "text",
+            "How a line of the log looks",
+        ),
+    ]
+}

@@ -1,0 +1,188 @@
+//! What must hold between values, and what must hold where a service is in earnest.
+
+mod environment;
+
+use super::keys::ENTITIES;
+use super::kind::{size_text, time_text};
+use super::origin::Origin;
+use super::problem::Problem;
+use super::settings::Settings;
+
+pub(crate) use environment::{WAIVERS, waived};
+
+/// Checks all of them.
+pub(crate) fn check(settings: &Settings, memory: Option<u64>, problems: &mut Vec<Problem>) {
+    let mut rules = Rules { settings, problems };
+    rules.feed();
+    rules.deadlines();
+    rules.sizes(memory);
+    rules.breaker();
+    rules.source();
+    rules.placement();
+    environment::check(settings, problems);
+}
+
+struct Rules<'a> {
+    settings: &'a Settings,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Rules<'_> {
+    /// Tells it of the one of these keys that was set last: it is the one to change.
+    fn tell(&mut self, paths: &[&str], message: impl FnOnce(&Origin, &str) -> String) {
+        let latest = paths
+            .iter()
+            .filter_map(|path| Some((*path, &self.settings.get(path)?.origin)))
+            // Of equals the first.
+            .rev()
+            .max_by_key(|(_, origin)| origin.rank());
+        if let Some((path, origin)) = latest {
+            let text = message(origin, path);
+            self.problems
+                .push(Problem::new(path, Some(origin.clone()), text));
+        }
+    }
+
+    /// One time must be longer than another, by a factor.
+    fn longer(&mut self, long: &str, times: u32, short: &str, why: &str) {
+        let (one, two) = (self.settings.time(long), self.settings.time(short));
+        if one > two * times {
+            return;
+        }
+        let by = match times {
+            1 => "longer than".to_owned(),
+            2 => "more than twice".to_owned(),
+            times => format!("more than {times} times"),
+        };
+        let (one, two) = (time_text(one), time_text(two));
+        self.tell(&[long, short], |origin, _| {
+            let (long, short) = (origin.name_of(long), origin.name_of(short));
+            format!("{long}: expected {by} {short} ({two}), found {one}{why}")
+        });
+    }
+
+    fn feed(&mut self) {
+        // Between two polls that come back well there must be room for one that does not.
+        self.longer("feed.staleness_bound", 2, "feed.poll_interval", "");
+        self.longer(
+            "source.changes_kept_for",
+            1,
+            "feed.staleness_bound",
+            ": a node would miss changes",
+        );
+    }
+
+    fn deadlines(&mut self) {
+        for entity in ENTITIES {
+            let soft = format!("entity.{}.soft_deadline", entity.section);
+            let hard = format!("entity.{}.hard_deadline", entity.section);
+            self.longer(&hard, 1, &soft, "");
+        }
+        if let Some(longest) = self.longest_load() {
+            let why = ": a product by its SKU may need two loads";
+            self.longer("server.request_timeout", 2, &longest, why);
+        }
+        self.longer(
+            "server.request_timeout",
+            1,
+            "redis.budget",
+            ": nothing would be left for the database",
+        );
+    }
+
+    fn sizes(&mut self, memory: Option<u64>) {
+        let mut total = 0_u64;
+        let mut paths = Vec::new();
+        for entity in ENTITIES {
+            let tier = format!("entity.{}.memory_bytes", entity.section);
+            let value = format!("entity.{}.max_value_bytes", entity.section);
+            let (room, most) = (self.settings.number(&tier), self.settings.number(&value));
+            if most > room {
+                self.tell(&[&tier, &value], |origin, _| {
+                    let (tier, value) = (origin.name_of(&tier), origin.name_of(&value));
+                    let (room, most) = (size_text(room), size_text(most));
+                    format!("{value}: expected at most {tier} ({room}), found {most}")
+                });
+            }
+            total = total.saturating_add(room);
+            paths.push(tier);
+        }
+        let Some(memory) = memory.filter(|memory| total > *memory) else {
+            return;
+        };
+        let largest = paths.iter().max_by_key(|path| self.settings.number(path));
+        let largest: Vec<&str> = largest.map(String::as_str).into_iter().collect();
+        let (total, memory) = (size_text(total), size_text(memory));
+        self.tell(&largest, |origin, path| {
+            let name = origin.name_of(path);
+            format!(
+                "{name}: the memory tiers take {total} together, and this process may use {memory}"
+            )
+        });
+    }
+
+    fn breaker(&mut self) {
+        let (first, most) = ("redis.breaker.open_for", "redis.breaker.open_for_most");
+        if self.settings.time(first) > self.settings.time(most) {
+            self.longer(most, 1, first, "");
+        }
+    }
+
+    /// A statement that is given up before the load that wants it would fail what could succeed.
+    fn source(&mut self) {
+        if let Some(longest) = self.longest_load() {
+            self.longer("source.statement_timeout", 1, &longest, "");
+        }
+    }
+
+    /// The key of the longest hard deadline, the first of equals.
+    fn longest_load(&self) -> Option<String> {
+        let paths = ENTITIES
+            .iter()
+            .map(|entity| format!("entity.{}.hard_deadline", entity.section));
+        paths.rev().max_by_key(|path| self.settings.time(path))
+    }
+
+    fn placement(&mut self) {
+        let is_off = super::redis::is_off(self.settings);
+        for entity in ENTITIES {
+            let path = format!("entity.{}.placement", entity.section);
+            if is_off && self.settings.text(&path) == Some("redis") {
+                self.tell(&[&path], |origin, path| {
+                    let name = origin.name_of(path);
+                    format!("{name}: Redis is off, so nothing would be cached; expected memory")
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_and_every_scenario_keep_all_rules() {
+        use crate::config::settings::Flags;
+        use crate::config::surroundings::Surroundings;
+        for scenario in
+            std::iter::once(None).chain(crate::config::presets::SCENARIOS.iter().map(Some))
+        {
+            let set = scenario.map(|name| ("--scenario", "scenario", (*name).to_owned()));
+            let flags = Flags {
+                set: set.into_iter().collect(),
+                ..Flags::default()
+            };
+            let from = Surroundings {
+                variables: std::collections::BTreeMap::new(),
+                read: Box::new(|_| Err(std::io::ErrorKind::NotFound.into())),
+                memory: Some(8 << 30),
+            };
+            let mut problems = Vec::new();
+            let settings = Settings::read(&flags, &from, &mut problems);
+            check(&settings, from.memory, &mut problems);
+            assert!(problems.is_empty(), "{scenario:?}: {problems:?}");
+            assert_eq!(settings.text("scenario"), scenario.copied());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What staging and production ask for. Each rule has a name, by which an operator may waive it.
+
+use std::net::IpAddr;
+
+use secrecy::ExposeSecret as _;
+use tingkat_sql::Url;
+
+use crate::config::problem::Problem;
+use crate::config::redis;
+use crate::config::settings::{Environment, Settings};
+
+const EMBEDDED: &str = "embedded-database";
+const PLAIN_DATABASE: &str = "database-without-tls";
+const NO_REDIS: &str = "redis-unset";
+const PLAIN_REDIS: &str = "redis-without-tls";
+const OPEN_REDIS: &str = "redis-without-password";
+const NO_PREFIX: &str = "key-prefix-unset";
+const NO_TOKEN: &str = "tokens-unset";
+
+/// The names of all rules.
+pub(crate) const WAIVERS: &[&str] = &[
+    EMBEDDED,
+    PLAIN_DATABASE,
+    NO_REDIS,
+    PLAIN_REDIS,
+    OPEN_REDIS,
+    NO_PREFIX,
+    NO_TOKEN,
+];
+
+/// Tells which rules are broken and not waived.
+pub(super) fn check(settings: &Settings, problems: &mut Vec<Problem>) {
+    let waived = settings.list("allow");
+    let broken = broken(settings, problems);
+    let told = broken.into_iter().filter(|problem| {
+        let is_waived = |rule| waived.iter().any(|it| it == rule);
+        !problem.rule.is_some_and(is_waived)
+    });
+    let told: Vec<Problem> = told.collect();
+    problems.extend(told);
+}
+
+/// The rules that are broken and waived.
+pub(crate) fn waived(settings: &Settings) -> Vec<&'static str> {
+    let allowed = settings.list("allow");
+    let broken = broken(settings, &[]);
+    let rules = broken.iter().filter_map(|problem| problem.rule);
+    rules
+        .filter(|rule| allowed.iter().any(|it| it == rule))
+        .collect()
+}
+
+/// All that are broken; what is malformed is told already.
+fn broken(settings: &Settings, told: &[Problem]) -> Vec<Problem> {
+    let environment = settings.environment;
+    if environment == Environment::Development {
+        return Vec::new();
+    }
+    let is_told = |path: &str| told.iter().any(|problem| problem.about == path);
+    let mut broken = Vec::new();
+    if !is_told("source.url") {
+        broken.extend(database(settings));
+    }
+    if !is_told("redis.url") {
+        let found = cache(settings).into_iter();
+        broken.extend(found.filter(|problem| !is_told(&problem.about)));
+    }
+    if !is_told("server.tokens") && settings.secret("server.tokens").is_none() {
+        let help = "set TINGKAT__SERVER__TOKENS to write:<SHA-256>,operate:<SHA-256>; `printf %s \"$TOKEN\" | sha256sum` prints it";
+        broken.push(missing(
+            settings,
+            "server.tokens",
+            "nobody could write or operate it",
+            help,
+            NO_TOKEN,
+        ));
+    }
+    broken
+}
+
+fn missing(settings: &Settings, path: &str, why: &str, help: &str, rule: &'static str) -> Problem {
+    let environment = settings.environment.name();
+    let message = format!("{path}: must be set in {environment}: {why}");
+    Problem::new(path, None, message)
+        .helped(Some(help.to_owned()))
+        .waivable(rule)
+}
+
+fn wrong(settings: &Settings, path: &str, why: &str, help: &str, rule: &'static str) -> Problem {
+    let environment = settings.environment.name();
+    let origin = settings.get(path).map(|setting| setting.origin.clone());
+    let name = origin
+        .as_ref()
+        .map_or_else(|| path.to_owned(), |it| it.called(path));
+    let message = format!("{name}: {why}, which {environment} must not");
+    Problem::new(path, origin.clone(), message)
+        .helped(Some(help.to_owned()))
+        .waivable(rule)
+}
+
+fn database(settings: &Settings) -> Option<Problem> {
+    let Some(url) = settings.secret("source.url") else {
+        let why = "the embedded demo store is nobody's store";
+        let help = "set DATABASE_URL to postgres://user:password@host/database?sslmode=verify-full";
+        return Some(missing(settings, "source.url", why, help, EMBEDDED));
+    };
+    let url: Url = url.expose_secret().parse().ok()?;
+    if url.path().is_some() {
+        let help = "set DATABASE_URL to postgres://user:password@host/database?sslmode=verify-full";
+        return Some(wrong(
+            settings,
+            "source.url",
+            "is an embedded database",
+            help,
+            EMBEDDED,
+        ));
+    }
+    let is_exposed = url.is_remote() && !url.is_verified();
+    let is_production = settings.environment == Environment::Production;
+    (is_exposed && is_production).then(|| {
+        let why = "reaches another machine without proof that it is the right one";
+        let help =
+            "add sslmode=verify-full to the URL, and sslrootcert=… for an authority of your own";
+        wrong(settings, "source.url", why, help, PLAIN_DATABASE)
+    })
+}
+
+fn cache(settings: &Settings) -> Vec<Problem> {
+    let mut broken = Vec::new();
+    let is_set = ["redis.url", "redis.host"]
+        .iter()
+        .any(|path| settings.chosen(path).is_some());
+    if !is_set {
+        let why = "the one on localhost is for development";
+        let help = "set REDIS_URL to rediss://user:password@host:6379, or to off";
+        broken.push(missing(settings, "redis.url", why, help, NO_REDIS));
+    }
+    if redis::is_off(settings) {
+        return broken;
+    }
+    if settings.text("redis.key_prefix").is_none() {
+        let why = "services that share a Redis must not see each other's keys";
+        let help = "set REDIS_KEY_PREFIX, such as shop:prod:";
+        broken.push(missing(settings, "redis.key_prefix", why, help, NO_PREFIX));
+    }
+    if settings.environment != Environment::Production {
+        return broken;
+    }
+    let Some((address, path)) = redis::address(settings) else {
+        return broken;
+    };
+    if is_local(&address.to_string()) {
+        return broken;
+    }
+    if !address.is_encrypted() {
+        let (why, help) = (
+            "reaches another machine without TLS",
+            "begin the URL with rediss://",
+        );
+        broken.push(wrong(settings, path, why, help, PLAIN_REDIS));
+    }
+    if !address.has_credentials() {
+        let why = "reaches another machine without a password";
+        let help = "write it into the URL, or set REDIS_PASSWORD";
+        broken.push(wrong(settings, path, why, help, OPEN_REDIS));
+    }
+    broken
+}
+
+/// Whether all of these hosts, each with a port, are this machine.
+fn is_local(hosts: &str) -> bool {
+    hosts.split(',').all(|host| {
+        if host.starts_with('/') {
+            return true;
+        }
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        name == "localhost" || name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+    })
+}

@@ -1,0 +1,176 @@
+//! What the configuration is read from: variables, files, and how much memory there is. The only
+//! module that asks the system for them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use super::document::LONGEST;
+use super::kind::Raw;
+use super::origin::Origin;
+use super::problem::Problem;
+use super::{document, keys, redact, suggest};
+
+type Read = Box<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+
+/// What a service is started in.
+pub(crate) struct Surroundings {
+    pub(crate) variables: BTreeMap<String, OsString>,
+    pub(crate) read: Read,
+    /// What this process may use; nothing where that is not known.
+    pub(crate) memory: Option<u64>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that reads the environment"
+    )]
+    pub(crate) fn here() -> Self {
+        let variables = std::env::vars_os();
+        let named = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        Self {
+            variables: named.filter(|(_, value)| !value.is_empty()).collect(),
+            read: Box::new(read),
+            memory: memory(),
+        }
+    }
+
+    /// A variable, if it is set and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Result<Option<String>, Problem> {
+        let Some(value) = self.variables.get(name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        let text = value.to_str().map(str::to_owned);
+        text.map(Some)
+            .ok_or_else(|| about(name, name, format!("{name}: not UTF-8")))
+    }
+
+    /// A variable, or what is in the file that the variable with `_FILE` names.
+    fn value(&self, path: &str, name: &str) -> Result<Option<(String, Origin)>, Problem> {
+        let file = format!("{name}_FILE");
+        let (direct, file_path) = (self.variable(name)?, self.variable(&file)?);
+        if direct.is_some() && file_path.is_some() {
+            let message = format!("{name} and {file}: only one of them may be set");
+            return Err(about(path, name, message));
+        }
+        if let Some(text) = direct {
+            return Ok(Some((text, Origin::Variable(name.to_owned()))));
+        }
+        let Some(at) = file_path else {
+            return Ok(None);
+        };
+        let text = (self.read)(Path::new(&at)).map_err(|error| {
+            let at = redact::urls(&at);
+            about(path, &file, format!("{file}: failed to read {at}: {error}"))
+        })?;
+        // Editors end files with a newline.
+        let text = text.trim_end_matches(['\r', '\n']).to_owned();
+        if text.is_empty() {
+            return Err(about(path, &file, format!("{file}: the file is empty")));
+        }
+        Ok(Some((text, Origin::Variable(file))))
+    }
+
+    /// What the variables say, those that win last.
+    pub(crate) fn entries(&self, problems: &mut Vec<Problem>) -> Vec<(String, Raw, Origin)> {
+        let mut entries = Vec::new();
+        for key in keys::all() {
+            for name in key.variables().iter().rev() {
+                match self.value(&key.path, name) {
+                    Ok(Some((text, _))) if is_service_link(name, &text) => {}
+                    Ok(Some((text, origin))) => {
+                        entries.push((key.path.clone(), Raw::Word(text), origin));
+                    }
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        problems.extend(self.strangers());
+        entries
+    }
+
+    /// Variables that look like ours and are none.
+    fn strangers(&self) -> impl Iterator<Item = Problem> {
+        let names = self.variables.keys().map(String::as_str);
+        names.filter_map(|name| {
+            if let Some(rest) = name.strip_prefix("TINGKAT__") {
+                let direct = rest.to_lowercase().replace("__", ".");
+                let of_file = direct.strip_suffix("_file");
+                let is_known = keys::find(&direct)
+                    .or_else(|| keys::find(of_file?))
+                    .is_some();
+                return (!is_known).then(|| unknown(name, &direct));
+            }
+            // Others begin with TINGKAT_ as well, so that only those are told that were meant for us.
+            let letters = |name: &str| name.to_uppercase().replace('_', "");
+            let rest = name.strip_prefix("TINGKAT_")?;
+            let wanted = keys::all().iter().find(|key| {
+                key.path.contains('.') && letters(rest) == letters(&key.path.replace('.', ""))
+            })?;
+            let message = format!("{name}: there is no such variable");
+            let help = format!("did you mean {}?", wanted.own_variable());
+            Some(about(name, name, message).helped(Some(help)))
+        })
+    }
+}
+
+fn unknown(name: &str, path: &str) -> Problem {
+    let (_, help) = document::unknown(path);
+    let all: Vec<String> = keys::all().iter().map(keys::Key::own_variable).collect();
+    let nearest = suggest::nearest(name, all.iter().map(String::as_str));
+    let help = match (nearest, help) {
+        (Some(nearest), _) => Some(format!("did you mean {nearest}?")),
+        (None, help) => help,
+    };
+    about(name, name, format!("{name}: there is no such key")).helped(help)
+}
+
+fn about(path: &str, name: &str, message: String) -> Problem {
+    Problem::new(path, Some(Origin::Variable(name.to_owned())), message)
+}
+
+/// Kubernetes tells every container of a service named `redis` that `REDIS_PORT` is a URL.
+fn is_service_link(name: &str, text: &str) -> bool {
+    name == "REDIS_PORT" && text.starts_with("tcp://")
+}
+
+/// Whether the user asked for output without colours (no-color.org).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that reads the environment"
+)]
+pub(crate) fn wants_no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// A file, if it is not too long to be a configuration.
+fn read(path: &Path) -> io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(path)?
+        .take(most)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What the machine has, or what the container may take of it.
+fn memory() -> Option<u64> {
+    let machine = read(Path::new("/proc/meminfo")).ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        let kibibytes = line.split_whitespace().nth(1)?.parse::<u64>().ok()?;
+        kibibytes.checked_mul(1 << 10)
+    });
+    let container = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .into_iter()
+    .filter_map(|path| read(Path::new(path)).ok()?.trim().parse::<u64>().ok())
+    .min();
+    [machine, container].into_iter().flatten().min()
+}

@@ -1,0 +1,238 @@
+//! Wrong configurations, each with what is told about it, word for word.
+
+use super::Case;
+
+/// Files that are wrong in one way.
+const FILES: &[&str] = &[
+    // Not TOML, or not what a section is.
+    "[redis\nbudget = \"50ms\"",
+    "[feed]\npoll_interval = 100ms",
+    "[redis]\nurl = \"redis://:hunter2@cache",
+    "redis = \"redis://:hunter2@cache\"",
+    "[redis]\nbudget = \"1ms\"\nbudget = \"2ms\"",
+    "[redis.budget]\nms = 5",
+    "entity = 5",
+    // Unknown keys.
+    "[redis]\npasword = \"hunter2\"",
+    "[redis]\nkey_prefx = \"shop:\"",
+    "[feeds]\npoll_interval = \"50ms\"",
+    "[server]\nurl = \"sqlite:x\"",
+    "[server]\nstaleness_bound = \"2s\"",
+    "[entity.products]\nfresh_for = \"1h\"",
+    "[entity.product]\nfresh = \"1h\"",
+    "budget = \"50ms\"",
+    "environment = \"production\"",
+    "zzz = 1",
+    "[zzz]\nx.y = \"hunter2\"",
+    // Values of another kind, or outside the range.
+    "[redis]\nbudget = 50",
+    "[redis]\nbudget = \"50\"",
+    "[redis]\nbudget = \"1m\"",
+    "[redis]\nbudget = \"-5ms\"",
+    "[redis]\npassword = 123456",
+    "[redis]\nurl = 6379",
+    "[redis]\nurl = \"http://:hunter2@cache\"",
+    "[redis]\nport = 0",
+    "[redis]\nport = \"6379\"",
+    "[redis]\nmode = \"clustr\"",
+    "[redis]\nmode = true",
+    "[redis]\nkey_prefix = \"shop\"",
+    "[redis]\nkey_prefix = \"\"",
+    "[redis.sentinel]\nhosts = \"one:x\"",
+    "[redis.sentinel]\ntls = \"yes\"",
+    "[redis.breaker]\nfailure_share = 1.5",
+    "[redis.breaker]\nprobes = 2.5",
+    "[source]\nurl = \"mysql://shop:hunter2@db/shop\"",
+    "[source]\nurl = \"postgres://shop:12/hunter2@db/shop\"",
+    "[source]\nmax_connections = 0",
+    "[source]\nacquire_timeout = 2026-11-27",
+    "[server]\nlisten = \"localhost:8080\"",
+    "[server]\nlisten = \"127.0.0.1\"",
+    "[server]\ntokens = [\"write:hunter2\"]",
+    "[server]\ntokens = [5]",
+    "[server]\nbody_bytes = \"1 megabyte\"",
+    "[server]\nbody_bytes = \"1GiB\"",
+    "[server]\nconnections = 99999999999999999999",
+    "[log]\nlevel = \"wran\"",
+    "[log]\nformat = \"jsn\"",
+    "[entity.product]\njitter = -0.1",
+    "[entity.product]\nstrict = \"true\"",
+    "[entity.product]\nplacement = \"l1\"",
+    "[entity.product]\nmode = \"shaddow\"",
+    "[entity.product]\nmemory_bytes = \"64mb\"",
+    "scenario = \"low_latency\"",
+    "scenario = [\"resilient\"]",
+    "allow = \"redis-without-tls\"",
+    "allow = [\"redis-without-tsl\"]",
+    // Values that do not fit each other.
+    "[feed]\npoll_interval = \"500ms\"",
+    "[feed]\npoll_interval = \"1s\"\nstaleness_bound = \"2s\"",
+    "[source]\nchanges_kept_for = \"1s\"",
+    "[entity.product]\nsoft_deadline = \"5s\"",
+    "[entity.postcode]\nhard_deadline = \"6s\"\nsoft_deadline = \"10s\"",
+    "[entity.product]\nhard_deadline = \"10s\"\n[source]\nstatement_timeout = \"30s\"",
+    "[entity.product]\nhard_deadline = \"7s\"",
+    "[redis]\nbudget = \"10s\"\n[server]\nrequest_timeout = \"10s\"\n[entity.product]\nhard_deadline = \"4s\"",
+    "[entity.product]\nmemory_bytes = \"64GiB\"",
+    "[entity.states]\nmemory_bytes = \"512KiB\"",
+    "[redis.breaker]\nopen_for = \"5s\"",
+    "[redis]\nurl = \"off\"\n[entity.product]\nplacement = \"redis\"",
+    "[redis]\nurl = \"redis://cache/3\"\nmode = \"cluster\"",
+    "[redis]\nurl = \"redis://cache\"\nhost = \"other\"",
+    "[redis]\nurl = \"redis://shop:hunter2@cache\"\nusername = \"store\"\npassword = \"hunter3\"",
+    "[redis]\nhost = \"no host\"",
+    "[redis.tls]\nserver_name = \"cache\"",
+    "[redis]\nurl = \"rediss://cache\"\n[redis.tls]\nca = \"/nowhere/ca.pem\"",
+    "[redis]\nmode = \"standalone\"\n[redis.sentinel]\nmaster = \"main\"",
+    "[redis.sentinel]\nusername = \"watcher\"",
+];
+
+/// Environments that are wrong.
+const VARIABLES: &[&[(&str, &str)]] = &[
+    &[("TINGKAT_ENV", "prod")],
+    &[("TINGKAT_ENV", "producton")],
+    &[("TINGKAT__REDIS__PASWORD", "hunter2")],
+    &[("TINGKAT_REDIS__URL", "redis://:hunter2@cache")],
+    &[("TINGKAT__ZZZ", "hunter2")],
+    &[("TINGKAT_SCENARIO", "fast")],
+    &[
+        ("REDIS_URL", "redis://cache"),
+        ("REDIS_HOST", "other"),
+        ("REDIS_PORT", "7"),
+    ],
+    &[
+        ("REDIS_PASSWORD", "hunter2"),
+        ("REDIS_URL", "redis://:hunter3@cache"),
+    ],
+    &[("REDIS_URL_FILE", "/nowhere")],
+    &[("REDIS_URL_FILE", "/run/empty")],
+    &[
+        ("REDIS_URL", "redis://cache"),
+        ("REDIS_URL_FILE", "/run/empty"),
+    ],
+    &[("REDIS_DB", "-1")],
+    &[("TINGKAT__LOG__LEVEL", "loud")],
+    &[("TINGKAT__ENTITY__PRODUCT__STRICT", "yes")],
+    &[("TINGKAT__ENTITY__PRODUCT__SOFT_DEADLINE", "10s")],
+    &[("REDIS_KEY_PREFIX", "redis://:hunter2@cache")],
+    // Each environment asks for more.
+    &[("TINGKAT_ENV", "production")],
+    &[("TINGKAT_ENV", "staging")],
+    &[
+        ("TINGKAT_ENV", "production"),
+        ("DATABASE_URL", "sqlite:shop.db"),
+        ("REDIS_URL", "redis://cache:6379"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+        ("TINGKAT__SERVER__TOKENS", FOO),
+    ],
+    &[
+        ("TINGKAT_ENV", "production"),
+        (
+            "DATABASE_URL",
+            "postgres://shop:hunter2@db/shop?sslmode=require",
+        ),
+        ("REDIS_URL", "rediss://one:6379,two:6379"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+        ("TINGKAT__SERVER__TOKENS", FOO),
+    ],
+    // What is malformed is told once, and not as missing.
+    &[
+        ("TINGKAT_ENV", "production"),
+        ("DATABASE_URL", "hunter2"),
+        ("REDIS_URL", "hunter2"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+        ("TINGKAT__SERVER__TOKENS", "hunter2"),
+    ],
+];
+
+/// The SHA-256 of `foo`, for writing.
+const FOO: &str = "write:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+
+fn cases() -> Vec<(String, Case)> {
+    let files = FILES
+        .iter()
+        .map(|text| ((*text).to_owned(), Case::file(text)));
+    let variables = VARIABLES.iter().map(|set| {
+        let title = set.iter().map(|(name, value)| format!("{name}={value}"));
+        let case = set
+            .iter()
+            .fold(Case::default(), |case, (name, value)| case.and(name, value));
+        (
+            title.collect::<Vec<_>>().join("\n"),
+            case.and_file("/run/empty", "\n"),
+        )
+    });
+    files.chain(variables).collect()
+}
+
+#[test]
+fn each_wrong_configuration_is_told_with_its_line_and_a_remedy() {
+    let told = cases().into_iter().map(|(title, case)| {
+        let told = case.told();
+        assert!(!told.is_empty(), "nothing is wrong with:\n{title}");
+        assert!(!told.contains("hunter2"), "{title}\n{told}");
+        assert!(!told.contains("hunter3"), "{title}\n{told}");
+        format!("{title}\n\n{told}")
+    });
+    let rule = "-".repeat(100);
+    let told: Vec<String> = told.collect();
+    assert!(told.len() >= 60);
+    insta::assert_snapshot!(told.join(&format!("\n{rule}\n")));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let text =
+        "[redis]\nbudgt = \"50ms\"\nkey_prefix = \"shop\"\n\n[feed]\npoll_interval = \"1s\"\n";
+    let case = Case::file(text)
+        .and("TINGKAT_ENV", "production")
+        .and("PORT", "http");
+    let problems = case.load().problems;
+    let about: Vec<String> = problems.iter().map(|it| it.about.clone()).collect();
+    assert_eq!(
+        about,
+        [
+            "redis.budgt",
+            "redis.key_prefix",
+            "server.port",
+            "feed.poll_interval",
+            "source.url",
+            "redis.url",
+            "server.tokens",
+        ]
+    );
+}
+
+#[test]
+fn a_waived_rule_is_not_told_and_is_known_to_be_waived() {
+    let case = Case::variable("TINGKAT_ENV", "production")
+        .and("DATABASE_URL", "postgres://shop@127.0.0.1/shop")
+        .and("REDIS_URL", "redis://cache:6379")
+        .and("REDIS_KEY_PREFIX", "shop:")
+        .and("TINGKAT__SERVER__TOKENS", FOO);
+    let told = case.load().problems;
+    let rules: Vec<_> = told.iter().filter_map(|it| it.rule).collect();
+    assert_eq!(rules, ["redis-without-tls", "redis-without-password"]);
+    let case = case.and_file(
+        "tingkat.toml",
+        "allow = [\"redis-without-tls\", \"redis-without-password\", \"tokens-unset\"]",
+    );
+    let loaded = case.load();
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    let waived = super::super::rules::waived(&loaded.settings);
+    assert_eq!(waived, ["redis-without-tls", "redis-without-password"]);
+}
+
+#[test]
+fn five_variables_are_a_right_production() {
+    let case = Case::variable("TINGKAT_ENV", "production")
+        .and(
+            "DATABASE_URL",
+            "postgres://shop:x@db/shop?sslmode=verify-full",
+        )
+        .and("REDIS_URL", "rediss://shop:x@cache:6379")
+        .and("REDIS_KEY_PREFIX", "shop:prod:")
+        .and("TINGKAT__SERVER__TOKENS", FOO);
+    let loaded = case.load();
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+}

@@ -1,0 +1,89 @@
+//! SIGHUP: reads the configuration again and changes what can be changed under way. What can not is
+//! named; if anything is wrong, everything stays as it is.
+
+use tingkat_http::{Tls, Tokens};
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Flags, Policies, Settings, Surroundings, load};
+use crate::exit::Failure;
+use crate::logging::Level;
+
+/// What is needed to read it again, and to log otherwise.
+pub(crate) struct Reload {
+    pub(crate) flags: Flags,
+    pub(crate) level: Level,
+}
+
+/// Hears SIGHUP and obeys.
+pub(super) struct Reloader {
+    pub(super) reload: Reload,
+    /// What the service was started with.
+    pub(super) started: Settings,
+    pub(super) tokens: Tokens,
+    pub(super) tls: Option<Tls>,
+    pub(super) policies: watch::Sender<Policies>,
+}
+
+impl Reloader {
+    /// Obeys until the service stops.
+    pub(super) async fn listen(self, mut hangup: Signal, stop: CancellationToken) {
+        let mut running = self.started.clone();
+        while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+            match self.again() {
+                Ok(config) => running = self.apply(config, &running),
+                Err(failure) => {
+                    for line in failure.lines() {
+                        tracing::error!("{line}");
+                    }
+                    tracing::error!("the configuration is wrong and stays as it was");
+                }
+            }
+        }
+    }
+
+    fn again(&self) -> Result<Config, Failure> {
+        let loaded = load(&self.reload.flags, &Surroundings::here());
+        Config::build(loaded.into_settings()?)
+    }
+
+    fn apply(&self, config: Config, running: &Settings) -> Settings {
+        let changed: Vec<&str> = config
+            .settings
+            .differences(running)
+            .into_iter()
+            .filter(|key| key.reloads)
+            .map(|key| key.path.as_str())
+            .collect();
+        let waiting: Vec<&str> = config
+            .settings
+            .differences(&self.started)
+            .into_iter()
+            .filter(|key| !key.reloads)
+            .map(|key| key.path.as_str())
+            .collect();
+        if changed.contains(&"log.level") {
+            self.reload.level.set(&config.settings);
+        }
+        if changed.contains(&"server.tokens") {
+            self.tokens.replace(&config.tokens);
+        }
+        if changed.iter().any(|path| path.starts_with("entity.")) {
+            self.policies.send_replace(config.policies);
+        }
+        // The files may be others under the same names.
+        if let (Some(tls), Some(new)) = (&self.tls, &config.tls) {
+            tls.replace(new);
+        }
+        if changed.is_empty() {
+            tracing::info!("the configuration was read again: nothing to change");
+        } else {
+            tracing::info!("the configuration was read again: {}", changed.join(", "));
+        }
+        if !waiting.is_empty() {
+            tracing::warn!("these differ and need a restart: {}", waiting.join(", "));
+        }
+        config.settings
+    }
+}

@@ -1,0 +1,107 @@
+//! SIGHUP: tokens are rotated and policies changed without a restart; what is wrong changes nothing.
+
+use std::fs;
+
+use rustix::process::Signal;
+use tingkat_testkit::eventually;
+
+use crate::program::{Folder, Node, PATIENCE, Program};
+use crate::wire::{TOKENS, patch};
+
+/// The SHA-256 of `bar`, from another program.
+const BAR: &str = "write:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+
+async fn node(folder: &Folder) -> Node {
+    let tokens = folder.path().join("tokens");
+    fs::write(&tokens, TOKENS).unwrap();
+    let program = Program::serve(folder).with("TINGKAT__SERVER__TOKENS_FILE", &tokens);
+    program.listening().await
+}
+
+async fn way(node: &Node) -> String {
+    let answer = node.get("/v1/products/3").await;
+    answer.header("cache-status").unwrap().to_owned()
+}
+
+async fn write(node: &Node) -> u16 {
+    patch(node, "7", r#"{"stock":1}"#).await.status
+}
+
+#[tokio::test]
+async fn a_token_is_taken_out_without_a_restart() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    assert_eq!(write(&node).await, 200);
+    fs::write(folder.path().join("tokens"), format!("{BAR}\n")).unwrap();
+    node.process.signal(Signal::HUP);
+    eventually(PATIENCE, async || write(&node).await == 401)
+        .await
+        .unwrap();
+    node.says("the configuration was read again: server.tokens")
+        .await;
+
+    fs::write(folder.path().join("tokens"), format!("{BAR},{TOKENS}")).unwrap();
+    node.process.signal(Signal::HUP);
+    eventually(PATIENCE, async || write(&node).await == 200)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_can_change_does_and_what_can_not_is_named() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    let file = folder.path().join("tingkat.toml");
+    fs::write(
+        &file,
+        "[entity.product]\nmode = \"bypass\"\n[feed]\nstaleness_bound = \"9s\"\n",
+    )
+    .unwrap();
+    way(&node).await;
+    assert!(way(&node).await.contains("memory; hit"));
+    node.process.signal(Signal::HUP);
+    node.says("the configuration was read again: entity.product.mode")
+        .await;
+    node.says("these differ and need a restart: feed.staleness_bound")
+        .await;
+    eventually(PATIENCE, async || !way(&node).await.contains("memory; hit"))
+        .await
+        .unwrap();
+    assert_eq!(node.readiness().await.1["feed"]["bound_ms"], 1_000);
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_changes_nothing_and_is_told() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    fs::write(folder.path().join("tokens"), BAR).unwrap();
+    fs::write(folder.path().join("tingkat.toml"), "[redis]\nbudgt = 5\n").unwrap();
+    node.process.signal(Signal::HUP);
+    node.says("redis.budgt: there is no such key").await;
+    node.says("the configuration is wrong and stays as it was")
+        .await;
+    assert_eq!(write(&node).await, 200);
+}
+
+#[tokio::test]
+async fn the_level_of_the_log_changes_under_way() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    let file = folder.path().join("tingkat.toml");
+    fs::write(
+        &file,
+        "log.level = \"error\"\nentity.product.mode = \"bypass\"",
+    )
+    .unwrap();
+    way(&node).await;
+    assert!(way(&node).await.contains("memory; hit"));
+    node.process.signal(Signal::HUP);
+    eventually(PATIENCE, async || !way(&node).await.contains("memory; hit"))
+        .await
+        .unwrap();
+    assert!(!node.process.log().contains("read again"));
+    fs::write(&file, "log.level = \"info\"").unwrap();
+    node.process.signal(Signal::HUP);
+    node.says("the configuration was read again: log.level, entity.product.mode")
+        .await;
+}
