@@ -199,8 +199,19 @@ pub struct Stats {
     pub loads_queued: Counter,
     /// How long the source took, per batch.
     pub load_time: Histogram,
-    /// How long answers from the remote tier took.
+    /// How long the remote tier took, by what came of it. A hit in memory is counted and not timed:
+    /// to read a precise clock twice costs as much as the hit.
     pub remote_time: Histogram,
-    /// How long answers that needed the source took.
+    /// The same where it had nothing, or nothing usable.
+    pub remote_miss_time: Histogram,
+    /// The same where it failed.
+    pub remote_failure_time: Histogram,
+    /// How long callers waited for what the source had.
     pub source_time: Histogram,
+    /// The same where the source said that there is none.
+    pub source_absent_time: Histogram,
+    /// The same where they got an error.
+    pub failure_time: Histogram,
+    /// How long callers waited before a stale value stood in.
+    pub stale_time: Histogram,
 }

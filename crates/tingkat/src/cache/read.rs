@@ -451,9 +451,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         stand_in: Option<Answer<V>>,
         error: GetError,
     ) -> Result<Answer<V>, GetError> {
+        let waited = self.now_since(attempt);
         if let Some(answer) = stand_in {
+            self.stats.stale_time.record(waited);
             return Ok(self.count_stale(answer));
         }
+        self.stats.failure_time.record(waited);
         let is_away = match error.kind() {
             GetErrorKind::Source => attempt.options.freshness != Freshness::Reloaded,
             GetErrorKind::Deadline => self.is_cut_off(),
@@ -481,11 +484,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         joined: bool,
     ) -> Answer<V> {
         let now = self.node.0.clock.now();
-        if landed.value.is_none() {
+        let is_absent = landed.value.is_none();
+        if is_absent {
             self.stats.absent_answers.add(1);
         }
         if landed.tier == Tier::Source {
-            self.stats.source_time.record(now.since(attempt.started));
+            let time = if is_absent {
+                &self.stats.source_absent_time
+            } else {
+                &self.stats.source_time
+            };
+            time.record(now.since(attempt.started));
         }
         let trail = Trail {
             tier: landed.tier,

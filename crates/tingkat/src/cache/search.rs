@@ -63,12 +63,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let cell = remote
             .call(&self.node, budget, Access::Read, |remote| remote.get(&name))
             .await;
+        let took = self.node.0.clock.now().since(started);
         let Some(cell) = cell else {
-            self.stats.remote_failures.add(1);
+            self.count_failed_search(took);
             return Finding::Unknown;
         };
         let finding = self.read_cell(key, policy, cell, read_as.as_ref());
-        self.count_search(&finding, self.node.0.clock.now().since(started));
+        self.count_search(&finding, took);
         finding
     }
 
@@ -91,7 +92,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             .await;
         let took = self.node.0.clock.now().since(started);
         let Some(cells) = cells.filter(|cells| cells.len() == keys.len()) else {
-            self.stats.remote_failures.add(1);
+            self.count_failed_search(took);
             return keys.iter().map(|_| Finding::Unknown).collect();
         };
         let findings = keys.iter().zip(cells).map(|(key, cell)| {
@@ -127,8 +128,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             | Finding::Missing
             | Finding::Leased
             | Finding::Failed
-            | Finding::Unknown => self.stats.remote_misses.add(1),
+            | Finding::Unknown => {
+                self.stats.remote_misses.add(1);
+                self.stats.remote_miss_time.record(took);
+            }
         }
+    }
+
+    fn count_failed_search(&self, took: Duration) {
+        self.stats.remote_failures.add(1);
+        self.stats.remote_failure_time.record(took);
     }
 
     /// What a cell means to this node now.

@@ -62,7 +62,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             self.compare(key, &slot, value.as_ref()).await;
         }
         let now = self.node.0.clock.now();
-        self.stats.source_time.record(now.since(started));
+        let time = if value.is_some() {
+            &self.stats.source_time
+        } else {
+            &self.stats.source_absent_time
+        };
+        time.record(now.since(started));
         let trail = Trail {
             tier: Tier::Source,
             stale: false,

@@ -4,7 +4,7 @@ use tingkat::certificate::{Change, ChangeKind, Dep};
 use tingkat::{Mode, Node, Policy};
 use tingkat_testkit::fakes::Mood;
 
-use crate::stage::{Stage, hop, key, ms, product, still};
+use crate::stage::{Stage, hop, key, ms, product, still, version};
 
 /// Scenario 129.
 #[tokio::test(start_paused = true)]
@@ -338,4 +338,33 @@ async fn what_a_poll_brings_is_told_with_the_positions_that_it_lies_between() {
     }
     let changes: Vec<_> = rest.iter().flat_map(|poll| poll.2.clone()).collect();
     assert_eq!(changes, ["product:8", "product:9"]);
+}
+
+/// How long answers took, by tier and by what came of it.
+#[tokio::test(start_paused = true)]
+async fn times_are_told_by_tier_and_outcome() {
+    let stage = Stage::new();
+    let (a, b) = (stage.node().await, stage.node().await);
+    stage.source.switch.slow(ms(40));
+    a.version().await;
+    hop(5).await;
+    b.version().await;
+    let (first, second) = (a.cache.stats(), b.cache.stats());
+    assert_eq!(first.remote_miss_time.count(), 1);
+    assert_eq!(first.source_time.count(), 1);
+    assert!(first.source_time.sum() >= ms(40));
+    assert_eq!(
+        (second.remote_time.count(), second.source_time.count()),
+        (1, 0)
+    );
+
+    stage.source.switch.set(Mood::Failing);
+    assert!(a.cache.get(&"8".to_owned()).await.is_err());
+    assert_eq!(first.failure_time.count(), 1);
+    a.redis.cut();
+    assert!(a.cache.get(&"9".to_owned()).await.is_err());
+    assert_eq!(first.remote_failure_time.count(), 1);
+    b.cache.expire(&key()).await.unwrap();
+    assert_eq!(version(&b.look().await), Some(1));
+    assert_eq!(second.stale_time.count(), 1);
 }
