@@ -6,7 +6,9 @@
 //   CURSOR_FILE         where the cursor is kept                  [./purge.cursor]
 //   PURGE_AGAIN_AFTER   milliseconds; longer than a page renders  [10000]
 //
-// No dependencies; Node 20 or later. It is at least once: a purge may come twice, and never not at all.
+// No dependencies; Node 20 or later. A purge may come twice, and the first one never not at all. The
+// second, for pages that were being rendered meanwhile, is lost if this program ends before it: such
+// a page then lives until it expires.
 
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -13,6 +13,8 @@ mod figures;
 mod history;
 mod inside;
 mod node;
+mod probes;
+mod reach;
 mod readers;
 mod report;
 mod runs;

@@ -23,7 +23,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tingkat");
 /// A node, which may be down.
 pub(crate) struct Node {
     pub(crate) index: usize,
-    pub(crate) redis: Way,
+    redis: Option<Way>,
     pub(crate) database: Way,
     environment: Vec<(String, String)>,
     /// Its working directory, with what it logs.
@@ -36,7 +36,7 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(
         index: usize,
-        redis: Way,
+        redis: Option<Way>,
         database: Way,
         environment: Vec<(String, String)>,
     ) -> Self {
@@ -49,6 +49,11 @@ impl Node {
             process: Mutex::new(None),
             target: RwLock::new(None),
         }
+    }
+
+    /// Its own way to Redis.
+    pub(crate) fn redis(&self) -> &Way {
+        self.redis.as_ref().unwrap()
     }
 
     /// Starts it and waits until it listens.

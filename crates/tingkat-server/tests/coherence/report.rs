@@ -24,11 +24,19 @@ pub(crate) struct Report {
     least_writes: usize,
     pub(crate) history: History,
     verdict: Verdict,
+    /// After each fault, where that was asked.
+    used_again: Vec<Again>,
     logs: String,
 }
 
+/// How soon answers came from Redis again.
+pub(crate) struct Again {
+    pub(crate) after_end: Duration,
+    pub(crate) after_beginning: Duration,
+}
+
 impl Report {
-    pub(crate) fn of(plan: &Plan, history: History, logs: String) -> Self {
+    pub(crate) fn of(plan: &Plan, history: History, used_again: Vec<Again>, logs: String) -> Self {
         let mut verdict = check(&history);
         verdict.staleness.sort_unstable();
         Self {
@@ -36,6 +44,7 @@ impl Report {
             least_writes: plan.least_writes,
             history,
             verdict,
+            used_again,
             logs,
         }
     }
@@ -99,10 +108,13 @@ impl Report {
             ("p50", self.staleness(0.5)),
             ("p99", self.staleness(0.99)),
             ("p99.9", self.staleness(0.999)),
+            ("redis again", self.used_again()),
             ("verdict", self.word()),
         ] {
-            // Writing to a string can not fail.
-            let _ = write!(line, " | {name} {value}");
+            if !value.is_empty() {
+                // Writing to a string can not fail.
+                let _ = write!(line, " | {name} {value}");
+            }
         }
         line
     }
@@ -112,6 +124,19 @@ impl Report {
         writes
             .filter(|write| matches!(write.outcome, Outcome::Committed(_)))
             .count()
+    }
+
+    /// Nothing where it was not asked.
+    fn used_again(&self) -> String {
+        let seconds = self.used_again.iter();
+        let seconds: Vec<String> = seconds
+            .map(|again| {
+                let [end, beginning] = [again.after_end, again.after_beginning];
+                let [end, beginning] = [end.as_secs_f64(), beginning.as_secs_f64()];
+                format!("{end:.2}s ({beginning:.2}s from the beginning)")
+            })
+            .collect();
+        seconds.join(", ")
     }
 
     fn staleness(&self, share: f64) -> String {

@@ -3,6 +3,7 @@
 //! A few run always; the others are left to `cargo xtask soak`, because each takes its ten seconds.
 
 mod calm;
+mod cluster;
 mod log;
 mod nodes;
 mod postgres;
@@ -10,4 +11,5 @@ mod postgres_bulk;
 mod postgres_lost;
 mod redis;
 mod redis_data;
+mod sentinel;
 mod source;

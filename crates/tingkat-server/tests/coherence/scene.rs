@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tingkat_testkit::{Postgres, Redis, eventually, postgres, redis};
+use tingkat_testkit::{Postgres, Redis, Result, eventually, postgres, redis};
 
 use crate::environment::{SWITCH_OFF, seed, switched_off};
 use crate::history::{At, Fault, Finding, Harm, History, Outcome, Read, Value, Write, now};
 use crate::node::{Node, PATIENCE};
+use crate::reach::{Reach, Remote};
 use crate::readers::{self, Readers};
-use crate::report::Report;
+use crate::report::{Again, Report};
 use crate::store::{DATABASE, KEYS, Store, id, ids};
 use crate::way::Way;
 use crate::writers::Writers;
@@ -69,31 +70,38 @@ impl Plan {
 }
 
 /// A run under way.
-pub(crate) struct Scene {
+pub(crate) struct Scene<R = Redis> {
     pub(crate) plan: Plan,
     pub(crate) store: Arc<Store>,
-    pub(crate) redis: Redis,
+    pub(crate) redis: R,
     pub(crate) nodes: Vec<Arc<Node>>,
     pub(crate) writers: Writers,
     readers: Readers,
     first: Vec<Value>,
     faults: Mutex<Vec<Fault>>,
     findings: Mutex<Vec<Finding>>,
+    used_again: Mutex<Vec<Again>>,
     extra_reads: Mutex<Vec<Read>>,
     extra_writes: Mutex<Vec<Write>>,
 }
 
 /// A fault that lasts.
+#[derive(Clone, Copy)]
 #[must_use = "a fault ends by `Scene::is_over`"]
 pub(crate) struct Ongoing(usize);
 
 impl Scene {
-    /// Starts everything, and waits until every node has answered.
+    /// Starts everything, with one Redis server, and waits until every node has answered.
     pub(crate) async fn begin(plan: Plan) -> Self {
-        let (store, redis) = tokio::join!(
-            Store::start(plan.postgres.clone()),
-            plan.redis.clone().start()
-        );
+        let redis = plan.redis.clone().start();
+        Self::begin_over(plan, redis).await
+    }
+}
+
+impl<R: Remote> Scene<R> {
+    /// The same with this Redis, which starts.
+    pub(crate) async fn begin_over(plan: Plan, redis: impl Future<Output = Result<R>>) -> Self {
+        let (store, redis) = tokio::join!(Store::start(plan.postgres.clone()), redis);
         let (store, redis) = (Arc::new(store), redis.unwrap());
         let first = store.rows().await;
         store.count_anew().await;
@@ -120,6 +128,7 @@ impl Scene {
             first,
             faults: Mutex::default(),
             findings: Mutex::default(),
+            used_again: Mutex::default(),
             extra_reads: Mutex::default(),
             extra_writes: Mutex::default(),
         };
@@ -191,6 +200,15 @@ impl Scene {
     pub(crate) fn is_over(&self, Ongoing(index): Ongoing) {
         let mut faults = self.faults.lock().unwrap();
         faults.get_mut(index).unwrap().to = now();
+    }
+
+    /// Says that Redis is used again, after this fault.
+    pub(crate) fn is_used_again(&self, Ongoing(index): Ongoing) {
+        let fault = *self.faults.lock().unwrap().get(index).unwrap();
+        self.used_again.lock().unwrap().push(Again {
+            after_end: now().saturating_sub(fault.to),
+            after_beginning: now().saturating_sub(fault.from),
+        });
     }
 
     /// Looks at every row while nobody writes. `is_other_database` says that what is missing was
@@ -303,23 +321,24 @@ impl Scene {
             faults: self.faults.into_inner().unwrap(),
             rows_loaded,
         };
-        Report::of(&self.plan, history, logs)
+        let used_again = self.used_again.into_inner().unwrap();
+        Report::of(&self.plan, history, used_again, logs)
     }
 }
 
-async fn node(index: usize, plan: &Plan, store: &Store, redis: &Redis) -> Node {
-    let to_redis = Way::to(redis.addr()).await;
+async fn node(index: usize, plan: &Plan, store: &Store, redis: &impl Remote) -> Node {
+    let Reach { way, variables } = redis.reach().await;
     let primary = store.primary();
     let to_database = Way::to(primary.addr()).await;
     let ms = |duration: Duration| format!("{}ms", duration.as_millis());
     let mut environment = vec![
         ("DATABASE_URL", primary.url_at(to_database.port(), DATABASE)),
-        ("REDIS_URL", redis.url_at(to_redis.port())),
         ("REDIS_KEY_PREFIX", PREFIX.to_owned()),
         ("TINGKAT__SERVER__TOKENS", format!("write:{TOKEN_DIGEST}")),
         ("TINGKAT__FEED__STALENESS_BOUND", ms(plan.bound)),
         ("TINGKAT__FEED__POLL_INTERVAL", ms(plan.poll)),
     ];
+    environment.extend(variables);
     if let Some(budget) = plan.budget {
         environment.push(("TINGKAT__REDIS__BUDGET", ms(budget)));
     }
@@ -330,5 +349,5 @@ async fn node(index: usize, plan: &Plan, store: &Store, redis: &Redis) -> Node {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    Node::new(index, to_redis, to_database, environment)
+    Node::new(index, way, to_database, environment)
 }

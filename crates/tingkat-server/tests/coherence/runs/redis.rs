@@ -35,12 +35,12 @@ async fn hurt_for_a_while(
 async fn hurt_ways(name: &'static str, hurt: impl AsyncFn(Control)) {
     let hurt = async |scene: &Scene| {
         for node in &scene.nodes {
-            hurt(node.redis.control().await).await;
+            hurt(node.redis().control().await).await;
         }
     };
     let mend = async |scene: &Scene| {
         for node in &scene.nodes {
-            node.redis.control().await.heal().await.unwrap();
+            node.redis().control().await.heal().await.unwrap();
         }
     };
     hurt_for_a_while(Plan::new(name), hurt, mend).await;
@@ -96,11 +96,11 @@ async fn redis_is_cut_in_the_middle_of_replies() {
 async fn redis_is_away_for_one_node_alone() {
     let cut = async |scene: &Scene| {
         let node = scene.nodes.first().unwrap();
-        node.redis.control().await.down().await.unwrap();
+        node.redis().control().await.down().await.unwrap();
     };
     let heal = async |scene: &Scene| {
         let node = scene.nodes.first().unwrap();
-        node.redis.control().await.heal().await.unwrap();
+        node.redis().control().await.heal().await.unwrap();
     };
     hurt_for_a_while(Plan::new("redis: away for one node"), cut, heal).await;
 }

@@ -81,7 +81,7 @@ async fn a_replica_that_missed_writes_is_promoted() {
     let fault = scene.fault("an old replica is promoted", Harm::Redis, None);
     scene.redis.kill();
     for node in &scene.nodes {
-        node.redis.lead_to(replica.addr()).await;
+        node.redis().lead_to(replica.addr()).await;
     }
     let node = scene.nodes.first().unwrap();
     let restart = scene.fault("node 0 starts again", Harm::Node, Some(0));

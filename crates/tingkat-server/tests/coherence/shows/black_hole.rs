@@ -28,7 +28,7 @@ async fn a_black_hole_costs_a_few_requests_their_budget_and_then_nothing() {
     let node = scene.nodes.first().unwrap();
     scene.sees_redis(node).await;
     let target = node.target().unwrap();
-    let way = node.redis.control().await;
+    let way = node.redis().control().await;
     let said_before = node.log().len();
     way.pause(Direction::Both);
     // Each is asked for the first time, so that none is in memory.
