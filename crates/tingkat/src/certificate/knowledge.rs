@@ -548,4 +548,6 @@ fn glob_matches(pattern: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
