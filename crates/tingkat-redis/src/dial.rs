@@ -135,9 +135,10 @@ pub(crate) async fn greet(
     if let Err(error) = judge_ping(pong.clone().extract_error()) {
         return Err(refusal::describe(&error));
     }
+    let hello = Hello::read(hello);
     Ok(Welcome {
-        hello: Hello::read(hello),
-        rights: rights::judge(tried, config),
+        rights: rights::judge(tried, hello.kind, config),
+        hello,
     })
 }
 

@@ -7,13 +7,15 @@
 use redis::{Cmd, Value};
 
 use crate::config::Config;
+use crate::hello::Kind;
 
 /// No script has it.
 const NO_SCRIPT: &str = "0000000000000000000000000000000000000000";
 
 /// The commands that are tried, in the order of [`questions`].
-const TRIED: [&str; 10] = [
+const TRIED: [&str; 11] = [
     "get", "mget", "set", "getrange", "pttl", "pexpire", "unlink", "eval", "evalsha", "publish",
+    "asking",
 ];
 
 /// What the user lacks.
@@ -50,6 +52,8 @@ pub(crate) fn questions(config: &Config) -> Vec<Cmd> {
         ask(&["EVALSHA", NO_SCRIPT, "1", &key]),
         // An empty message is no hint; listeners know that it is sent for this.
         ask(&["PUBLISH", &config.hint_channel, ""]),
+        // Needed in a cluster alone, so its answer counts only there.
+        ask(&["ASKING"]),
     ]
 }
 
@@ -82,11 +86,12 @@ impl Refusal {
     }
 }
 
-/// What the answers to [`questions`] say.
-pub(crate) fn judge(answers: &[Value], config: &Config) -> Rights {
+/// What the answers to [`questions`] say of a server of this kind.
+pub(crate) fn judge(answers: &[Value], kind: Kind, config: &Config) -> Rights {
     let refusals: Vec<(&str, Refusal)> = TRIED
         .iter()
         .zip(answers)
+        .filter(|(name, _)| **name != "asking" || kind == Kind::ClusterNode)
         .filter_map(|(name, answer)| Some((*name, Refusal::of(answer)?)))
         .collect();
     let of = |kind: Refusal| {

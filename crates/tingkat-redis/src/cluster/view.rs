@@ -52,6 +52,10 @@ impl View {
             [Value::ServerError(error), _] => {
                 Err(Self::blind(&RedisError::from(error.clone()), config))
             }
+            // Without the epoch nobody can tell which of two views is the younger.
+            [_, Value::ServerError(error)] if error.code() == "NOPERM" => {
+                Err(Self::blind(&RedisError::from(error.clone()), config))
+            }
             [slots, info] => {
                 Self::read(slots, info, asked).map_err(|why| Blind::Failed(why.to_owned()))
             }

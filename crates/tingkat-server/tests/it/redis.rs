@@ -11,6 +11,9 @@ use crate::crowd::{CALLERS, Crowd, slower_than};
 use crate::program::{Folder, Node, PATIENCE, Program};
 use crate::question::{distinct, further};
 
+/// When a Redis that does not answer is given up.
+const GIVEN_UP: Duration = Duration::from_millis(40);
+
 /// What one request may spend on Redis.
 const BUDGET: Duration = Duration::from_millis(50);
 
@@ -190,7 +193,7 @@ async fn a_redis_that_swallows_everything_is_left_alone_after_a_few_requests() {
     let later = questions.split_off(CALLERS * 4);
     let report = Crowd::ask(&node.target, questions).finished().await;
     let first = report.right();
-    assert!(slower_than(&first, BUDGET) > 0);
+    assert!(slower_than(&first, GIVEN_UP) > 0);
     assert_eq!(slower_than(&first, BOUND), 0);
     node.says("redis is away").await;
 
@@ -198,7 +201,7 @@ async fn a_redis_that_swallows_everything_is_left_alone_after_a_few_requests() {
     let report = Crowd::ask(&node.target, later).finished().await;
     let answers = report.right();
     // All of them would be, if they waited. Some are because this machine is busy.
-    assert!(slower_than(&answers, BUDGET) < count / 10);
+    assert!(slower_than(&answers, GIVEN_UP) < count / 10);
     assert_eq!(slower_than(&answers, BOUND), 0);
     for answer in answers {
         let way = answer.header("cache-status").unwrap();

@@ -16,11 +16,20 @@ const FILLER: &str =
 #[ignore = "left to the soak"]
 async fn a_million_rows_are_imported() {
     let scene = Scene::begin(Plan::new("postgres: a million rows imported")).await;
+    // Nobody has it, and every node knows that.
+    let last = "/v1/products/bulk-1000000";
+    for node in &scene.nodes {
+        assert_eq!(scene.status(node, last).await, 404);
+    }
     let fault = scene.fault("a million rows are imported", Harm::Nothing, None);
     let mut session = scene.store.session_with(Duration::from_mins(10));
     let imported = session.run(&format!("{FILLER} (1, 1000000) AS n;")).await;
     imported.unwrap();
     scene.is_over(fault);
+    scene.goes_on(scene.plan.bound).await;
+    for node in &scene.nodes {
+        assert_eq!(scene.status(node, last).await, 200);
+    }
     scene.is_busy().await;
     scene.finish().await.must_be_kept();
 }
