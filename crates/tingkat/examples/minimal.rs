@@ -1,15 +1,13 @@
-//! The smallest program that uses the cache well.
-#![allow(clippy::print_stdout, reason = "an example")]
+//! The smallest program that uses the cache well: the one in the README.
 
-use tingkat::Cache;
-use tingkat::ports::Loaded;
+use tingkat::{Cache, ports::Loaded};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), tingkat::GetError> {
-    let prices: Cache<String, u32> = Cache::builder("price")
-        .load(|sku: String| async move { Ok(Loaded::value(u32::from(sku.len() > 3) * 100)) })
+    let prices: Cache<String, usize> = Cache::builder("price")
+        .load(|sku: String| async move { Ok(Loaded::value(sku.len() * 100)) })
         .build();
-    let price = prices.get(&"teapot".to_owned()).await?;
-    println!("a teapot costs {price:?}");
+    let price = prices.get(&"mug".to_owned()).await?;
+    assert_eq!(price.as_deref(), Some(&300));
     Ok(())
 }

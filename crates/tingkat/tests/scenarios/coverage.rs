@@ -103,26 +103,50 @@ fn every_scenario_is_shown_or_declared_inapplicable() {
     );
 }
 
+/// The lines of numbered comments that stand before no test that runs.
+fn strays(text: &str) -> Vec<usize> {
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let is_numbered = |line: &str| line.starts_with("/// Scenario");
+    let numbered = lines.iter().enumerate().filter(|it| is_numbered(it.1));
+    numbered
+        .filter(|&(index, _)| {
+            // All that stands before the function: more of the comment, and attributes.
+            let before: Vec<&&str> = lines[index..]
+                .iter()
+                .take_while(|line| line.starts_with("//") || line.starts_with("#["))
+                .collect();
+            let has = |start: &str| before.iter().any(|line| line.starts_with(start));
+            !(has("#[tokio::test") || has("#[test]")) || has("#[ignore") || has("#[cfg")
+        })
+        .map(|(index, _)| index + 1)
+        .collect()
+}
+
 /// Every numbered comment stands before a test, so that deleting a test uncovers its numbers.
 #[test]
-fn every_number_belongs_to_a_test() {
+fn every_number_belongs_to_a_test_that_runs() {
     for (name, text) in sources() {
-        let lines: Vec<&str> = text.lines().collect();
-        for (index, line) in lines.iter().enumerate() {
-            if !line.starts_with("/// Scenario") {
-                continue;
-            }
-            let after = lines[index..]
-                .iter()
-                .find(|line| !line.starts_with("///"))
-                .unwrap();
-            assert!(
-                after.starts_with("#[tokio::test") || after.starts_with("#[test]"),
-                "{name}:{}: {line}",
-                index + 1
-            );
-        }
+        let strays = strays(&text);
+        assert!(strays.is_empty(), "{name}: lines {strays:?}");
     }
+}
+
+#[test]
+fn a_number_of_nothing_or_of_a_test_that_is_left_out_is_found() {
+    let found = |text: &str| strays(&format!("fn before() {{}}\n{text}fn shows() {{}}\n"));
+    assert_eq!(found("/// Scenario 1.\n#[test]\n"), []);
+    assert_eq!(
+        found("    /// Scenarios 1, 2. And\n    /// more.\n    #[tokio::test(x)]\n"),
+        []
+    );
+    assert_eq!(found("/// Scenario 1.\n"), [2]);
+    assert_eq!(found("    /// Scenario 1.\n\n    #[test]\n"), [2]);
+    assert_eq!(
+        found("/// Scenario 1.\n#[test]\n#[ignore = \"slow\"]\n"),
+        [2]
+    );
+    assert_eq!(found("/// Scenario 1.\n#[ignore]\n#[tokio::test]\n"), [2]);
+    assert_eq!(found("/// Scenario 1.\n#[cfg(any())]\n#[test]\n"), [2]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! K. Events, counters, lifecycle.
 
 use tingkat::certificate::{Change, ChangeKind, Dep};
-use tingkat::{Mode, Node, Policy};
+use tingkat::{GetErrorKind, Mode, Node, Policy};
 use tingkat_testkit::fakes::Mood;
 
 use crate::stage::{Stage, hop, key, ms, product, still, version};
@@ -121,15 +121,26 @@ async fn events_of_a_cache_name_its_entity() {
     };
     let shop = stage.node_with(policy).await;
     shop.version().await;
+    stage.source.switch.cut();
+    let hung = shop.cache.get(&"8".to_owned()).await;
+    assert_eq!(hung.unwrap_err().kind(), GetErrorKind::Deadline);
+    hop(5).await;
     shop.cache.expire(&key()).await.unwrap();
     stage.source.switch.set(Mood::Failing);
-    let _ = shop.try_look().await;
-    stage.source.switch.cut();
-    let _ = shop.cache.get(&"8".to_owned()).await;
-    let told = shop.events.all();
-    assert!(told.len() >= 4, "{told:?}");
-    for event in told.iter().filter(|event| !event.starts_with("Forgot")) {
-        assert!(event.contains("entity: \"product\""), "{event}");
+    assert!(shop.look().await.trail().stale);
+    for name in [
+        "Oversized",
+        "Refused",
+        "LoadFailed",
+        "ServedStale",
+        "LoadHung",
+    ] {
+        let told = shop.events.all();
+        let of_name: Vec<_> = told.iter().filter(|it| it.starts_with(name)).collect();
+        assert!(!of_name.is_empty(), "no {name} in {told:?}");
+        for event in of_name {
+            assert!(event.contains("entity: \"product\""), "{event}");
+        }
     }
 }
 
@@ -138,7 +149,6 @@ async fn events_of_a_cache_name_its_entity() {
 async fn statistics_are_per_entity_whatever_the_keys() {
     let stage = Stage::new();
     let shop = stage.node().await;
-    let _category = stage.plan().name("category");
     for n in 0..1_000 {
         shop.version_of(&format!("key-{n}")).await;
     }
@@ -151,16 +161,6 @@ async fn statistics_are_per_entity_whatever_the_keys() {
             .iter()
             .all(|event| !event.contains("key-"))
     );
-}
-
-/// Scenario 137. A cache that may use the remote tier can not be built without an encoding: its
-/// builder asks for `Serialize`, and one without keeps its values in memory.
-#[test]
-fn a_cache_that_uses_redis_has_an_encoding_by_its_type() {
-    fn builds<V: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static>() {
-        let _ = tingkat::Cache::<u64, V>::builder("checked by the compiler");
-    }
-    builds::<u32>();
 }
 
 /// Scenario 138.

@@ -176,7 +176,7 @@ async fn a_brown_out_of_redis_is_bounded_and_opens_the_breaker() {
     assert_eq!(shop.node.breaker(), Some(State::Open));
 }
 
-/// Scenario 153.
+/// Scenario 153, but for the node's health, of which the engine has no verdict: it counts and tells.
 #[tokio::test(start_paused = true)]
 async fn a_hung_load_loses_its_lease_is_cancelled_and_shows() {
     let stage = Stage::new();
@@ -353,7 +353,8 @@ async fn a_large_value_lives_compressed_in_redis_alone() {
     assert_eq!(b.stats().loaded_keys.get(), 0);
 }
 
-/// Scenario 161.
+/// Scenario 161. The feed says how long ago it heard; what readiness makes of that is shown in
+/// `tingkat-health`.
 #[tokio::test(start_paused = true)]
 async fn a_canary_written_on_one_node_is_seen_on_another_in_time_or_the_feed_says_so() {
     let stage = Stage::new();

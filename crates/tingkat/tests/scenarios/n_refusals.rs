@@ -1,7 +1,5 @@
 //! The table of `PROTOCOL` §6: what is done with the entry that was read, line by line.
 
-use std::sync::Arc;
-
 use tingkat::envelope::{Envelope, Kind};
 use tingkat::{Policy, Tier};
 use tingkat_testkit::fakes::Mood;
@@ -328,5 +326,4 @@ async fn an_insert_voids_a_lease_under_way() {
     let late = stage.node().await;
     assert_eq!(version(&late.look().await), Some(9));
     assert_eq!(version(&a.look().await), Some(9));
-    let _ = Arc::new(());
 }
