@@ -92,7 +92,7 @@ async fn through(
         let cache = set(parcels(&node)).build();
         let answer = cache.look_up(&"k".to_owned(), Options::default()).await;
         let answer = answer.unwrap();
-        seen.push(((**answer.value().unwrap()).clone(), answer.tier()));
+        seen.push((answer.value().unwrap().clone(), answer.trail().tier));
         node.shut_down(crate::stage::SOON).await;
     }
     seen.try_into().unwrap()
