@@ -46,6 +46,7 @@ pub mod memory;
 pub mod node;
 pub mod policy;
 pub mod ports;
+pub mod privacy;
 mod random;
 pub mod registry;
 pub mod stats;

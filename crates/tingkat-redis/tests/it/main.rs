@@ -19,6 +19,7 @@ mod leases;
 mod network;
 mod nodes;
 mod outages;
+mod privacy;
 mod refusals;
 mod rights;
 mod rush;

@@ -17,6 +17,7 @@ use crate::key::{Key, KeySpace};
 use crate::node::Node;
 use crate::policy::{Placement, Policy};
 use crate::ports::{Batch, Found, Loaded, Source, Wanted};
+use crate::privacy::{Names, OnPrivate, Private, Stripped};
 use crate::registry::Registered;
 
 /// Sets up a [`Cache`].
@@ -27,6 +28,8 @@ pub struct Builder<K, V> {
     node: Option<Node>,
     source: Option<Arc<dyn Source<K, V>>>,
     codec: Option<Arc<dyn Codec<V>>>,
+    /// Values lose their private fields on their way from the source.
+    strips: bool,
     weigh: Weigh<V>,
     deps: Deps<V>,
 }
@@ -80,6 +83,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             node: None,
             source: None,
             codec: None,
+            strips: false,
             weigh: Weigh::Told(Arc::new(|_| size_of::<V>())),
             deps: Arc::new(|_| Vec::new()),
         }
@@ -96,6 +100,7 @@ impl<E: Entity> Cache<E::Key, E> {
             node: None,
             source: None,
             codec: Some(Arc::new(MessagePack)),
+            strips: false,
             weigh: Weigh::Told(Arc::new(E::memory_size)),
             deps: Arc::new(E::deps),
         }
@@ -136,9 +141,22 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         self
     }
 
-    /// Another encoding for the remote tier.
+    /// Another encoding for the remote tier. It takes the place of [`privacy`](Self::privacy), which
+    /// knows MessagePack alone.
     pub fn codec(mut self, codec: Arc<dyn Codec<V>>) -> Self {
         self.codec = Some(codec);
+        self.strips = false;
+        self
+    }
+
+    /// Fields that never reach the remote tier. Whether the type has any is told beforehand by
+    /// [`privacy::fields_of`](crate::privacy::fields_of).
+    pub fn privacy(mut self, names: &Arc<Names>, on_private: OnPrivate) -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        self.codec = Some(Arc::new(Private::new(Arc::clone(names), on_private)));
+        self.strips = on_private == OnPrivate::Strip;
         self
     }
 
@@ -161,16 +179,16 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         if self.codec.is_none() && policy.placement == Placement::Both {
             policy.placement = Placement::Memory;
         }
+        let source = match (self.source, &self.codec) {
+            (Some(source), Some(codec)) if self.strips => {
+                let codec = Arc::clone(codec);
+                Some(Arc::new(Stripped { source, codec }) as Arc<dyn Source<K, V>>)
+            }
+            (source, _) => source,
+        };
         let space = KeySpace::new(&node.0.prefix, self.name, self.schema);
         let cache = Cache(Arc::new(Shared::new(
-            node,
-            self.name,
-            space,
-            policy,
-            self.source,
-            self.codec,
-            self.weigh,
-            self.deps,
+            node, self.name, space, policy, source, self.codec, self.weigh, self.deps,
         )));
         let registered: Arc<dyn Registered> = Arc::<Shared<K, V>>::clone(&cache.0);
         cache.0.node.registry().add(Arc::downgrade(&registered));
