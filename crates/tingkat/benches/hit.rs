@@ -27,8 +27,11 @@ use moka::sync::Cache as MokaSync;
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tingkat::clock::SystemClock;
-use tingkat::ports::{Clock as _, Loaded};
-use tingkat::{Cache, Policy};
+use tingkat::ports::Clock as _;
+use tingkat::{Cache, Node, Policy};
+use tingkat_testkit::fakes::{FakeDatabase, FakeRedis};
+
+use self::workload::Blobs;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,6 +45,8 @@ const ROUND: usize = 400_000;
 const ROUNDS: usize = 15;
 /// Look-ups in one of criterion's iterations.
 const BATCH: usize = 1_000;
+/// How often something else changes, so that every entry is judged again.
+const CHANGE_EVERY: Duration = Duration::from_millis(100);
 
 type Value = Arc<Vec<u8>>;
 
@@ -105,22 +110,78 @@ fn bare_table() -> QuickCache<String, Value, ByBytes> {
 }
 
 fn ours(keys: &[String]) -> LookUps {
+    let blobs = Blobs {
+        database: None,
+        size: VALUE_BYTES,
+    };
+    let runtime = runtime();
+    let node = Node::builder().build();
+    awaited_in_place(filled(&runtime, &node, blobs, keys))
+}
+
+/// With all that a service has: a remote tier, and a change log in which something else changes
+/// ten times a second, so that the epoch moves and each entry is judged again when it is next hit.
+fn ours_following(keys: &[String]) -> LookUps {
+    let (database, redis) = (FakeDatabase::new(), FakeRedis::new());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let context = runtime.enter();
+    let node = Node::builder()
+        .remote(Arc::new(redis.handle()))
+        .change_log(Arc::new(database.log()))
+        .poll_interval(CHANGE_EVERY)
+        // Threads that look up leave the poll little room on a machine of two cores.
+        .staleness_bound(Duration::from_secs(10))
+        .build();
+    drop(context);
+    let blobs = Blobs {
+        database: Some(database.clone()),
+        size: VALUE_BYTES,
+    };
+    let look_ups = awaited_in_place(filled(&runtime, &node, blobs, keys));
+    runtime.spawn(async move {
+        for version in 1.. {
+            tokio::time::sleep(CHANGE_EVERY).await;
+            database.write("state", "SGR", version);
+            database.compact();
+        }
+    });
+    // The runtime goes on for as long as somebody looks up.
+    Arc::new(move |keys, picks| {
+        let _lives = &runtime;
+        look_ups(keys, picks)
+    })
+}
+
+fn filled(
+    runtime: &tokio::runtime::Runtime,
+    node: &Node,
+    blobs: Blobs,
+    keys: &[String],
+) -> Cache<String, Vec<u8>> {
     let policy = Policy {
         memory_bytes: CAPACITY,
         batch_window: Duration::ZERO,
         ..Policy::default()
     };
     let cache: Cache<String, Vec<u8>> = Cache::builder("bench")
+        .node(node)
         .policy(policy)
-        .load(|_key| async { Ok(Loaded::value(vec![7; VALUE_BYTES])) })
+        .source(Arc::new(blobs))
         .build();
-    let runtime = runtime();
     // One by one, as the other tables are filled: what is scattered over more pages is slower to
     // look up, whichever table it is in.
     for key in keys {
         runtime.block_on(cache.get(key)).expect("a value");
     }
-    // As a handler does it: awaited in place, in a future that runs on.
+    cache
+}
+
+/// As a handler does it: awaited in place, in a future that runs on.
+fn awaited_in_place(cache: Cache<String, Vec<u8>>) -> LookUps {
     Arc::new(move |keys, picks| {
         let all = async {
             let mut found = 0;
@@ -205,6 +266,7 @@ fn main() {
         ("quick_cache, bare", quick(&keys)),
         ("quick_cache + coarse clock", quick_with_clock(&keys)),
         ("tingkat Cache::get", ours(&keys)),
+        ("tingkat, log, remote, moving epochs", ours_following(&keys)),
         ("moka sync, bare", moka_sync(&keys)),
         ("moka future, bare", moka_future(&keys)),
         ("foyer, bare", foyer(&keys)),

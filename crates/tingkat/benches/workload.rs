@@ -1,7 +1,39 @@
-//! What the benchmarks share: keys by popularity, and ratios from interleaved rounds.
+//! What the benchmarks share: keys by popularity, a source that answers at once, and ratios from
+//! interleaved rounds.
 #![allow(dead_code, missing_docs, reason = "each benchmark uses a part")]
 
 use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tingkat::error::SourceError;
+use tingkat::ports::{Batch, Loaded, Source, Wanted};
+use tingkat_testkit::fakes::FakeDatabase;
+
+/// Values of one size, which it makes; certified by a database if there is one.
+pub(crate) struct Blobs {
+    pub(crate) database: Option<FakeDatabase>,
+    pub(crate) size: usize,
+}
+
+impl Source<String, Vec<u8>> for Blobs {
+    fn certifies(&self) -> bool {
+        self.database.is_some()
+    }
+
+    fn load<'a>(
+        &'a self,
+        wanted: &'a [Wanted<String, Vec<u8>>],
+    ) -> BoxFuture<'a, Result<Batch<Vec<u8>>, SourceError>> {
+        Box::pin(async move {
+            let certificate = self.database.as_ref().map(FakeDatabase::certificate);
+            let loaded = wanted.iter().map(|_| Loaded::value(vec![7; self.size]));
+            Ok(Batch {
+                certificate,
+                loaded: loaded.collect(),
+            })
+        })
+    }
+}
 
 /// Picks among `keys` by Zipf's law with the given exponent, the same for the same seed.
 pub(crate) fn zipf(keys: usize, exponent: f64, picks: usize, seed: u64) -> Vec<u32> {
