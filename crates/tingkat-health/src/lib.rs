@@ -6,4 +6,4 @@
 
 pub mod readiness;
 
-pub use readiness::{DataState, Observed, Readiness, RedisState, SourceState, Status};
+pub use readiness::{DataState, Observed, Readiness, RedisState, SourceState, Status, Withheld};

@@ -112,6 +112,19 @@ pub struct Observed {
     pub draining: bool,
     /// Rules of its environment that the operator allows it to break.
     pub waived: Vec<&'static str>,
+    /// Entities with fields that never reach Redis.
+    pub privacy: Vec<Withheld>,
+}
+
+/// An entity with fields that never reach Redis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Withheld {
+    /// The entity.
+    pub entity: &'static str,
+    /// What is done: `strip` leaves the fields out, `refuse` keeps the entity out of Redis.
+    pub policy: &'static str,
+    /// The fields.
+    pub fields: Vec<String>,
 }
 
 /// The verdict in one word.

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tingkat::feed::FeedState;
-use tingkat_health::{Readiness, Status};
+use tingkat_health::{Readiness, Status, Withheld};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -32,6 +32,8 @@ struct Ready {
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waived: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    privacy: Vec<Withheld>,
 }
 
 /// How far the node follows the change log.
@@ -73,6 +75,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
             feed: app.node.feed().as_ref().map(Feed::of),
             reasons,
             waived: observed.waived.clone(),
+            privacy: observed.privacy.clone(),
         }
     };
     let status = if body.status.takes_requests() {

@@ -9,6 +9,7 @@ mod kind;
 mod origin;
 mod policies;
 mod presets;
+mod privacy;
 mod problem;
 mod redact;
 mod redis;
@@ -33,6 +34,7 @@ use tingkat_sql::Url;
 use crate::exit::Failure;
 
 pub(crate) use policies::Policies;
+pub(crate) use privacy::Privacy;
 pub(crate) use problem::Problem;
 pub(crate) use redact::urls as without_logins;
 pub(crate) use settings::{Environment, Flags, Settings};
@@ -67,6 +69,7 @@ pub(crate) struct Config {
     /// Who the service proves to be, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) policies: Policies,
+    pub(crate) privacy: Privacy,
     /// Rules of the environment that are broken and waived.
     pub(crate) waived: Vec<&'static str>,
     /// Whether this is a developer's machine.
@@ -154,6 +157,7 @@ impl Config {
             tokens: tokens(&settings),
             tls,
             policies: Policies::of(&settings),
+            privacy: Privacy::of(&settings),
             waived: rules::waived(&settings),
             is_development: settings.environment == Environment::Development,
             #[cfg(feature = "broken-rules")]

@@ -5,6 +5,7 @@ mod config;
 mod exit;
 mod logging;
 mod output;
+mod panics;
 mod schema;
 mod serve;
 
@@ -21,6 +22,7 @@ use crate::exit::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    panics::tell();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

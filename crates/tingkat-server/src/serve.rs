@@ -139,7 +139,10 @@ impl Parts {
         }
         let node = node.build();
         let policy = |entity: &str| config.policies.policy(entity).cloned();
-        let shop = Shop::with_policies(&node, database.sources(), policy);
+        let privacy = &config.privacy;
+        let on_private = |entity: &str| privacy.on_private(entity);
+        let sources = database.sources();
+        let shop = Shop::with_policies(&node, sources, policy, &privacy.names, on_private);
         for cache in node.registry().all() {
             config.policies.set_mode(&*cache);
         }
@@ -169,8 +172,11 @@ impl Parts {
             clock: Arc::clone(&self.clock),
         };
         let observed = neighbours.watch(&self.tasks, stop.clone());
-        let waived = config.waived.clone();
-        observed.send_modify(|observed| observed.waived = waived);
+        let (waived, privacy) = (config.waived.clone(), config.privacy.withheld.clone());
+        observed.send_modify(|observed| {
+            observed.waived = waived;
+            observed.privacy = privacy;
+        });
         let guard = guard::Guard {
             database: self.database.clone(),
             node: self.node.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tingkat::entity::Entity;
 use tingkat::ports::Source;
+use tingkat::privacy::{Names, OnPrivate};
 use tingkat::{Cache, Node, Policy};
 
 use crate::postcode::{Code, Postcode, Postcodes};
@@ -39,35 +40,52 @@ pub struct Shop {
 impl Shop {
     /// A store over these sources, cached in the tiers of `node`.
     pub fn new(node: &Node, sources: Sources) -> Self {
-        Self::with_policies(node, sources, |_| None)
+        let names = Arc::new(Names::usual());
+        Self::with_policies(node, sources, |_| None, &names, |_| OnPrivate::Refuse)
     }
 
-    /// The same with other policies; `policy` is asked for each entity by its name.
+    /// The same with other policies, and with other fields that never reach the remote tier;
+    /// `policy` and `on_private` are asked for each entity by its name.
     pub fn with_policies(
         node: &Node,
         sources: Sources,
         policy: impl Fn(&str) -> Option<Policy>,
+        names: &Arc<Names>,
+        on_private: impl Fn(&str) -> OnPrivate,
     ) -> Self {
+        let set = Set {
+            node,
+            names,
+            policy: &policy,
+            on_private: &on_private,
+        };
         Self {
             products: Products::new(
-                cache(node, sources.products, &policy),
-                cache(node, sources.skus, &policy),
-                cache(node, sources.slugs, &policy),
+                set.cache(sources.products),
+                set.cache(sources.skus),
+                set.cache(sources.slugs),
             ),
-            postcodes: Postcodes::new(cache(node, sources.postcodes, &policy)),
-            states: States::new(cache(node, sources.states, &policy)),
+            postcodes: Postcodes::new(set.cache(sources.postcodes)),
+            states: States::new(set.cache(sources.states)),
         }
     }
 }
 
-fn cache<E: Entity>(
-    node: &Node,
-    source: Arc<dyn Source<E::Key, E>>,
-    policy: impl Fn(&str) -> Option<Policy>,
-) -> Cache<E::Key, E> {
-    Cache::of_entity()
-        .node(node)
-        .source(source)
-        .policy(policy(E::NAME).unwrap_or_else(E::policy))
-        .build()
+/// How the caches are set up.
+struct Set<'a> {
+    node: &'a Node,
+    names: &'a Arc<Names>,
+    policy: &'a dyn Fn(&str) -> Option<Policy>,
+    on_private: &'a dyn Fn(&str) -> OnPrivate,
+}
+
+impl Set<'_> {
+    fn cache<E: Entity>(&self, source: Arc<dyn Source<E::Key, E>>) -> Cache<E::Key, E> {
+        Cache::of_entity()
+            .node(self.node)
+            .source(source)
+            .policy((self.policy)(E::NAME).unwrap_or_else(E::policy))
+            .privacy(self.names, (self.on_private)(E::NAME))
+            .build()
+    }
 }

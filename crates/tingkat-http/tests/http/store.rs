@@ -215,6 +215,7 @@ impl Store {
             feed_is_adrift: false,
             draining: false,
             waived: Vec::new(),
+            privacy: Vec::new(),
         });
         let mut app = App {
             shop: Shop::new(&node, sources),

@@ -116,6 +116,15 @@ async fn a_value_with_a_private_field_that_is_refused_is_answered_and_never_reac
 }
 
 #[tokio::test]
+async fn what_was_written_before_a_field_was_stripped_is_not_read() {
+    let server = Redis::start().await.unwrap();
+    through(&server, |cache| cache).await;
+    let strip = |cache: Builder<_, _>| cache.privacy(&usual(), OnPrivate::Strip);
+    let seen = through(&server, strip).await;
+    assert_eq!(seen, [(rest(), Tier::Source), (rest(), Tier::Remote)]);
+}
+
+#[tokio::test]
 async fn a_private_field_that_is_stripped_is_gone_for_every_node_and_the_rest_stays() {
     let server = Redis::start().await.unwrap();
     let strip = |cache: Builder<_, _>| cache.privacy(&usual(), OnPrivate::Strip);

@@ -30,8 +30,13 @@ pub(crate) fn run(command: &Config, loaded: &Loaded) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Config::Schema(_) => {
-            print(&format!("{:#}\n", schema::object()));
+        Config::Schema(report) => {
+            let object = schema::object();
+            if report.json {
+                tell(report, &[], &object);
+            } else {
+                print(&format!("{object:#}\n"));
+            }
             Ok(())
         }
         Config::Explain(arguments) => explain::run(arguments, &loaded.settings),

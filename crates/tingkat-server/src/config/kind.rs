@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::redact;
+use tingkat::privacy::Names;
 use tingkat_http::Tokens;
 use tingkat_redis::Address;
 use tingkat_sql::Url;
@@ -38,6 +39,8 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// Several, each once.
     Choices(&'static [&'static str]),
+    /// Several names of fields.
+    Names,
     /// A text that is not empty.
     Text,
     Path,
@@ -107,7 +110,7 @@ impl Kind {
                 let bytes = bytes.filter(|it| (least..=most).contains(it));
                 bytes.map(Value::Size).ok_or_else(|| self.refuse(raw))
             }
-            Self::Choices(_) => self.list(raw),
+            Self::Choices(_) | Self::Names => self.list(raw),
             Self::Redis | Self::Database | Self::Tokens | Self::Secret => self.secret(raw),
             Self::Choice(_)
             | Self::Text
@@ -156,6 +159,10 @@ impl Kind {
         }
         if items.iter().any(String::is_empty) {
             return Err(format!("expected {self}; found an empty name"));
+        }
+        let is_odd = |item: &&String| matches!(self, Self::Names) && Names::new([item]).is_err();
+        if let Some(odd) = items.iter().find(is_odd) {
+            return Err(format!("expected {self}; found {}", redact::quoted(odd)));
         }
         Ok(Value::List(items))
     }
@@ -250,6 +257,7 @@ impl fmt::Display for Kind {
             ),
             Self::Choice(known) => f.write_str(&either(known)),
             Self::Choices(known) => write!(f, "a list of {}", either(known)),
+            Self::Names => f.write_str("a list of names such as email"),
             Self::Text | Self::Secret => f.write_str("a text"),
             Self::Path => f.write_str("a path"),
             Self::Listen => f.write_str("an address with a port, such as 127.0.0.1:8080"),

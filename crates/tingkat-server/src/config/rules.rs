@@ -2,9 +2,12 @@
 
 mod environment;
 
+use tingkat::privacy::OnPrivate;
+
 use super::keys::ENTITIES;
 use super::kind::{size_text, time_text};
 use super::origin::Origin;
+use super::privacy;
 use super::problem::Problem;
 use super::settings::Settings;
 
@@ -19,6 +22,7 @@ pub(crate) fn check(settings: &Settings, memory: Option<u64>, problems: &mut Vec
     rules.breaker();
     rules.source();
     rules.placement();
+    rules.privacy();
     environment::check(settings, problems);
 }
 
@@ -141,6 +145,49 @@ impl Rules<'_> {
             .iter()
             .map(|entity| format!("entity.{}.hard_deadline", entity.section));
         paths.rev().max_by_key(|path| self.settings.time(path))
+    }
+
+    /// What would leak, and what could not be read any more.
+    fn privacy(&mut self) {
+        let names = privacy::names(self.settings);
+        for entity in ENTITIES {
+            let at = |name: &str| format!("entity.{}.{name}", entity.section);
+            let (policy, placement) = (at("privacy"), at("placement"));
+            let is_in_redis = matches!(self.settings.text(&placement), Some("both" | "redis"));
+            let on_private = privacy::on_private(self.settings, entity.section);
+            for field in (entity.private)(&names) {
+                let (why, help) = match on_private {
+                    OnPrivate::Refuse if is_in_redis => (
+                        "which may not reach Redis",
+                        format!(
+                            "{policy} = \"strip\" takes it out, {placement} = \"memory\" keeps the entity out of Redis"
+                        ),
+                    ),
+                    OnPrivate::Strip if field.is_required => (
+                        "which it can not be read without, so it can not be stripped",
+                        format!(
+                            "{placement} = \"memory\" with {policy} = \"refuse\" keeps the entity out of Redis"
+                        ),
+                    ),
+                    OnPrivate::Refuse | OnPrivate::Strip => continue,
+                };
+                let paths = [
+                    policy.as_str(),
+                    &placement,
+                    "privacy.more_fields",
+                    "privacy.fields",
+                ];
+                let (section, path) = (entity.section, &field.path);
+                let told = self.problems.len();
+                self.tell(&paths, |origin, set| {
+                    let name = origin.called(set);
+                    format!("{name}: {section} has the field {path}, {why}")
+                });
+                if let Some(problem) = self.problems.get_mut(told) {
+                    problem.help = Some(help);
+                }
+            }
+        }
     }
 
     fn placement(&mut self) {

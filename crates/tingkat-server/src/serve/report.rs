@@ -2,6 +2,7 @@
 
 use tingkat::breaker::State as BreakerState;
 use tingkat::event::Event;
+use tingkat_health::Withheld;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -23,6 +24,18 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
         tracing::info!("redis: {address}, keys under {prefix}");
     } else {
         tracing::info!("redis: off");
+    }
+    if config.privacy.names.is_empty() {
+        tracing::warn!("privacy: no field is kept out of redis, as privacy.fields is empty");
+    }
+    for Withheld {
+        entity,
+        policy,
+        fields,
+    } in &config.privacy.withheld
+    {
+        let fields = fields.join(", ");
+        tracing::info!("privacy: {entity} keeps {fields} out of redis ({policy})");
     }
     for rule in &config.waived {
         tracing::warn!("a rule of this environment is waived: {rule}");

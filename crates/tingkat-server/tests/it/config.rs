@@ -127,6 +127,9 @@ async fn what_init_prints_is_a_file_that_changes_nothing() {
     let schema = config(&folder, &["schema"], &[]).await;
     let schema: Value = serde_json::from_str(&schema.stdout).unwrap();
     assert_eq!(schema["properties"]["redis"]["type"], "object");
+    assert_eq!(schema["schema_version"], Value::Null);
+    let versioned = json(&config(&folder, &["schema", "--json"], &[]).await);
+    assert_eq!(versioned["properties"], schema["properties"]);
 }
 
 #[tokio::test]

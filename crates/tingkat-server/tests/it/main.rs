@@ -18,6 +18,7 @@ mod dialects;
 mod help;
 mod logs;
 mod postcodes;
+mod privacy;
 mod products;
 mod program;
 mod purging;

@@ -61,7 +61,25 @@ async fn a_service_with_wrong_passwords_everywhere_says_none_of_them() {
             let reply = get(&node, path, bearer).await;
             said.push(format!("{reply:?}"));
         }
-        said.push(format!("{:?}", patch(&node, "1", r#"{"stock":1}"#).await));
+        // What a client sends is repeated in no problem document either.
+        for (path, header) in [
+            ("/v1/products/1?access_token=hunter2-query", ""),
+            ("/v1/products/1", "authorization: Basic hunter2-basic\r\n"),
+            ("/v1/products/1", "cookie: session=hunter2-cookie\r\n"),
+            ("/v1/changes?token=hunter2-query", bearer),
+        ] {
+            let reply = get(&node, path, header).await;
+            said.push(format!("{reply:?}"));
+        }
+        for body in [
+            r#"{"stock":1}"#,
+            r#"{"stock":1,"password":"hunter2-body"}"#,
+            "hunter2-body",
+        ] {
+            let reply = patch(&node, "1", body).await;
+            assert!(reply.status >= 400, "{reply:?}");
+            said.push(format!("{reply:?}"));
+        }
         eventually(PATIENCE, async || node.process.log().lines().count() > 20)
             .await
             .unwrap();

@@ -28,8 +28,8 @@ pub struct Builder<K, V> {
     node: Option<Node>,
     source: Option<Arc<dyn Source<K, V>>>,
     codec: Option<Arc<dyn Codec<V>>>,
-    /// Values lose their private fields on their way from the source.
-    strips: bool,
+    /// Values lose their private fields on their way from the source; which those are.
+    strips: Option<u32>,
     weigh: Weigh<V>,
     deps: Deps<V>,
 }
@@ -83,7 +83,7 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
             node: None,
             source: None,
             codec: None,
-            strips: false,
+            strips: None,
             weigh: Weigh::Told(Arc::new(|_| size_of::<V>())),
             deps: Arc::new(|_| Vec::new()),
         }
@@ -100,7 +100,7 @@ impl<E: Entity> Cache<E::Key, E> {
             node: None,
             source: None,
             codec: Some(Arc::new(MessagePack)),
-            strips: false,
+            strips: None,
             weigh: Weigh::Told(Arc::new(E::memory_size)),
             deps: Arc::new(E::deps),
         }
@@ -145,7 +145,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     /// knows MessagePack alone.
     pub fn codec(mut self, codec: Arc<dyn Codec<V>>) -> Self {
         self.codec = Some(codec);
-        self.strips = false;
+        self.strips = None;
         self
     }
 
@@ -156,7 +156,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         V: Serialize + DeserializeOwned,
     {
         self.codec = Some(Arc::new(Private::new(Arc::clone(names), on_private)));
-        self.strips = on_private == OnPrivate::Strip;
+        self.strips = (on_private == OnPrivate::Strip).then(|| names.fingerprint());
         self
     }
 
@@ -179,14 +179,16 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         if self.codec.is_none() && policy.placement == Placement::Both {
             policy.placement = Placement::Memory;
         }
+        // What was written with other fields in it, before or by another release, is not read.
+        let schema = self.schema ^ self.strips.unwrap_or_default();
         let source = match (self.source, &self.codec) {
-            (Some(source), Some(codec)) if self.strips => {
+            (Some(source), Some(codec)) if self.strips.is_some() => {
                 let codec = Arc::clone(codec);
                 Some(Arc::new(Stripped { source, codec }) as Arc<dyn Source<K, V>>)
             }
             (source, _) => source,
         };
-        let space = KeySpace::new(&node.0.prefix, self.name, self.schema);
+        let space = KeySpace::new(&node.0.prefix, self.name, schema);
         let cache = Cache(Arc::new(Shared::new(
             node, self.name, space, policy, source, self.codec, self.weigh, self.deps,
         )));

@@ -97,6 +97,14 @@ impl Names {
         self.known.is_empty()
     }
 
+    /// A number that tells lists apart.
+    pub(crate) fn fingerprint(&self) -> u32 {
+        let mut names: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        let hash = xxhash_rust::xxh3::xxh3_64(names.join("\0").as_bytes());
+        u32::try_from(hash >> 32).unwrap_or_default()
+    }
+
     /// Whether a field is private.
     pub fn has(&self, field: &str) -> bool {
         self.found(field).is_some()

@@ -47,6 +47,7 @@ fn property(key: &Key) -> Value {
         Kind::Size { .. } => json!({ "type": ["string", "integer"] }),
         Kind::Choice(known) => json!({ "enum": known }),
         Kind::Choices(known) => json!({ "type": "array", "items": { "enum": known } }),
+        Kind::Names => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Tokens => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
         _ => json!({ "type": "string" }),
     };
@@ -69,6 +70,7 @@ fn typed(kind: Kind, default: &str) -> Value {
         Kind::Flag | Kind::Integer { .. } | Kind::Share { .. } => {
             serde_json::from_str(default).unwrap_or_else(|_| json!(default))
         }
+        Kind::Names => json!(default.split(", ").collect::<Vec<_>>()),
         _ => json!(default),
     }
 }

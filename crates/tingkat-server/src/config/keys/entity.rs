@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tingkat::entity::Entity;
 use tingkat::policy::{Placement, Policy};
+use tingkat::privacy::{Names, PrivateField, fields_of};
 use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
 use tingkat_shop::state::StateList;
@@ -16,6 +17,8 @@ pub(crate) struct Known {
     pub(crate) section: &'static str,
     pub(crate) name: &'static str,
     pub(crate) policy: fn() -> Policy,
+    /// Its private fields.
+    pub(crate) private: fn(&Names) -> Vec<PrivateField>,
 }
 
 /// Every entity of the store.
@@ -32,6 +35,7 @@ const fn known<E: Entity>(section: &'static str) -> Known {
         section,
         name: E::NAME,
         policy: E::policy,
+        private: fields_of::<E>,
     }
 }
 
@@ -187,6 +191,15 @@ const ROWS: &[Row] = &[
         |it| Value::Time(it.batch_window),
         "How long the first key of a batch waits for company",
     ),
+    Row {
+        reloads: false,
+        ..row(
+            "privacy",
+            Kind::Choice(&["refuse", "strip"]),
+            |_| Value::Text("refuse".to_owned()),
+            "What is done if it has a field of `privacy.fields`: the start is refused unless `placement` keeps it out of Redis, or the field is taken out of what is loaded",
+        )
+    },
     row(
         "mode",
         Kind::Choice(&["cache", "shadow", "bypass"]),

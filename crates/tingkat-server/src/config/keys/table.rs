@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tingkat::privacy::USUAL;
+
 use super::Key;
 use crate::config::kind::Kind;
 use crate::config::rules::WAIVERS;
@@ -48,10 +50,17 @@ impl Key {
 }
 
 pub(super) fn keys() -> Vec<Key> {
-    [general(), server(), redis(), source_and_feed(), log()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        general(),
+        server(),
+        redis(),
+        source_and_feed(),
+        privacy(),
+        log(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn general() -> Vec<Key> {
@@ -68,6 +77,24 @@ fn general() -> Vec<Key> {
             Kind::Choices(WAIVERS),
             "-",
             "Rules of staging and production that this service may break, by name",
+        ),
+    ]
+}
+
+fn privacy() -> Vec<Key> {
+    let usual = USUAL.join(", ");
+    vec![
+        key(
+            "privacy.fields",
+            Kind::Names,
+            &usual,
+            "Fields that never reach Redis, by the last words of their names in any spelling; a list here takes the place of this one",
+        ),
+        key(
+            "privacy.more_fields",
+            Kind::Names,
+            "-",
+            "Further ones, beside those",
         ),
     ]
 }

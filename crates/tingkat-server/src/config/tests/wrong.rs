@@ -58,6 +58,12 @@ const FILES: &[&str] = &[
     "[entity.product]\njitter = -0.1",
     "[entity.product]\nstrict = \"true\"",
     "[entity.product]\nplacement = \"l1\"",
+    // Fields that may not reach Redis.
+    "[privacy]\nfields = [\"promotion\"]",
+    "[privacy]\nmore_fields = [\"variant name\", \"Description\"]\n[entity.product]\nprivacy = \"strip\"",
+    "[privacy]\nfields = [\"--\"]",
+    "[privacy]\nfields = \"email\"",
+    "[entity.product]\nprivacy = \"hide\"",
     "[entity.product]\nmode = \"shaddow\"",
     "[entity.product]\nmemory_bytes = \"64mb\"",
     "scenario = \"low_latency\"",
