@@ -1,4 +1,5 @@
-//! When to stop asking a tier that fails: a state machine without a clock or a lock of its own.
+//! When to stop asking a tier that fails: a state machine without a clock, and a lock for those who
+//! share one.
 //!
 //! Errors are counted in a sliding window. Too many of them, or too many slow answers, open the
 //! breaker for a while; then probes decide whether it closes. Waiting for a connection is no
@@ -7,6 +8,7 @@
 use std::time::Duration;
 
 use crate::ports::Tick;
+use crate::sync::{AtomicBool, Mutex, Ordering, PoisonError};
 
 /// When a breaker opens and how it closes.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,6 +199,38 @@ impl Breaker {
             .fold((0, 0), |(calls, failures), (_, c, f)| {
                 (calls + c, failures + f)
             })
+    }
+}
+
+/// A breaker that many calls share.
+#[derive(Debug)]
+pub struct Shared {
+    breaker: Mutex<Breaker>,
+    /// What it says to an ordinary call, to be read without the lock.
+    allows: AtomicBool,
+}
+
+impl Shared {
+    /// A closed breaker.
+    pub fn new(config: Config) -> Self {
+        let breaker = Breaker::new(config);
+        Self {
+            allows: AtomicBool::new(breaker.allows()),
+            breaker: Mutex::new(breaker),
+        }
+    }
+
+    /// Whether an ordinary call may pass.
+    pub fn allows(&self) -> bool {
+        self.allows.load(Ordering::Relaxed)
+    }
+
+    /// Asks or tells the breaker something.
+    pub fn with<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut breaker);
+        self.allows.store(breaker.allows(), Ordering::Relaxed);
+        result
     }
 }
 

@@ -1,12 +1,11 @@
 //! One node of a cluster: its connection, and its breakers, so that a node that fails costs nobody
 //! but its own keys anything.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
-use tingkat::breaker::{self, Breaker, Outcome};
+use tingkat::breaker::{self, Outcome};
 use tingkat::error::RemoteErrorKind;
 use tingkat::ports::{Clock, Tick};
 use tokio::sync::Notify;
@@ -43,39 +42,39 @@ pub(super) struct Node {
 
 /// A breaker, and why it is open.
 struct Guard {
-    breaker: Mutex<(Breaker, String)>,
-    is_open: AtomicBool,
+    breaker: breaker::Shared,
+    reason: Mutex<String>,
 }
 
 impl Guard {
     fn new() -> Self {
-        let breaker = Breaker::new(breaker::Config {
-            open_for_most: OPEN_FOR_MOST,
-            ..breaker::Config::default()
-        });
         Self {
-            breaker: Mutex::new((breaker, String::new())),
-            is_open: AtomicBool::new(false),
+            breaker: breaker::Shared::new(breaker::Config {
+                open_for_most: OPEN_FOR_MOST,
+                ..breaker::Config::default()
+            }),
+            reason: Mutex::default(),
         }
     }
 
     fn allows(&self) -> bool {
-        !self.is_open.load(Ordering::Relaxed)
+        self.breaker.allows()
     }
 
     fn why(&self) -> Option<String> {
-        let breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        (!breaker.0.allows()).then(|| breaker.1.clone())
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.allows()).then(|| reason.clone())
     }
 
-    /// Does something to the breaker; tells whether that opened or closed it.
-    fn change<T>(&self, change: impl FnOnce(&mut Breaker, &mut String) -> T) -> (T, bool) {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let (breaker, why) = &mut *breaker;
-        let result = change(breaker, why);
-        let is_open = !breaker.allows();
-        let was_open = self.is_open.swap(is_open, Ordering::Relaxed);
-        (result, was_open != is_open)
+    /// Takes in how a call ended; tells whether that opened it.
+    fn record(&self, now: Tick, outcome: Outcome, why: impl FnOnce() -> String) -> bool {
+        self.breaker.with(|breaker| {
+            let opens = breaker.record(now, outcome);
+            if opens {
+                *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = why();
+            }
+            opens
+        })
     }
 }
 
@@ -205,12 +204,7 @@ impl Node {
             Access::Read => &self.reads,
             Access::Write => &self.writes,
         };
-        let ((), has_changed) = guard.change(|breaker, reason| {
-            if breaker.record(now, outcome) {
-                *reason = why();
-            }
-        });
-        if has_changed {
+        if guard.record(now, outcome, why) {
             self.opened.notify_one();
             self.changed.notify_one();
         }
@@ -238,7 +232,7 @@ impl Node {
             Access::Write => &self.writes,
         };
         let sent_at = self.clock.now();
-        let (is_due, _) = guard.change(|breaker, _| breaker.wants_probe(sent_at));
+        let is_due = guard.breaker.with(|breaker| breaker.wants_probe(sent_at));
         if !is_due {
             return;
         }
@@ -263,8 +257,10 @@ impl Node {
         } else {
             Outcome::Failed
         };
-        let (_, has_changed) = guard.change(|breaker, _| breaker.record_probe(now, outcome));
-        if has_changed {
+        let closes = guard
+            .breaker
+            .with(|breaker| breaker.record_probe(now, outcome) && breaker.allows());
+        if closes {
             self.changed.notify_one();
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, select};
 
 use super::Node;
-use crate::breaker::{self, Breaker, Outcome};
+use crate::breaker::{self, Outcome};
 use crate::error::{RemoteError, RemoteErrorKind};
 use crate::event::Event;
 use crate::ports::{Clock, Remote, Tick};
@@ -17,36 +17,9 @@ use crate::ports::{Clock, Remote, Tick};
 pub(crate) struct Guarded {
     remote: Arc<dyn Remote>,
     pub(crate) budget: Duration,
-    reads: BreakerCell,
-    writes: BreakerCell,
+    reads: breaker::Shared,
+    writes: breaker::Shared,
     is_probing: AtomicBool,
-}
-
-struct BreakerCell {
-    breaker: Mutex<Breaker>,
-    /// What it says to an ordinary call, to be read without a lock that all calls share.
-    allows: AtomicBool,
-}
-
-impl BreakerCell {
-    fn new(config: &breaker::Config) -> Self {
-        let breaker = Breaker::new(config.clone());
-        Self {
-            allows: breaker.allows().into(),
-            breaker: Mutex::new(breaker),
-        }
-    }
-
-    fn allows(&self) -> bool {
-        self.allows.load(Ordering::Relaxed)
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = change(&mut breaker);
-        self.allows.store(breaker.allows(), Ordering::Relaxed);
-        result
-    }
 }
 
 /// How often an open breaker looks whether there is a connection again.
@@ -141,8 +114,8 @@ impl Guarded {
         Self {
             remote,
             budget,
-            reads: BreakerCell::new(config),
-            writes: BreakerCell::new(config),
+            reads: breaker::Shared::new(config.clone()),
+            writes: breaker::Shared::new(config.clone()),
             is_probing: false.into(),
         }
     }

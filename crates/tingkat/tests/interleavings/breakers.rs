@@ -1,20 +1,20 @@
-//! A breaker behind a lock: calls and probes from several threads never leave it open for ever.
+//! A breaker that is shared: calls and probes from several threads never leave it open for ever.
 
 use std::time::Duration;
 
 use shuttle::rand::{Rng as _, thread_rng};
+use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicU64, Ordering};
-use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
-use tingkat::breaker::{Breaker, Config, Outcome, State};
 
+use crate::breaker::{Config, Outcome, Shared, State};
 use crate::ports::Tick;
 use crate::schedules::under_all;
 
 const FAST: Outcome = Outcome::Answered(Duration::from_millis(1));
 
 struct Guarded {
-    breaker: Mutex<Breaker>,
+    breaker: Shared,
     clock_ms: AtomicU64,
 }
 
@@ -26,19 +26,20 @@ impl Guarded {
     }
 
     fn call(&self) {
-        if self.breaker.lock().unwrap().allows() {
+        if self.breaker.allows() {
             let outcome = random_outcome();
             let now = self.now();
-            self.breaker.lock().unwrap().record(now, outcome);
+            self.breaker.with(|breaker| breaker.record(now, outcome));
         }
     }
 
     fn probe(&self) {
         let now = self.now();
-        if self.breaker.lock().unwrap().wants_probe(now) {
+        if self.breaker.with(|breaker| breaker.wants_probe(now)) {
             let outcome = random_outcome();
             let now = self.now();
-            self.breaker.lock().unwrap().record_probe(now, outcome);
+            self.breaker
+                .with(|breaker| breaker.record_probe(now, outcome));
         }
     }
 }
@@ -60,7 +61,7 @@ fn calls_and_probes_at_once_never_leave_it_open_for_ever() {
         };
         let (probes, longest) = (config.probes, config.open_for_most);
         let guarded = Arc::new(Guarded {
-            breaker: Mutex::new(Breaker::new(config)),
+            breaker: Shared::new(config),
             clock_ms: AtomicU64::new(0),
         });
         let threads: Vec<_> = [Guarded::call, Guarded::call, Guarded::probe, Guarded::probe]
@@ -74,9 +75,15 @@ fn calls_and_probes_at_once_never_leave_it_open_for_ever() {
             thread.join().unwrap();
         }
         let ended = guarded.now();
-        let mut breaker = guarded.breaker.lock().unwrap();
-        assert_eq!(breaker.allows(), breaker.probe_at().is_none());
-        if let Some(due) = breaker.probe_at() {
+        let breaker = &guarded.breaker;
+        let (allows, due) = breaker.with(|breaker| (breaker.allows(), breaker.probe_at()));
+        assert_eq!(allows, due.is_none());
+        assert_eq!(
+            breaker.allows(),
+            allows,
+            "what calls are told is what it says"
+        );
+        if let Some(due) = due {
             assert!(
                 due <= ended.after(longest),
                 "put off beyond the longest pause"
@@ -84,13 +91,16 @@ fn calls_and_probes_at_once_never_leave_it_open_for_ever() {
             let due = due.max(ended);
             // Some of the probes may have succeeded already.
             for _ in 0..probes {
-                if breaker.wants_probe(due) {
-                    breaker.record_probe(due, FAST);
-                }
+                breaker.with(|breaker| {
+                    if breaker.wants_probe(due) {
+                        breaker.record_probe(due, FAST);
+                    }
+                });
             }
         }
+        assert!(breaker.allows(), "good probes do not close it");
         assert_eq!(
-            breaker.state(),
+            breaker.with(|breaker| breaker.state()),
             State::Closed,
             "good probes do not close it"
         );

@@ -10,6 +10,9 @@
     reason = "tests"
 )]
 
+#[path = "../../src/breaker.rs"]
+#[allow(dead_code, reason = "the engine uses more of it")]
+mod breaker;
 #[path = "../../src/flight.rs"]
 #[allow(dead_code, reason = "the engine uses more of it")]
 mod flight;
@@ -24,9 +27,11 @@ mod schedules;
 
 /// What the parts find under `crate::sync`.
 mod sync {
+    pub(crate) use std::sync::PoisonError;
+
     pub(crate) use shuttle::sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     };
 }
 
