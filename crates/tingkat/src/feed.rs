@@ -34,7 +34,7 @@ pub(crate) struct Pulse {
     hint: Notify,
     /// A poll ended, well or not.
     ended: Notify,
-    /// Somebody announced a change since the last poll that was answered, perhaps this node.
+    /// Somebody has announced what the next poll will find, perhaps this node.
     was_hinted: AtomicBool,
     /// Polls that were sent, and the newest of them that was answered.
     sent: AtomicU64,
@@ -52,6 +52,11 @@ impl Pulse {
             sent: AtomicU64::new(0),
             answered: AtomicU64::new(0),
         }
+    }
+
+    /// The next poll will find what has been announced already.
+    pub(crate) fn expects_changes(&self) {
+        self.was_hinted.store(true, Ordering::Release);
     }
 }
 
@@ -94,7 +99,6 @@ impl Node {
         if self.0.remote.is_none() {
             return;
         }
-        self.0.feed.was_hinted.store(true, Ordering::Release);
         let (node, n) = (self.clone(), self.0.random.bits());
         self.spawn(async move {
             if let Some(remote) = &node.0.remote {
@@ -110,7 +114,7 @@ impl Node {
     /// Takes in a hint from another node: a wake-up and nothing else.
     pub fn hinted(&self, hint: Hint) {
         if self.0.knowledge.incarnation() == Some(hint.incarnation) {
-            self.0.feed.was_hinted.store(true, Ordering::Release);
+            self.0.feed.expects_changes();
             self.0.feed.hint.notify_one();
         }
     }

@@ -216,9 +216,8 @@ impl Node {
             .append(changes.clone())
             .await
             .map_err(ChangeError::log)?;
-        self.0.knowledge.own_write(written, &changes);
+        self.committed(written, &changes);
         self.tell_forgot(&changes);
-        self.announce(written.incarnation);
         self.validate_from_now(self.0.knowledge.bound()).await;
         let cursor = self.0.knowledge.cursor();
         Ok(cursor.filter(|cursor| {
@@ -238,6 +237,7 @@ impl Node {
     /// knows has moved when it returns, and other nodes get a hint.
     pub fn committed(&self, written: Written, changes: &[Change]) {
         self.0.knowledge.own_write(written, changes);
+        self.0.feed.expects_changes();
         self.announce(written.incarnation);
     }
 

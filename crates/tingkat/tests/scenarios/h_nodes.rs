@@ -83,6 +83,18 @@ async fn the_first_node_that_finds_a_foreign_change_wakes_the_others() {
     assert_eq!(a.redis.count("hint") + b.redis.count("hint"), 1);
 }
 
+/// A node's own announcement is no reason to pass over the next foreign change.
+#[tokio::test(start_paused = true)]
+async fn every_poll_that_finds_a_foreign_change_wakes_the_others() {
+    let stage = Stage::new();
+    let a = stage.node().await;
+    for change in 2..7 {
+        stage.write(change);
+        hop(100).await;
+    }
+    assert_eq!(a.redis.count("hint"), 5);
+}
+
 /// Scenario 95.
 #[tokio::test(start_paused = true)]
 async fn a_forgotten_key_leaves_the_memory_of_every_node() {
