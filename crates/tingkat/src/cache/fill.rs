@@ -154,14 +154,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     ) -> Filled<V> {
         let id = self.node.0.random.id();
         let now = self.node.0.clock.now();
-        let payload = if placement.in_remote() {
-            self.encode(entry.value.as_deref())
+        let sealed = if placement.in_remote() {
+            self.seal(key, policy, id, now, &entry)
         } else {
             None
         };
-        let encoded = payload.as_ref().and_then(|it| it.as_ref().map(Bytes::len));
+        let encoded = sealed.as_ref().map(|sealed| sealed.payload_bytes);
         let value_bytes = self.weigh(entry.value.as_deref(), encoded);
-        let cell = payload.and_then(|payload| self.seal(key, policy, id, now, &entry, payload));
         let is_oversized = value_bytes > policy.max_value_bytes;
         if is_oversized {
             self.stats.oversized.add(1);
@@ -202,7 +201,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         } else if !is_accepted {
             self.stats.overtaken.add(1);
         }
-        let cell = cell.filter(|_| is_accepted);
+        let cell = sealed
+            .filter(|_| is_accepted)
+            .map(|sealed| (sealed.cell, sealed.life));
         let landed = Landed {
             value,
             tier: Tier::Source,
@@ -219,26 +220,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         value.map_or(0, |value| self.weigh.bytes(value, encoded))
     }
 
-    /// What is to be written of a value, or of its absence; nothing if it can not be written.
-    #[expect(
-        clippy::option_option,
-        reason = "that there is no value is written as well"
-    )]
-    fn encode(&self, value: Option<&V>) -> Option<Option<Bytes>> {
-        let codec = self.codec.as_ref()?;
-        let Some(value) = value else {
-            return Some(None);
-        };
-        match codec.encode(value) {
-            Ok(bytes) => Some(Some(Bytes::from(bytes))),
-            Err(error) => {
-                tracing::warn!(entity = self.name, %error, "a value has no encoding");
-                None
-            }
-        }
-    }
-
-    /// The cell that the remote tier shall hold, and for how long.
+    /// What the remote tier shall hold; nothing where it can not be written.
     fn seal(
         &self,
         key: &K,
@@ -246,10 +228,21 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         id: [u8; 16],
         now: Tick,
         entry: &Entry<V>,
-        payload: Option<Bytes>,
-    ) -> Option<(Bytes, Duration)> {
+    ) -> Option<Sealed> {
+        let codec = self.codec.as_ref()?;
+        let payload = match &entry.value {
+            Some(value) => match codec.encode(value) {
+                Ok(bytes) => Some(Bytes::from(bytes)),
+                Err(error) => {
+                    tracing::warn!(entity = self.name, %error, "a value has no encoding");
+                    return None;
+                }
+            },
+            None => None,
+        };
+        let payload_bytes = payload.as_ref().map_or(0, Bytes::len);
         let wall = self.node.0.clock.wall_ms();
-        let sealed = Envelope {
+        let envelope = Envelope {
             id,
             // Without a log of the store a position means nothing to another node.
             certificate: self.is_tracked().then(|| entry.certificate.clone()),
@@ -260,17 +253,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             load_us: u64::try_from(entry.took.as_micros()).unwrap_or(u64::MAX),
             payload,
         };
-        let Ok(cell) = sealed.encode(&key.text(), policy.compress_above) else {
+        let Ok(cell) = envelope.encode(&key.text(), policy.compress_above) else {
             self.stats.oversized.add(1);
             return None;
         };
-        Some((
+        let life = entry.fresh_for.saturating_add(entry.stale_for);
+        Some(Sealed {
             cell,
-            entry
-                .fresh_for
-                .saturating_add(entry.stale_for)
-                .min(LONGEST_LIFE),
-        ))
+            life: life.min(LONGEST_LIFE),
+            payload_bytes,
+        })
     }
 
     /// Reads a cell of the remote tier; nothing when its bytes are not an entry of this key.
@@ -355,6 +347,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let share = policy.jitter.clamp(0.0, 1.0) * self.node.0.random.unit();
         life.min(LONGEST_LIFE).mul_f64(1.0 - share)
     }
+}
+
+/// A cell for the remote tier.
+struct Sealed {
+    cell: Bytes,
+    life: Duration,
+    /// What the value alone takes in it, uncompressed.
+    payload_bytes: usize,
 }
 
 struct Entry<V> {

@@ -97,7 +97,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             has_asked = true;
             let lease = Kind::Lease.head(self.node.0.random.id());
             let cell = Bytes::copy_from_slice(&lease);
-            let read_as = self.node.0.knowledge.cursor();
+            let read_as = self.read_as();
             let life = self.node.0.lease;
             let acquired = remote
                 .call(&self.node, &budget, Access::Write, |remote| {

@@ -110,7 +110,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// The position before a cell is asked for, where cells carry none.
-    fn read_as(&self) -> Option<Certificate> {
+    pub(super) fn read_as(&self) -> Option<Certificate> {
         if self.is_tracked() {
             return None;
         }
