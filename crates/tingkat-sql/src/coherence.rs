@@ -43,7 +43,7 @@ const LOADS: &[Statement] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coherence {
-    /// All of it; no answer is older than the bound.
+    /// All of it; no answer that is not marked stale is older than the bound.
     Whole,
     /// Nothing of it.
     Missing,

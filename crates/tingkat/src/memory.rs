@@ -2,10 +2,10 @@
 //!
 //! # Bytes per entry
 //!
-//! An entry is charged `key + its heap + value size + deps + 8 per transaction under way + FIXED`.
+//! An entry is charged `key + its heap + value size + deps + 8 per transaction under way + FIXED_BYTES`.
 //! The value's size is what [`Entity::memory_size`](crate::entity::Entity::memory_size) says, a dep
 //! is charged its name and the pointer to it, the transactions are those that the load's snapshot saw
-//! running, and `FIXED` covers the slot, the table and the allocator.
+//! running, and [`FIXED_BYTES`] covers the slot, the table and the allocator.
 
 use std::hash::Hash;
 use std::sync::Arc;

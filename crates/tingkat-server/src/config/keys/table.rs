@@ -232,7 +232,7 @@ fn source_and_feed() -> Vec<Key> {
             "feed.staleness_bound",
             time(MS * 10, HOUR),
             "1s",
-            "No answer is older; more than twice the interval",
+            "No answer that is not marked stale is older; more than twice the interval",
         ),
         key(
             "feed.check_interval",
