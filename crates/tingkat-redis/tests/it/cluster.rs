@@ -167,14 +167,19 @@ async fn a_shard_without_a_master_costs_its_keys_alone() {
     let cluster = config.start().await.unwrap();
     let rush = Rush::start(|| rushed(&cluster)).await;
     cluster.nodes[0].kill();
-    why_limited(&rush.remotes[0], &cluster.nodes[0].addr()).await;
-    let hit = rush.keys_hit().await;
-    println!("a shard without a master: {hit} keys still from redis");
-    assert!(hit > 20, "{hit}");
-    assert!(rush.is_used());
+    others_are_used(&rush, &cluster.nodes[0], "a shard without a master").await;
     cluster.nodes[0].restart().await.unwrap();
     rush.recovers("a shard had its master again").await;
     rush.ends_well().await;
+}
+
+/// The node is named as what is wrong, and the cells of the others are read all the same.
+async fn others_are_used(rush: &Rush, away: &Redis, what: &str) {
+    why_limited(&rush.remotes[0], &away.addr()).await;
+    let hit = rush.keys_hit().await;
+    println!("{what}: {hit} keys still from redis");
+    assert!(hit > 20, "{hit}");
+    assert!(rush.is_used());
 }
 
 async fn why_limited(redis: &tingkat_redis::Redis, text: &str) {
@@ -210,11 +215,7 @@ async fn a_node_that_hangs_is_left_alone_and_the_others_are_not() {
     let cluster = config.start().await.unwrap();
     let rush = Rush::start(|| rushed(&cluster)).await;
     cluster.nodes[0].stop().unwrap();
-    why_limited(&rush.remotes[0], &cluster.nodes[0].addr()).await;
-    let hit = rush.keys_hit().await;
-    println!("a node hangs: {hit} keys still from redis");
-    assert!(hit > 20, "{hit}");
-    assert!(rush.is_used());
+    others_are_used(&rush, &cluster.nodes[0], "a node hangs").await;
     cluster.nodes[0].cont().unwrap();
     rush.recovers("a node went on").await;
     rush.ends_well().await;

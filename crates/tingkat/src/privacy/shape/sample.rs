@@ -81,15 +81,24 @@ struct Sample<'s> {
 }
 
 impl Sample<'_> {
+    /// The same place once more.
+    fn again(&mut self) -> Sample<'_> {
+        Sample {
+            way: self.way,
+            names: self.names,
+            choices: self.choices,
+            depth: self.depth,
+        }
+    }
+
     /// Behind the turn that was taken here, on the way or beside it.
     fn at(&mut self, step: Step) -> Sample<'_> {
         let way = self.way.and_then(|way| way.split_first());
         let way = way.filter(|(taken, _)| **taken == step);
         Sample {
             way: way.map(|(_, rest)| rest),
-            names: self.names,
-            choices: self.choices,
             depth: self.depth + 1,
+            ..self.again()
         }
     }
 
@@ -299,12 +308,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         let item = if self.has_turns {
             self.sample.at(Step::Item(at))
         } else {
-            Sample {
-                way: self.sample.way,
-                names: self.sample.names,
-                choices: self.sample.choices,
-                depth: self.sample.depth,
-            }
+            self.sample.again()
         };
         seed.deserialize(item).map(Some)
     }
