@@ -149,6 +149,24 @@ async fn slots_that_may_not_be_asked_for_are_named() {
 }
 
 #[tokio::test]
+async fn what_a_cluster_needs_besides_is_named() {
+    for (given, named) in [
+        ("+cluster|slots +asking", "+cluster|slots +cluster|info"),
+        ("+cluster|slots +cluster|info", "+asking"),
+    ] {
+        let node = Redis::config().user("shop", &format!("on >pass {LEAST} {given}"));
+        let cluster = Cluster::config().node(node).start().await.unwrap();
+        let tier = start(patient(&url(&cluster.nodes[0])));
+        let grant = format!("this grants it: ACL SETUSER shop {named}");
+        let named = |state: &State| match state {
+            State::Limited(why) | State::Down(why) => why.contains(&grant),
+            State::Connecting | State::Up => false,
+        };
+        is_state(&tier, named).await;
+    }
+}
+
+#[tokio::test]
 async fn services_with_prefixes_of_their_own_share_a_server_and_do_not_meet() {
     let other = LEAST.replace("shop:", "till:");
     let config = Redis::config()
