@@ -286,7 +286,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             stale_for: cold.stale_until.since(cold.fresh_until.max(now)),
             deps: cold.deps.iter().map(|dep| dep.name().to_owned()).collect(),
             position: cold.certificate.position.to_string(),
-            refused: match self.judge(key, cold) {
+            refused: match self.judge_cold(key, cold, slot.epoch()) {
                 Verdict::Accepted => None,
                 Verdict::Refused(refusal) => Some(refusal),
             },

@@ -4,7 +4,7 @@
 //!
 //! An entry is charged `key + its heap + value size + deps + 8 per transaction under way + FIXED_BYTES`.
 //! The value's size is what [`Entity::memory_size`](crate::entity::Entity::memory_size) says, a dep
-//! is charged its name and the pointer to it, the transactions are those that the load's snapshot saw
+//! is charged its name, its hash and the pointer to it, the transactions are those that the load's snapshot saw
 //! running, and [`FIXED_BYTES`] covers the slot, the table and the allocator.
 
 use std::hash::Hash;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache as QuickCache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
-use crate::certificate::{Certificate, Dep};
+use crate::certificate::{Certificate, Dep, Watched};
 use crate::key::Key;
 use crate::ports::Tick;
 use crate::stats::Stats;
@@ -55,6 +55,8 @@ pub(crate) struct Cold {
     pub(crate) certificate: Certificate,
     /// What the entry shows besides its own key.
     pub(crate) deps: Box<[Dep]>,
+    /// The same and its own key, as changes are compared with them.
+    pub(crate) watched: Watched,
     /// Needs a refresh from here on.
     pub(crate) fresh_until: Tick,
     /// Usable as a stale value until here.
@@ -139,7 +141,7 @@ impl<K: Key, V> Weighter<K, Slot<V>> for Bytes {
         let deps: usize = cold.map_or(0, |cold| {
             cold.deps
                 .iter()
-                .map(|dep| size_of::<Dep>() + dep.name().len())
+                .map(|dep| size_of::<Dep>() + size_of::<u64>() + dep.name().len())
                 .sum()
         });
         let value = cold.map_or(0, |cold| cold.value_bytes);
@@ -265,6 +267,7 @@ mod tests {
                 position: Position::log_id(number),
             },
             deps: Box::default(),
+            watched: Watched::new("test", "key", &[]),
             fresh_until: Tick::from_nanos(u64::MAX),
             stale_until: Tick::from_nanos(u64::MAX),
             retry_at: AtomicU64::new(0),

@@ -2,6 +2,6 @@
 //! those parts a second time over a `sync` of its own, whose every step it schedules.
 
 pub(crate) use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };

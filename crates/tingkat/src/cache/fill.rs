@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::load::Answered;
 use super::read::Landed;
 use super::{EARLY_WINDOW, Shared, Tier};
-use crate::certificate::{Certificate, Dep, Verdict};
+use crate::certificate::{Certificate, Dep, Verdict, Watched};
 use crate::envelope::{self, Envelope, Kind};
 use crate::error::{GetError, SourceError};
 use crate::event::Event;
@@ -62,7 +62,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             deps.extend(more);
             let is_accepted = certificate
                 .as_ref()
-                .is_some_and(|certificate| self.is_current(key, &deps, certificate));
+                .is_some_and(|it| self.is_current(key, &self.watched(key, &deps), it));
             Filled {
                 landed: Landed {
                     value,
@@ -138,9 +138,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         value.map(|value| (self.deps)(value)).unwrap_or_default()
     }
 
+    /// What a change of an entry may be called.
+    fn watched(&self, key: &K, deps: &[Dep]) -> Watched {
+        Watched::new(self.name, &key.text(), deps)
+    }
+
     /// Whether a load had seen all that is known now of what its value shows.
-    fn is_current(&self, key: &K, deps: &[Dep], certificate: &Certificate) -> bool {
-        self.judge_as(key, deps, certificate) == Verdict::Accepted
+    fn is_current(&self, key: &K, watched: &Watched, certificate: &Certificate) -> bool {
+        self.judge(key, watched, certificate, 0) == Verdict::Accepted
             || !self.node.0.knowledge.holds(Rule::JudgeLoad)
     }
 
@@ -174,6 +179,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let cold = Cold {
             id,
             certificate: entry.certificate,
+            watched: self.watched(key, &entry.deps),
             deps: entry.deps.into(),
             fresh_until,
             stale_until: fresh_until.after(entry.stale_for),
@@ -184,7 +190,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         };
         // The epoch is read before the check, so that a change in between is looked at again.
         let observed = self.node.0.knowledge.observe();
-        let is_accepted = self.is_current(key, &cold.deps, &cold.certificate);
+        let is_accepted = self.is_current(key, &cold.watched, &cold.certificate);
         let in_memory = is_accepted && placement.in_memory() && !is_oversized;
         if in_memory {
             let calm_until = calm_until(&cold, policy);
@@ -298,6 +304,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let cold = Cold {
             id: envelope.id,
             certificate,
+            watched: self.watched(key, &envelope.deps),
             deps: envelope.deps.into(),
             fresh_until,
             stale_until: now.after(stale_for.saturating_sub(overdue)),
@@ -307,7 +314,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             value_bytes,
         };
         let observed = self.node.0.knowledge.observe();
-        let verdict = self.judge(key, &cold);
+        let verdict = self.judge(key, &cold.watched, &cold.certificate, 0);
         let leaves_stale = match verdict {
             Verdict::Accepted => true,
             Verdict::Refused(refusal) => {

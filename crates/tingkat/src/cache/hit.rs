@@ -6,12 +6,22 @@ use std::sync::atomic::Ordering;
 use super::answer::Freshness;
 use super::load::OwnLoad;
 use super::{Answer, COARSE_LAG, EARLY_WINDOW, Mode, Options, Shared, Tier, Trail};
-use crate::certificate::{Certificate, Dep, Evidence, Observed, Refusal, Verdict};
+use crate::certificate::{Certificate, Evidence, Observed, Refusal, Verdict, Watched};
 use crate::event::Event;
 use crate::key::Key;
 use crate::memory::{Cold, Slot};
 use crate::node::NEVER;
 use crate::ports::Tick;
+
+/// What is to be done with an entry of memory.
+enum Thought<V> {
+    /// It is not for this caller.
+    Nothing,
+    /// It has not seen all that is known.
+    Refuse([u8; 16], Refusal),
+    /// It is served as of then, and this fill is to be refreshed.
+    Serve(Slot<V>, Tick, Option<[u8; 16]>),
+}
 
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     /// With a change log an accepted value is current however old it is; without one it is
@@ -66,63 +76,85 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return None;
         }
         // What is judged is what is served, even if another entry takes its place meanwhile.
-        let slot = self.memory.inspect(key)?;
-        let cold = slot.cold()?;
-        let now = self.node.0.clock.now();
-        if !self.is_anchored(&slot, observed, now) {
-            return None;
-        }
-        match options.freshness {
-            Freshness::Usual => {}
-            Freshness::Validated | Freshness::Reloaded => return None,
-            Freshness::MaxAge(most) => {
-                if now.since(self.current_at(&slot, observed)) > most {
-                    return None;
-                }
-            }
-        }
-        if slot.epoch() != observed.epoch && !self.is_accepted_in(key, cold, observed.epoch) {
-            return None;
-        }
-        if now >= slot.calm_until() && !self.is_usable_at_its_end(key, cold, now) {
-            return None;
-        }
-        self.stats.memory_hits.add_one();
-        Some(self.memory_answer(slot, observed, now))
-    }
-
-    /// Checks an entry of memory against what is known, and remembers the epoch if it passes.
-    fn is_accepted_in(&self, key: &K, cold: &Cold, epoch: u64) -> bool {
-        match self.judge(key, cold) {
-            Verdict::Accepted => {
-                self.memory.look(key, |present| {
-                    if present.cold().is_some_and(|present| present.id == cold.id) {
-                        present.set_epoch(epoch);
-                    }
-                });
-                true
-            }
-            Verdict::Refused(refusal) => {
+        let thought = self
+            .memory
+            .look(key, |slot| self.think(key, slot, observed, options))?;
+        match thought {
+            Thought::Nothing => None,
+            Thought::Refuse(id, refusal) => {
                 self.count_refusal(refusal);
                 if !refusal.leaves_stale() {
-                    self.memory.remove_fill(key, cold.id);
+                    self.memory.remove_fill(key, id);
                 }
-                false
+                None
+            }
+            Thought::Serve(slot, now, refresh) => {
+                if let Some(id) = refresh {
+                    self.refresh(key, id, None);
+                }
+                self.stats.memory_hits.add_one();
+                Some(self.memory_answer(slot, observed, now))
             }
         }
     }
 
-    pub(super) fn judge(&self, key: &K, cold: &Cold) -> Verdict {
-        self.judge_as(key, &cold.deps, &cold.certificate)
+    /// Decides about an entry where it stands, and remembers the epoch if it is accepted: once for
+    /// each poll that brings changes this happens to every entry that is in use.
+    fn think(&self, key: &K, slot: &Slot<V>, observed: Observed, options: Options) -> Thought<V> {
+        let now = self.node.0.clock.now();
+        let Some(cold) = slot
+            .cold()
+            .filter(|_| self.is_anchored(slot, observed, now))
+        else {
+            return Thought::Nothing;
+        };
+        match options.freshness {
+            Freshness::Usual => {}
+            Freshness::Validated | Freshness::Reloaded => return Thought::Nothing,
+            Freshness::MaxAge(most) => {
+                if now.since(self.current_at(slot, observed)) > most {
+                    return Thought::Nothing;
+                }
+            }
+        }
+        if slot.epoch() != observed.epoch {
+            if let Verdict::Refused(refusal) = self.judge_cold(key, cold, slot.epoch()) {
+                return Thought::Refuse(cold.id, refusal);
+            }
+            slot.set_epoch(observed.epoch);
+        }
+        let mut refresh = None;
+        if now >= slot.calm_until() {
+            let is_over = now >= cold.fresh_until;
+            if is_over && !self.is_tracked() {
+                return Thought::Nothing;
+            }
+            let retry_at = Tick::from_nanos(cold.retry_at.load(Ordering::Relaxed));
+            let is_due = is_over || self.draws_early_refresh(cold, now);
+            refresh = (is_due && now >= retry_at).then_some(cold.id);
+        }
+        Thought::Serve(slot.clone(), now, refresh)
     }
 
-    /// What is to be thought of an entry that shows these deps and had seen this much.
-    pub(super) fn judge_as(&self, key: &K, deps: &[Dep], certificate: &Certificate) -> Verdict {
+    /// Judges an entry that was accepted in this epoch last; 0 when it never was.
+    pub(super) fn judge_cold(&self, key: &K, cold: &Cold, accepted_in: u64) -> Verdict {
+        self.judge(key, &cold.watched, &cold.certificate, accepted_in)
+    }
+
+    /// What is to be thought of an entry that shows this and had seen this much.
+    pub(super) fn judge(
+        &self,
+        key: &K,
+        watched: &Watched,
+        certificate: &Certificate,
+        accepted_in: u64,
+    ) -> Verdict {
         let evidence = Evidence {
             entity: self.name,
-            key: &key.text(),
-            deps,
+            key: &|| key.text(),
+            watched,
             certificate,
+            accepted_in,
         };
         self.node.0.knowledge.judge(evidence)
     }
@@ -138,25 +170,6 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             entity: self.name,
             refusal,
         });
-    }
-
-    /// Near or past `fresh_until`: may the entry be served, and is it time to refresh it?
-    fn is_usable_at_its_end(self: &Arc<Self>, key: &K, cold: &Cold, now: Tick) -> bool {
-        let is_over = now >= cold.fresh_until;
-        if is_over && !self.is_tracked() {
-            return false;
-        }
-        if is_over || self.draws_early_refresh(cold, now) {
-            self.refresh_if_due(key, cold, now);
-        }
-        true
-    }
-
-    fn refresh_if_due(self: &Arc<Self>, key: &K, cold: &Cold, now: Tick) {
-        let retry_at = Tick::from_nanos(cold.retry_at.load(Ordering::Relaxed));
-        if now >= retry_at {
-            self.refresh(key, cold.id, None);
-        }
     }
 
     /// After a hit, by a caller who brings a load, where nothing else can refresh an entry that is
@@ -191,7 +204,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     ) -> Option<Answer<V>> {
         let cold = slot.cold()?;
         let stale_for = self.policy().stale_for;
-        let (was_current_at, may_stand_in) = match self.judge(key, cold) {
+        let (was_current_at, may_stand_in) = match self.judge_cold(key, cold, slot.epoch()) {
             // Without a log nothing is known but the life that it was given.
             _ if !self.is_tracked() && now >= cold.stale_until => return None,
             // Accepted as of the last poll, so it was current then, however long ago it was loaded.

@@ -203,7 +203,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         };
         let Some(cold) = slot.cold() else { return };
         let is_live = self.is_tracked() || self.node.0.clock.now() < cold.fresh_until;
-        if is_live && self.judge(key, cold) == Verdict::Accepted {
+        if is_live && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted {
             self.postpone(key, policy);
         } else {
             self.memory.remove_fill(key, cold.id);

@@ -16,7 +16,7 @@ use crate::envelope::Kind;
 use crate::error::{GetError, GetErrorKind, SourceError};
 use crate::feed::either;
 use crate::key::Key;
-use crate::memory::Cold;
+use crate::memory::Slot;
 use crate::node::{Access, Budget};
 use crate::policy::Policy;
 use crate::ports::{Acquired, CellHead};
@@ -142,7 +142,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             Some(true) => Some(Turn::Load(Lease::Refresh { lock, entry })),
             None if budget.is_spent() => Some(Turn::Load(Lease::Refresh { lock, entry })),
             None => Some(Turn::Load(Lease::None)),
-            Some(false) if self.is_servable(key, cold) => {
+            Some(false) if self.is_servable(key, &opened.slot) => {
                 // Look again in a while whether the other node has brought a newer one.
                 self.postpone(key, &self.policy());
                 Some(Turn::Found(opened))
@@ -153,12 +153,15 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
 
     /// Whether an entry of the remote tier may be served still: a round trip took its time, and
     /// whoever joined meanwhile may know more than when it was read.
-    fn is_servable(&self, key: &K, cold: &Cold) -> bool {
+    fn is_servable(&self, key: &K, slot: &Slot<V>) -> bool {
+        let Some(cold) = slot.cold() else {
+            return false;
+        };
         let knowledge = &self.node.0.knowledge;
         let observed = knowledge.observe();
         let now = self.node.0.clock.now();
         knowledge.anchors(observed, now)
-            && self.judge(key, cold) == Verdict::Accepted
+            && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted
             && (self.is_tracked() || now < cold.fresh_until)
     }
 

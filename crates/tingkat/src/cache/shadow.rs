@@ -110,7 +110,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let is_live = self.is_tracked() || now < cold.fresh_until;
         is_live
             && self.is_anchored(slot, observed, now)
-            && self.judge(key, cold) == Verdict::Accepted
+            && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted
     }
 
     /// Counts what the cache would have answered otherwise than the source did, and would still

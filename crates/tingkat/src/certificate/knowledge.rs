@@ -1,37 +1,48 @@
 //! What a node knows of the change log, and how it judges an entry by it.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use super::dep::{Change, Dep};
+use super::incarnation::{Certificate, Incarnation};
+use super::known::{Known, hash};
 use super::publication::{Observed, Publication};
-use super::xids::Xids;
-use super::{Certificate, Change, ChangeKind, Dep, Incarnation, Position};
 use crate::ports::{History, Poll, Tick, Written};
 use crate::switch::{Rule, Switches};
+use crate::sync::{AtomicU64, Ordering, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A node that knows more deps than this forgets them all and refuses what is older than now.
+/// A node that knows more deps than this forgets the older half, and refuses what has not seen it.
 pub(crate) const MOST_DEPS: usize = 500_000;
 
-/// More own writes than this in a log that the node does not follow, and it asks again.
-const MOST_STRAYS: usize = 10_000;
-
-/// More patterns than this become changes of their entities.
-const MOST_PATTERNS: usize = 64;
-
 /// What is checked of an entry.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Evidence<'a> {
     /// The entity's name.
     pub(crate) entity: &'a str,
-    /// The canonical text of the entry's key.
-    pub(crate) key: &'a str,
-    /// What it shows besides its own key.
-    pub(crate) deps: &'a [Dep],
+    /// Tells the canonical text of the entry's key; only patterns need it.
+    pub(crate) key: &'a dyn Fn() -> String,
+    /// What a change of it would be called.
+    pub(crate) watched: &'a Watched,
     /// What its load had seen.
     pub(crate) certificate: &'a Certificate,
+    /// The epoch in which this node last accepted it; 0 when it never did.
+    pub(crate) accepted_in: u64,
+}
+
+/// The deps of an entry by their hashes, so that judging it takes no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watched(Box<[u64]>);
+
+impl Watched {
+    /// Of the entry of a key that shows `deps`.
+    pub(crate) fn new(entity: &str, key: &str, deps: &[Dep]) -> Self {
+        let own = [Dep::of_key(entity, key), Dep::of_entity(entity)];
+        let all = own.iter().chain(deps);
+        Self(all.map(|dep| hash(dep.name())).collect())
+    }
+
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().copied()
+    }
 }
 
 /// Whether an entry may be served.
@@ -64,6 +75,9 @@ impl Refusal {
 }
 
 /// The change map, the cursor and the anchor of one node.
+///
+/// What is known and the epoch move under one lock, so that under it each epoch says exactly what
+/// was known.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     published: Publication,
@@ -71,84 +85,8 @@ pub(crate) struct Knowledge {
     known: RwLock<Known>,
     /// The end of the newest position that an entry of the log that is followed came with.
     newest_load: AtomicU64,
+    most_deps: usize,
     switches: Switches,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    incarnation: Option<Incarnation>,
-    cursor: Option<Position>,
-    floor: Option<Position>,
-    log_floor: Option<Position>,
-    forgotten: ChangeMap,
-    expired: ChangeMap,
-    patterns: Vec<(Box<str>, Xids)>,
-    strays: Strays,
-}
-
-/// Own writes in a log that the node does not follow: not yet, or not any more. Answers may be late,
-/// so which of two logs is the newer one is told only by a history that was asked for afterwards.
-#[derive(Debug, Default)]
-struct Strays {
-    noted: u64,
-    /// Those up to here are not all kept.
-    lost: u64,
-    kept: Vec<Stray>,
-}
-
-#[derive(Debug)]
-struct Stray {
-    number: u64,
-    written: Written,
-    change: Change,
-}
-
-impl Strays {
-    fn note(&mut self, written: Written, changes: &[Change]) {
-        self.noted += 1;
-        if self.kept.len() + changes.len() > MOST_STRAYS {
-            self.lost = self.noted;
-            self.kept.clear();
-            return;
-        }
-        self.kept.extend(changes.iter().map(|change| Stray {
-            number: self.noted,
-            written,
-            change: change.clone(),
-        }));
-    }
-
-    /// Whether a log can be the newest one, by a history asked for when `heard` had been noted.
-    fn allow(&self, incarnation: Incarnation, heard: u64) -> bool {
-        let is_in_it = |stray: &Stray| stray.written.incarnation == incarnation;
-        let mut since = self.kept.iter().filter(|stray| stray.number > heard);
-        heard >= self.lost && since.all(is_in_it)
-    }
-}
-
-type ChangeMap = HashMap<u64, Xids, BuildHasherDefault<Hashed>>;
-
-/// Dep hashes are hashes already.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxhash_rust::xxh3::xxh3_64(bytes);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-}
-
-/// Two deps with the same hash refuse each other's entries, which costs a load and no truth.
-fn hash(dep: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(dep.as_bytes())
 }
 
 impl Knowledge {
@@ -157,25 +95,22 @@ impl Knowledge {
         Self {
             published: Publication::new(Tick::from_nanos(0)),
             bound,
-            known: RwLock::default(),
+            known: RwLock::new(Known::default()),
             newest_load: AtomicU64::new(0),
+            most_deps: MOST_DEPS,
             switches: Switches::default(),
         }
     }
 
     /// The log of one process, which the process itself always knows to the end.
     pub(crate) fn local(incarnation: Incarnation) -> Self {
-        let known = Known {
-            incarnation: Some(incarnation),
-            cursor: Some(Position::log_id(0)),
-            ..Known::default()
-        };
         let published = Publication::new(Tick::from_nanos(u64::MAX));
         Self {
             published,
             bound: Duration::ZERO,
-            known: RwLock::new(known),
+            known: RwLock::new(Known::local(incarnation)),
             newest_load: AtomicU64::new(0),
+            most_deps: MOST_DEPS,
             switches: Switches::default(),
         }
     }
@@ -183,6 +118,18 @@ impl Knowledge {
     /// The same, with these rules.
     pub(crate) fn with(self, switches: Switches) -> Self {
         Self { switches, ..self }
+    }
+
+    /// The same, remembering so many deps.
+    #[cfg(test)]
+    pub(super) fn remembering(self, most_deps: usize) -> Self {
+        Self { most_deps, ..self }
+    }
+
+    /// How many deps it remembers.
+    #[cfg(test)]
+    pub(super) const fn most_deps(&self) -> usize {
+        self.most_deps
     }
 
     /// Whether a rule holds.
@@ -228,8 +175,7 @@ impl Knowledge {
 
     /// Deps that are remembered.
     pub(crate) fn deps(&self) -> usize {
-        let known = self.read();
-        known.forgotten.len() + known.expired.len()
+        self.read().len()
     }
 
     /// Judges an entry by all that is known now (rule R2).
@@ -263,25 +209,21 @@ impl Knowledge {
             // Everything was forgotten while the answer was on its way: it continues nothing.
             return;
         }
-        let is_news = known.apply(poll, self.switches);
-        let overfull = known.len() > MOST_DEPS;
-        if overfull {
-            known.forget_all_before(poll.position.clone());
-        }
-        drop(known);
+        let is_news = known.apply(poll, self.published.epoch(), self.most_deps, self.switches);
         if !self.holds(Rule::PublicationOrder) {
             self.published.complete_as_of(sent_at);
         }
-        if is_news || overfull {
+        if is_news {
             self.published.changed();
         }
+        drop(known);
         self.published.complete_as_of(sent_at);
     }
 
     /// How many own writes in logs that were not followed have been noted: for whoever asks for a
     /// history, before that.
     pub(crate) fn strays(&self) -> u64 {
-        self.read().strays.noted
+        self.read().strays.noted()
     }
 
     /// Starts over from all that the log still knows. What does not fit is replaced by a floor.
@@ -293,36 +235,13 @@ impl Knowledge {
             // An own write since then is of another log. Which one is newer shows the next history.
             return;
         }
-        let mut unseen = std::mem::take(&mut *known);
-        let strays = std::mem::take(&mut unseen.strays.kept);
-        let counted = std::mem::take(&mut unseen.strays);
-        if unseen.incarnation != Some(incarnation) {
-            unseen = Known::default();
+        if known.incarnation != Some(incarnation) {
             self.newest_load.store(0, Ordering::Release);
         }
-        for stray in strays {
-            if stray.written.incarnation == incarnation {
-                unseen.note(&stray.change, |xids| xids.add(stray.written.xid, []));
-            }
-        }
-        // What this node committed itself and the history does not show yet.
-        unseen.forget_all_before(history.poll.position.clone());
-        *known = Known {
-            incarnation: Some(incarnation),
-            log_floor: history.poll.floor.clone(),
-            floor: None,
-            strays: counted,
-            ..unseen
-        };
-        for (max, change) in &history.compacted {
-            known.note(change, |xids| xids.merge_folded(*max));
-        }
-        known.apply(&history.poll, self.switches);
-        if history.poll.overflow || known.len() > MOST_DEPS {
-            known.forget_all_before(history.poll.position.clone());
-        }
-        drop(known);
+        let epoch = self.published.epoch();
+        known.apply_history(history, epoch, self.most_deps, self.switches);
         self.published.changed();
+        drop(known);
         self.published.complete_as_of(sent_at);
     }
 
@@ -334,13 +253,11 @@ impl Knowledge {
             // Either log may be the one that has ended. Until that is known, nothing is.
             known.forget_log();
             known.strays.note(written, changes);
+        } else {
+            known.add_own(written.xid, changes, self.published.epoch());
         }
-        let cursor = known.cursor.clone();
-        for change in changes.iter().filter(|_| !is_other_log) {
-            known.note(change, |xids| xids.add(written.xid, &cursor));
-        }
-        drop(known);
         self.published.changed();
+        drop(known);
         if is_other_log {
             self.published.distrust();
         }
@@ -350,24 +267,18 @@ impl Knowledge {
     pub(crate) fn append_local(&self, changes: &[Change]) -> Option<Written> {
         let mut known = self.write();
         let incarnation = known.incarnation?;
-        let xid = known.cursor.as_ref()?.xmax();
-        let cursor = Position::log_id(xid);
-        for change in changes {
-            known.note(change, |xids| xids.add(xid, [&cursor]));
-        }
-        if known.len() > MOST_DEPS {
-            known.forget_all_before(cursor.clone());
-        }
-        known.cursor = Some(cursor);
-        drop(known);
+        let xid = known.append(changes, self.published.epoch(), self.most_deps)?;
         self.published.changed();
+        drop(known);
         Some(Written { incarnation, xid })
     }
 
     /// Nothing is accepted until it is loaded again (rule R7); entries stay usable as stale.
     pub(crate) fn cold_reset(&self) {
-        self.write().forget_log();
+        let mut known = self.write();
+        known.forget_log();
         self.published.changed();
+        drop(known);
         self.published.distrust();
     }
 
@@ -385,169 +296,3 @@ impl Knowledge {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-impl Known {
-    fn len(&self) -> usize {
-        self.forgotten.len() + self.expired.len()
-    }
-
-    /// Knows nothing any more but what it wrote itself.
-    fn forget_log(&mut self) {
-        *self = Self {
-            strays: std::mem::take(&mut self.strays),
-            ..Self::default()
-        };
-    }
-
-    fn judge(&self, evidence: Evidence<'_>) -> Verdict {
-        let Evidence {
-            entity,
-            key,
-            deps,
-            certificate,
-        } = evidence;
-        if self.incarnation != Some(certificate.incarnation) {
-            return Verdict::Refused(Refusal::Incarnation);
-        }
-        let position = &certificate.position;
-        if self
-            .floor
-            .as_ref()
-            .is_some_and(|floor| !position.contains(floor))
-        {
-            return Verdict::Refused(Refusal::Floor);
-        }
-        let own = Dep::of_key(entity, key);
-        let of_entity = Dep::of_entity(entity);
-        let everything = Dep::everything();
-        let names = || {
-            [&own, &of_entity, &everything]
-                .into_iter()
-                .chain(deps)
-                .map(Dep::name)
-        };
-        let changed_in = |map: &ChangeMap| {
-            !map.is_empty()
-                && names().any(|name| {
-                    map.get(&hash(name))
-                        .is_some_and(|xids| !xids.covered_by(position))
-                })
-        };
-        let matched = self.patterns.iter().any(|(pattern, xids)| {
-            pattern_matches(pattern, entity, key, &own) && !xids.covered_by(position)
-        });
-        if matched || changed_in(&self.forgotten) {
-            Verdict::Refused(Refusal::Forgotten)
-        } else if changed_in(&self.expired) {
-            Verdict::Refused(Refusal::Expired)
-        } else {
-            Verdict::Accepted
-        }
-    }
-
-    /// Whether anything is different now.
-    fn apply(&mut self, poll: &Poll, switches: Switches) -> bool {
-        let mut is_news = !poll.changes.is_empty();
-        let before = self.cursor.replace(poll.position.clone());
-        for (xid, change) in &poll.changes {
-            self.note(change, |xids| {
-                xids.add(*xid, before.iter().chain([&poll.position]));
-            });
-        }
-        if poll.floor != self.log_floor {
-            self.log_floor.clone_from(&poll.floor);
-            self.fold(switches);
-            is_news = true;
-        }
-        is_news
-    }
-
-    fn note(&mut self, change: &Change, note: impl FnOnce(&mut Xids)) {
-        let map = match change.kind {
-            ChangeKind::Forget => &mut self.forgotten,
-            ChangeKind::Expire => &mut self.expired,
-            ChangeKind::Pattern => {
-                let name = change.dep.name();
-                if let Some((_, xids)) =
-                    self.patterns.iter_mut().find(|(known, _)| **known == *name)
-                {
-                    return note(xids);
-                }
-                if self.patterns.len() < MOST_PATTERNS {
-                    let mut xids = Xids::default();
-                    note(&mut xids);
-                    return self.patterns.push((name.into(), xids));
-                }
-                // A pattern whose entity is open may be about any.
-                let entity = name
-                    .split_once(':')
-                    .filter(|(entity, _)| !entity.contains('*'))
-                    .map_or("*".to_owned(), |(entity, _)| format!("{entity}.*"));
-                return note(self.forgotten.entry(hash(&entity)).or_default());
-            }
-        };
-        note(map.entry(hash(change.dep.name())).or_default());
-    }
-
-    /// Folds what the log has folded, and lets go of what a floor of our own refuses anyway.
-    fn fold(&mut self, switches: Switches) {
-        let Some(log_floor) = &self.log_floor else {
-            return;
-        };
-        for xids in self.forgotten.values_mut().chain(self.expired.values_mut()) {
-            xids.fold(log_floor, switches);
-        }
-        for (_, xids) in &mut self.patterns {
-            xids.fold(log_floor, switches);
-        }
-        if let Some(floor) = &self.floor {
-            // Whoever contains the floor has an xmin at or above the floor's.
-            let matters = |xids: &Xids| !xids.covered_by_all_that_contain(floor);
-            self.forgotten.retain(|_, xids| matters(xids));
-            self.expired.retain(|_, xids| matters(xids));
-            self.patterns.retain(|(_, xids)| matters(xids));
-        }
-    }
-
-    /// Refuses everything older than `position` instead of remembering what changed before it.
-    fn forget_all_before(&mut self, position: Position) {
-        // Own writes that the position has not seen yet must stay.
-        let unseen = |xids: &Xids| !xids.covered_by(&position);
-        self.forgotten.retain(|_, xids| unseen(xids));
-        self.expired.retain(|_, xids| unseen(xids));
-        self.patterns.retain(|(_, xids)| unseen(xids));
-        self.floor = Some(position);
-    }
-}
-
-/// `entity:glob` is about the keys of an entity, any other glob about whole deps.
-fn pattern_matches(pattern: &str, entity: &str, key: &str, own: &Dep) -> bool {
-    let of_entity = pattern
-        .strip_prefix(entity)
-        .and_then(|rest| rest.strip_prefix(':'));
-    match of_entity {
-        Some(glob) => glob_matches(glob, key),
-        None => glob_matches(pattern, own.name()),
-    }
-}
-
-/// A `*` at either end stands for anything; elsewhere it is itself.
-fn glob_matches(pattern: &str, name: &str) -> bool {
-    let (open_start, rest) = pattern
-        .strip_prefix('*')
-        .map_or((false, pattern), |rest| (true, rest));
-    let (open_end, middle) = rest
-        .strip_suffix('*')
-        .map_or((false, rest), |rest| (true, rest));
-    match (open_start, open_end) {
-        (false, false) => name == middle,
-        (true, false) => name.ends_with(middle),
-        (false, true) => name.starts_with(middle),
-        (true, true) => name.contains(middle),
-    }
-}
-
-#[cfg(test)]
-mod oracle;
-#[cfg(test)]
-mod tests;

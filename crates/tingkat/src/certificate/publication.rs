@@ -40,6 +40,11 @@ impl Publication {
         Observed { fresh_at, epoch }
     }
 
+    /// The epoch of what is known now.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Says that what is known has changed; to be called after the change.
     pub(crate) fn changed(&self) {
         // AcqRel: the change happens before it for whoever reads the new epoch.

@@ -1,6 +1,7 @@
 //! The transactions in which one dep changed, as far as a node must remember them.
 
-use super::Position;
+use super::moment::{Moment, Seen};
+use super::position::Position;
 use crate::switch::{Rule, Switches};
 
 /// Recent transactions are kept one by one up to this many.
@@ -16,46 +17,57 @@ const MOST_OWN: usize = 64;
 pub(crate) struct Xids {
     /// The newest of the folded ones; covered once it is below a snapshot's xmin.
     old_max: u64,
+    /// The epoch from which on all folded ones were known.
+    old_since: u64,
     /// The others, one by one.
     recent: Vec<u64>,
-    /// A position that has seen all that were cut off the list.
-    cut: Option<Box<Position>>,
+    /// A moment at which all were known that were cut off the list.
+    cut: Option<Box<Moment>>,
 }
 
 impl Xids {
-    /// Whether a load at `position` has seen all of them.
-    pub(crate) fn covered_by(&self, position: &Position) -> bool {
-        (self.old_max == 0 || self.old_max < position.xmin())
-            && self.recent.iter().all(|&xid| position.covers(xid))
-            && self.cut.as_ref().is_none_or(|cut| position.contains(cut))
+    /// Whether an entry has seen all of them.
+    pub(crate) fn covered_by(&self, seen: Seen<'_>) -> bool {
+        let is_old_covered = self.old_max == 0
+            || self.old_max < seen.position.xmin()
+            || seen.was_accepted_since(self.old_since);
+        is_old_covered
+            && self.recent.iter().all(|&xid| seen.position.covers(xid))
+            && self.cut.as_ref().is_none_or(|cut| seen.contains(cut))
     }
 
-    /// Adds one. `seen` are positions up to which the node knows the log, the oldest first; what
-    /// they cover may be cut off.
+    /// Adds one that is known from epoch `since` on. `moments` are positions up to which the node
+    /// knows the log, the oldest first; what they cover may be cut off.
     ///
     /// The oldest that makes room is taken: a load that was sent before this node heard of the
     /// newest change contains the position before it, and must not be refused for what it saw.
-    pub(crate) fn add<'a>(&mut self, xid: u64, seen: impl IntoIterator<Item = &'a Position>) {
+    pub(crate) fn add<'a>(
+        &mut self,
+        xid: u64,
+        since: u64,
+        moments: impl IntoIterator<Item = &'a Moment>,
+    ) {
         if self.recent.contains(&xid) {
             return;
         }
         self.recent.push(xid);
-        for position in seen {
+        for moment in moments {
             if self.recent.len() <= MOST_RECENT {
                 break;
             }
             // Positions only grow, so the newer one has seen what the older cut had seen.
-            self.recent.retain(|&xid| !position.covers(xid));
-            self.cut = Some(Box::new(position.clone()));
+            self.recent.retain(|&xid| !moment.position.covers(xid));
+            self.cut = Some(Box::new(moment.clone()));
         }
         if self.recent.len() > MOST_OWN {
             let newest = self.recent.drain(..).max().unwrap_or(0);
-            self.old_max = self.old_max.max(newest);
+            self.merge_folded(newest, since);
         }
     }
 
-    /// Folds what a compacted log has folded: all below the floor's xmin.
-    pub(crate) fn fold(&mut self, floor: &Position, switches: Switches) {
+    /// Folds what a compacted log has folded: all below the floor's xmin. All that is here was known
+    /// in epoch `since` already.
+    pub(crate) fn fold(&mut self, floor: &Position, since: u64, switches: Switches) {
         let below = self
             .recent
             .iter()
@@ -64,23 +76,28 @@ impl Xids {
             .max();
         if let Some(newest) = below {
             if switches.holds(Rule::Fold) {
-                self.old_max = self.old_max.max(newest);
+                self.merge_folded(newest, since);
             }
             self.recent.retain(|&xid| xid >= floor.xmin());
         }
     }
 
-    /// Merges what a compacted log knows.
-    pub(crate) fn merge_folded(&mut self, max: u64) {
+    /// Merges what was folded, and is known from epoch `since` on.
+    pub(crate) fn merge_folded(&mut self, max: u64, since: u64) {
         self.old_max = self.old_max.max(max);
+        self.old_since = self.old_since.max(since);
     }
 
-    /// Whether every position that contains `floor` covers them, so that they need not be kept.
-    pub(crate) fn covered_by_all_that_contain(&self, floor: &Position) -> bool {
+    /// Whether every entry that has seen `floor` has seen them, so that they need not be kept.
+    pub(crate) fn covered_by_all_that_contain(&self, floor: &Moment) -> bool {
         // What contains the floor has an xmin at or above the floor's.
-        self.recent.iter().all(|&xid| xid < floor.xmin())
-            && self.old_max < floor.xmin()
-            && self.cut.as_ref().is_none_or(|cut| floor.contains(cut))
+        let xmin = floor.position.xmin();
+        self.recent.iter().all(|&xid| xid < xmin)
+            && self.old_max < xmin
+            && self
+                .cut
+                .as_ref()
+                .is_none_or(|cut| floor.position.contains(&cut.position))
     }
 }
 
@@ -96,52 +113,71 @@ mod tests {
         Position::snapshot(xmin, xmax, xip.to_vec()).unwrap()
     }
 
+    /// The epoch of tests in which nothing was accepted before.
+    const NOW: u64 = 1;
+
+    fn moment(position: Position) -> Moment {
+        Moment {
+            position,
+            since: NOW,
+        }
+    }
+
+    impl Xids {
+        fn are_seen_by(&self, position: &Position) -> bool {
+            self.covered_by(Seen {
+                position,
+                accepted_in: 0,
+            })
+        }
+    }
+
     #[test]
     fn a_gap_is_not_covered_by_a_newer_neighbour() {
         let mut xids = Xids::default();
-        xids.add(100, []);
-        xids.add(105, []);
-        assert!(!xids.covered_by(&position(100, 110, &[100])));
-        assert!(xids.covered_by(&position(101, 110, &[])));
+        xids.add(100, NOW, []);
+        xids.add(105, NOW, []);
+        assert!(!xids.are_seen_by(&position(100, 110, &[100])));
+        assert!(xids.are_seen_by(&position(101, 110, &[])));
     }
 
     #[test]
     fn an_own_write_that_the_cursor_has_not_seen_survives_the_cut() {
         let mut xids = Xids::default();
-        let cursor = position(50, 50, &[]);
+        let cursor = moment(position(50, 50, &[]));
         for xid in 40..49 {
-            xids.add(xid, [&cursor]);
+            xids.add(xid, NOW, [&cursor]);
         }
-        xids.add(60, [&cursor]);
+        xids.add(60, NOW, [&cursor]);
         for xid in 30..39 {
-            xids.add(xid, [&cursor]);
+            xids.add(xid, NOW, [&cursor]);
         }
-        assert!(!xids.covered_by(&position(55, 55, &[])));
-        assert!(xids.covered_by(&position(61, 61, &[])));
+        assert!(!xids.are_seen_by(&position(55, 55, &[])));
+        assert!(xids.are_seen_by(&position(61, 61, &[])));
     }
 
     #[test]
     fn the_ninth_change_does_not_refuse_a_load_that_saw_it_before_the_poll() {
         let mut xids = Xids::default();
-        let (before, poll) = (position(49, 49, &[]), position(60, 60, &[]));
+        let (before, poll) = (moment(position(49, 49, &[])), moment(position(60, 60, &[])));
         for xid in (40..48).chain([50]) {
-            xids.add(xid, [&before, &poll]);
+            xids.add(xid, NOW, [&before, &poll]);
         }
-        assert!(xids.covered_by(&position(55, 55, &[])));
-        assert!(!xids.covered_by(&position(50, 50, &[])));
-        assert!(!xids.covered_by(&position(47, 55, &[47])));
+        assert!(xids.are_seen_by(&position(55, 55, &[])));
+        assert!(!xids.are_seen_by(&position(50, 50, &[])));
+        assert!(!xids.are_seen_by(&position(47, 55, &[47])));
     }
 
     #[test]
     fn more_changes_in_one_poll_than_a_list_holds_are_cut_at_the_poll() {
         let mut xids = Xids::default();
-        let (before, poll) = (position(40, 40, &[]), position(60, 60, &[]));
+        let (before, poll) = (moment(position(40, 40, &[])), moment(position(60, 60, &[])));
         for xid in 40..50 {
-            xids.add(xid, [&before, &poll]);
+            xids.add(xid, NOW, [&before, &poll]);
         }
         assert!(xids.recent.len() <= MOST_RECENT);
-        assert!(!xids.covered_by(&position(49, 49, &[])));
-        assert!(xids.covered_by(&position(60, 60, &[])));
+        assert!(!xids.are_seen_by(&position(49, 49, &[])));
+        assert!(xids.are_seen_by(&position(60, 60, &[])));
     }
 
     /// A position as the set of what it has seen, among the transactions below 40.
@@ -184,20 +220,20 @@ mod tests {
         ) {
             let mut xids = Xids::default();
             let mut all = BTreeSet::new();
-            let mut cursor: Option<Position> = None;
+            let mut cursor: Option<Moment> = None;
             for (xid, step, fold) in steps {
                 let before = cursor.clone();
                 // A node's cursor only grows.
-                if cursor.as_ref().is_none_or(|cursor| step.contains(cursor)) {
-                    cursor = Some(step);
+                if cursor.as_ref().is_none_or(|cursor| step.contains(&cursor.position)) {
+                    cursor = Some(moment(step));
                 }
-                xids.add(xid, before.iter().chain(&cursor));
+                xids.add(xid, NOW, before.iter().chain(&cursor));
                 all.insert(xid);
                 if fold && let Some(cursor) = &cursor {
-                    xids.fold(cursor, Switches::default());
+                    xids.fold(&cursor.position, NOW, Switches::default());
                 }
             }
-            if xids.covered_by(&load) {
+            if xids.are_seen_by(&load) {
                 prop_assert!(all.is_subset(&seen(&load)), "{xids:?} accepts {load}");
             }
         }
@@ -210,9 +246,9 @@ mod tests {
         ) {
             let mut xids = Xids::default();
             for &xid in &changes {
-                xids.add(xid, []);
+                xids.add(xid, NOW, []);
             }
-            prop_assert_eq!(xids.covered_by(&load), changes.is_subset(&seen(&load)));
+            prop_assert_eq!(xids.are_seen_by(&load), changes.is_subset(&seen(&load)));
         }
     }
 }

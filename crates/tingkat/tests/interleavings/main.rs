@@ -13,15 +13,24 @@
 #[path = "../../src/breaker.rs"]
 #[allow(dead_code, reason = "the engine uses more of it")]
 mod breaker;
+#[allow(dead_code, reason = "the engine uses more of it")]
+mod certificate;
+#[path = "../../src/error.rs"]
+#[allow(dead_code, reason = "the engine uses more of it")]
+mod error;
 #[path = "../../src/flight.rs"]
 #[allow(dead_code, reason = "the engine uses more of it")]
 mod flight;
-#[path = "../../src/certificate/publication.rs"]
+#[path = "../../src/policy.rs"]
 #[allow(dead_code, reason = "the engine uses more of it")]
-mod publication;
+mod policy;
+#[path = "../../src/ports.rs"]
+#[allow(dead_code, reason = "the engine uses more of it")]
+mod ports;
 
 mod breakers;
 mod flights;
+mod knowledge;
 mod publications;
 mod schedules;
 
@@ -30,12 +39,30 @@ mod sync {
     pub(crate) use std::sync::PoisonError;
 
     pub(crate) use shuttle::sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     };
 }
 
-/// What the parts find under `crate::ports`.
-mod ports {
-    pub(crate) use tingkat::ports::Tick;
+/// What the parts find under `crate::switch`: the rules that these parts know, and one may be off
+/// without the feature that a service must not have.
+mod switch {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Rule {
+        Accept,
+        Anchor,
+        Fold,
+        PublicationOrder,
+    }
+
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Switches {
+        pub off: Option<Rule>,
+    }
+
+    impl Switches {
+        pub fn holds(self, rule: Rule) -> bool {
+            self.off != Some(rule)
+        }
+    }
 }

@@ -4,8 +4,8 @@ use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
 
+use crate::certificate::publication::Publication;
 use crate::ports::Tick;
-use crate::publication::Publication;
 use crate::schedules::{is_caught, under_all};
 
 /// The poll that brings a change of something else, and the one that brings ours.

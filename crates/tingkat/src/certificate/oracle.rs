@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use self::world::{Step, World};
+use super::known::MOST_PATTERNS;
 use super::*;
 
 const ENTITIES: [&str; 2] = ["product", "state"];
@@ -82,7 +83,14 @@ fn strangers() -> impl Strategy<Value = Vec<Position>> {
 }
 
 fn run(steps: Vec<Step>, strangers: &[Position]) -> Result<World, TestCaseError> {
-    let mut world = World::new();
+    run_in(World::new(), steps, strangers)
+}
+
+fn run_in(
+    mut world: World,
+    steps: Vec<Step>,
+    strangers: &[Position],
+) -> Result<World, TestCaseError> {
     for step in steps {
         let may_tell = !matches!(
             step,
@@ -106,6 +114,16 @@ proptest! {
         strangers in strangers(),
     ) {
         run(steps, &strangers)?;
+    }
+
+    /// What a node that remembers few deps forgets refuses nothing that it accepted a moment ago,
+    /// and accepts nothing that has not seen a change.
+    #[test]
+    fn what_is_forgotten_is_not_forgotten_by_what_was_accepted(
+        steps in prop::collection::vec(any_step(), 0..60),
+        strangers in strangers(),
+    ) {
+        run_in(World::remembering(6), steps, &strangers)?;
     }
 
     /// Whatever was folded, cut, or lost: what has not seen a change of its deps is refused.
