@@ -14,6 +14,8 @@ pub struct Folding {
     pub transactions: u8,
     /// A node cuts the list of recent ids above this length.
     pub longest_list: u32,
+    /// These write something else.
+    pub others: Transactions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,8 +25,17 @@ pub struct State {
     log: Log,
     node: Option<Known>,
     slept: bool,
-    /// What the load of an entry had seen.
-    entry: Option<Transactions>,
+    entry: Option<Entry>,
+}
+
+/// What a load had seen, and whether the node has accepted it since. Epochs only matter beside
+/// those of the last fold and the last cut, so each is told by whether it came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Entry {
+    seen: Transactions,
+    in_this_epoch: bool,
+    since_fold: bool,
+    since_cut: bool,
 }
 
 /// The tables of the log, for one dep.
@@ -56,12 +67,17 @@ pub enum Action {
     Fold,
     Poll,
     OwnWrite(u8),
+    /// The node looks at the entry, and remembers the epoch if it accepts it.
+    Look,
 }
 
 impl Folding {
-    fn accepts(&self, known: &Known, seen: Transactions) -> bool {
+    fn accepts(&self, known: &Known, entry: Entry) -> bool {
+        let seen = entry.seen;
         let is_old_covered = known.old_max.is_none_or(|max| {
-            if self.rules.follow(Rule::OldMaxBelowXmin) {
+            if entry.since_fold {
+                true
+            } else if self.rules.follow(Rule::OldMaxBelowXmin) {
                 max < seen.xmin()
             } else {
                 seen.has(max)
@@ -72,16 +88,18 @@ impl Folding {
         } else {
             known.recent.highest().is_none_or(|max| seen.has(max))
         };
-        let is_cut_covered = known.cut.is_none_or(|cut| seen.contains(cut));
+        let is_cut_covered = known
+            .cut
+            .is_none_or(|cut| entry.since_cut || seen.contains(cut));
         is_old_covered && is_recent_covered && is_cut_covered
     }
 
     fn accepts_only_what_has_seen_all(&self, state: &State) -> bool {
-        let (Some(known), Some(seen)) = (&state.node, state.entry) else {
+        let (Some(known), Some(entry)) = (&state.node, state.entry) else {
             return true;
         };
         let all = state.committed.both(known.cursor);
-        !self.accepts(known, seen) || seen.contains(all)
+        !self.accepts(known, entry) || entry.seen.contains(all.but(self.others))
     }
 
     fn poll(&self, state: &mut State) {
@@ -100,30 +118,56 @@ impl Folding {
                 cut: None,
                 floor: log.floor,
             });
+            if let Some(entry) = &mut state.entry {
+                entry.since_fold = false;
+                entry.since_cut = false;
+                entry.in_this_epoch = false;
+            }
             return;
         };
         let news = visible.but(known.cursor);
-        known.cursor = state.committed;
-        for id in news.ids() {
-            self.note(&mut known, id);
-        }
+        let is_news = !news.is_empty() || known.floor != log.floor;
         if known.floor != log.floor {
+            // All of it was known in this epoch already.
             known.floor = log.floor;
             let folded = known.recent.both(below(log.floor.xmin()));
-            known.recent = known.recent.but(folded);
-            known.old_max = known.old_max.max(folded.highest());
+            if !folded.is_empty() {
+                known.recent = known.recent.but(folded);
+                known.old_max = known.old_max.max(folded.highest());
+                if let Some(entry) = self.forgetting(&mut state.entry) {
+                    entry.since_fold = entry.in_this_epoch;
+                }
+            }
+        }
+        known.cursor = state.committed;
+        if is_news && let Some(entry) = &mut state.entry {
+            entry.in_this_epoch = false;
+        }
+        for id in news.ids() {
+            self.note(&mut known, &mut state.entry, id);
         }
         state.node = Some(known);
     }
 
-    fn note(&self, known: &mut Known, id: u8) {
+    /// What the cursor has seen was known in the epoch of the entry.
+    fn note(&self, known: &mut Known, entry: &mut Option<Entry>, id: u8) {
         known.recent = known.recent.with(id);
         if known.recent.len() > self.longest_list {
             known.recent = known.recent.but(known.cursor);
             if self.rules.follow(Rule::CutNeedsCursor) {
                 known.cut = Some(known.cursor);
+                if let Some(entry) = self.forgetting(entry) {
+                    entry.since_cut = entry.in_this_epoch;
+                }
             }
         }
+    }
+
+    /// Without the rule an acceptance counts for all that comes after it.
+    fn forgetting<'a>(&self, entry: &'a mut Option<Entry>) -> Option<&'a mut Entry> {
+        entry
+            .as_mut()
+            .filter(|_| self.rules.follow(Rule::AcceptedSince))
     }
 
     fn fold(&self, log: &mut Log, committed: Transactions) {
@@ -170,14 +214,14 @@ impl Model for Folding {
         }
         let running = state.begun.but(state.committed);
         actions.extend(running.ids().map(Action::Commit));
-        actions.extend([Action::Load, Action::Poll]);
+        actions.extend([Action::Load, Action::Look, Action::Poll]);
         actions.push(if state.log.tick.is_none() {
             Action::TakeTick
         } else {
             Action::Fold
         });
         if let Some(known) = &state.node {
-            let unseen = state.committed.but(known.cursor);
+            let unseen = state.committed.but(known.cursor).but(self.others);
             actions.extend(unseen.ids().map(Action::OwnWrite));
         }
     }
@@ -187,16 +231,35 @@ impl Model for Folding {
         match action {
             Action::Begin(id) => {
                 next.begun = next.begun.with(id);
-                next.log.rows = next.log.rows.with(id);
+                next.log.rows = next.log.rows.with(id).but(self.others);
             }
             Action::Commit(id) => next.committed = next.committed.with(id),
-            Action::Load => next.entry = Some(next.committed),
+            Action::Load => {
+                next.entry = Some(Entry {
+                    seen: next.committed,
+                    in_this_epoch: false,
+                    since_fold: false,
+                    since_cut: false,
+                });
+            }
+            Action::Look => {
+                if let (Some(known), Some(entry)) = (&next.node, &mut next.entry)
+                    && self.accepts(known, *entry)
+                {
+                    entry.in_this_epoch = true;
+                    entry.since_fold = true;
+                    entry.since_cut = true;
+                }
+            }
             Action::TakeTick => next.log.tick = Some(next.committed),
             Action::Fold => self.fold(&mut next.log, next.committed),
             Action::Poll => self.poll(&mut next),
             Action::OwnWrite(id) => {
                 if let Some(known) = &mut next.node {
-                    self.note(known, id);
+                    self.note(known, &mut next.entry, id);
+                    if let Some(entry) = &mut next.entry {
+                        entry.in_this_epoch = false;
+                    }
                 }
             }
         }
@@ -212,10 +275,10 @@ impl Model for Folding {
             Property::sometimes(
                 "an entry is accepted after a change",
                 |model: &Self, state: &State| {
-                    let accepted = |known: &Known, seen| model.accepts(known, seen);
+                    let accepted = |known: &Known, entry| model.accepts(known, entry);
                     state.committed.len() > 1
-                        && matches!((&state.node, state.entry), (Some(known), Some(seen))
-                        if known.cursor == state.committed && accepted(known, seen))
+                        && matches!((&state.node, state.entry), (Some(known), Some(entry))
+                        if known.cursor == state.committed && accepted(known, entry))
                 },
             ),
             Property::sometimes("a node sleeps past the floor", |_: &Self, state: &State| {
@@ -229,6 +292,16 @@ impl Model for Folding {
                 },
             ),
         ];
+        if !self.others.is_empty() {
+            properties.push(Property::sometimes(
+                "an entry is accepted because it was before",
+                |model: &Self, state: &State| {
+                    matches!((&state.node, state.entry), (Some(known), Some(entry))
+                        if model.accepts(known, entry)
+                            && !model.accepts(known, Entry { since_fold: false, since_cut: false, ..entry }))
+                },
+            ));
+        }
         if self.longest_list < u32::from(self.transactions) {
             properties.push(Property::sometimes(
                 "a list is cut",

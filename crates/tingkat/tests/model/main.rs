@@ -75,6 +75,7 @@ const FOLDING: Folding = Folding {
     rules: Rules::ALL,
     transactions: 4,
     longest_list: 8,
+    others: Transactions::NONE,
 };
 
 const HINTS: Hints = Hints {
@@ -208,6 +209,12 @@ fn what_is_accepted_has_seen_every_change_however_the_log_is_folded() {
         ..FOLDING
     };
     exhaust("folding: lists cut above one id", cut).assert_holds();
+    // One that writes something else may run for so long that all others are folded.
+    let beside_others = Folding {
+        others: Transactions::NONE.with(0),
+        ..FOLDING
+    };
+    exhaust("folding: beside a long write", beside_others).assert_holds();
 }
 
 #[test]
@@ -281,7 +288,7 @@ fn without(rule: Rule) -> Explored {
         Rule::KeepRecent | Rule::OldMaxBelowXmin | Rule::FoldBelowTick | Rule::ReloadAfterSleep => {
             explore(name, Folding { rules, ..FOLDING })
         }
-        Rule::CutNeedsCursor => {
+        Rule::AcceptedSince | Rule::CutNeedsCursor => {
             let longest_list = 1;
             explore(
                 name,

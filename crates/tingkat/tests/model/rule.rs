@@ -23,6 +23,7 @@ pub enum Rule {
     KeepRecent,
     OldMaxBelowXmin,
     CutNeedsCursor,
+    AcceptedSince,
     FoldBelowTick,
     ReloadAfterSleep,
     SnapshotFirst,
@@ -34,7 +35,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Anchor,
         Self::JudgeRemote,
         Self::Tags,
@@ -55,6 +56,7 @@ impl Rule {
         Self::KeepRecent,
         Self::OldMaxBelowXmin,
         Self::CutNeedsCursor,
+        Self::AcceptedSince,
         Self::FoldBelowTick,
         Self::ReloadAfterSleep,
         Self::SnapshotFirst,
@@ -87,6 +89,7 @@ impl Rule {
             Self::HistoryAtBoot => "§3: a new node polls forward only",
             Self::KeepRecent => "§3: recent ids are told by their maximum",
             Self::OldMaxBelowXmin => "§3: folded ids are told by their maximum",
+            Self::AcceptedSince => "§4: an acceptance counts for what was learnt after it as well",
             Self::CutNeedsCursor => "§3: what is cut off the list is forgotten",
             Self::FoldBelowTick => "§2: rows are folded by age, not by visibility",
             Self::ReloadAfterSleep => "§3: slept past the floor, and polls on",
