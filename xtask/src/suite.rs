@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Runs the tests through nextest, then the doc tests, which nextest does not know.
+/// Runs the tests through nextest, then the doc tests, which nextest does not know, then the engine
+/// without its rules, one at a time, which its checker must notice.
 pub(crate) fn run(nextest_args: &[String]) -> Result<()> {
     let path = path()?;
     tool::NEXTEST.ensure()?;
@@ -22,12 +23,21 @@ pub(crate) fn run(nextest_args: &[String]) -> Result<()> {
             .env("PATH", &path),
     )?;
     if !nextest_args.is_empty() {
-        println!("doc tests: not run, because arguments for nextest select other tests");
+        println!(
+            "doc tests and missing rules: not run, because arguments for nextest select other tests"
+        );
         return Ok(());
     }
     run_process(
         command("cargo")
             .args(["test", "--workspace", "--doc"])
+            .env("PATH", &path),
+    )?;
+    run_process(
+        command("cargo")
+            .args(["nextest", "run", "--package", "tingkat"])
+            .args(["--features", "broken-rules", "--test", "simulation"])
+            .arg("rules::")
             .env("PATH", &path),
     )?;
     soak::print_left_out(&path)

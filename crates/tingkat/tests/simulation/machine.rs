@@ -69,8 +69,13 @@ impl Machine {
             .poll_interval(POLL)
             .lease(LEASE)
             .seed(Random::of(world.plan.seed, "node", life * 10 + slot as u64).bits())
-            .on_event(move |event| count(&tally, event))
-            .build();
+            .on_event(move |event| count(&tally, event));
+        #[cfg(feature = "broken-rules")]
+        let node = match world.plan.without {
+            Some(rule) => node.switch_off(rule),
+            None => node,
+        };
+        let node = node.build();
         let source = Switch::new();
         let rows = |entity| RowSource {
             world: Arc::clone(world),

@@ -24,6 +24,8 @@ mod random;
 mod readers;
 mod regressions;
 mod report;
+#[cfg(feature = "broken-rules")]
+mod rules;
 mod seeds;
 mod source;
 mod tally;

@@ -60,6 +60,9 @@ pub(crate) struct Plan {
     /// Some callers bring their own loads, which need the change log.
     pub(crate) has_own_loads: bool,
     pub(crate) length: Duration,
+    /// What every node does without.
+    #[cfg(feature = "broken-rules")]
+    pub(crate) without: Option<tingkat::node::Rule>,
 }
 
 impl Plan {
@@ -78,6 +81,8 @@ impl Plan {
             has_strict_pairs: random.chance(30),
             has_own_loads: !is_calm && random.chance(40),
             length: Duration::from_secs(random.between(8, 14)),
+            #[cfg(feature = "broken-rules")]
+            without: None,
         }
     }
 

@@ -39,7 +39,7 @@ fn seeds() -> (Range<u64>, bool) {
 }
 
 /// Sources panic on purpose, and nobody wants to read that thousands of times.
-fn silence_wanted_panics() {
+pub(crate) fn silence_wanted_panics() {
     static SILENCED: Once = Once::new();
     SILENCED.call_once(|| {
         let usual = std::panic::take_hook();
