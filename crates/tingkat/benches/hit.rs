@@ -261,6 +261,24 @@ fn run(look_ups: &LookUps, keys: &[String], picks: &[u32], threads: usize) -> Du
     started.elapsed()
 }
 
+/// The target is about the table with the clock; moka has none.
+fn print_verdict(contenders: &[(&str, LookUps)], found: &[f64]) {
+    let of = |wanted: &str| {
+        let named = contenders.iter().zip(found);
+        let mut named = named.filter(|((name, _), _)| name.starts_with(wanted));
+        named.next().map_or(f64::NAN, |(_, ratio)| *ratio)
+    };
+    let clocked = of("quick_cache + coarse clock");
+    for name in ["tingkat Cache::get", "tingkat, log and remote"] {
+        let ratio = of(name) / clocked;
+        let word = if ratio <= 1.5 { "reached" } else { "missed" };
+        println!("  {name}: {ratio:.2} x the table with the clock; target 1.50 {word}");
+        let is_ahead = of(name) < of("moka sync").min(of("moka future"));
+        let word = if is_ahead { "ahead of" } else { "behind" };
+        println!("  {name}: {word} moka");
+    }
+}
+
 fn main() {
     let keys: Vec<String> = (0..KEYS).map(|n| format!("product-{n:07}")).collect();
     let picks = workload::zipf(KEYS, 0.99, ROUND * 2, 42);
@@ -286,12 +304,13 @@ fn main() {
     group.finish();
     criterion.final_summary();
     for threads in [1, 2] {
-        workload::ratios(
+        let found = workload::ratios(
             &format!("memory hit, {threads} thread(s), ns per look-up"),
             ROUNDS,
             ROUND,
             &contenders,
             |look_ups| run(look_ups, &keys, &picks, threads),
         );
+        print_verdict(&contenders, &found);
     }
 }

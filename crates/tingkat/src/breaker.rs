@@ -2,8 +2,9 @@
 //! share one.
 //!
 //! Errors are counted in a sliding window. Too many of them, or too many slow answers, open the
-//! breaker for a while; then probes decide whether it closes. Waiting for a connection is no
-//! failure of the server and is not to be recorded.
+//! breaker for a while; then probes decide whether it closes. Waiting for a turn is no failure of
+//! the server and is not to be recorded: no command waits for a connection here, and who gave up
+//! with the rest of a budget has not asked for long enough to tell.
 
 use std::time::Duration;
 

@@ -279,6 +279,9 @@ pub enum ChangeErrorKind {
     NeedsLog,
     /// A pattern is not of the form that is understood.
     Pattern,
+    /// The change is in the log, so that the old value is refused everywhere, but the log could not
+    /// be read afterwards: the new value is in no tier.
+    Unproven,
     /// There is no change log, and the remote tier could not be told.
     Remote,
     /// The node was shut down.
@@ -286,6 +289,16 @@ pub enum ChangeErrorKind {
 }
 
 impl ChangeError {
+    pub(crate) fn unproven() -> Self {
+        Self {
+            message: "the old value is forgotten, but the new one is not kept: the change log can \
+                      not be read at the moment"
+                .to_owned(),
+            kind: ChangeErrorKind::Unproven,
+            cause: None,
+        }
+    }
+
     pub(crate) fn log(cause: LogError) -> Self {
         Self {
             message: "failed to write the change log".to_owned(),

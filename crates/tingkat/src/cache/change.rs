@@ -14,14 +14,17 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// Puts a value in, for every node.
     ///
     /// # Errors
-    /// When the change log can not be written: the value is not in then. Without a log, when the
-    /// remote tier does not take it: this node alone has it then.
+    /// When the change log can not be written, or not be read afterwards: the value is not in then.
+    /// Without a log, when the remote tier does not take it: this node alone has it then.
     pub async fn insert(&self, key: &K, value: V) -> Result<(), ChangeError> {
         let shared = &self.0;
         let certificate = shared
             .node
             .commit(vec![shared.change_of(key, ChangeKind::Forget)])
             .await?;
+        if certificate.is_none() && shared.is_tracked() {
+            return Err(ChangeError::unproven());
+        }
         shared.put(key, Loaded::value(value), certificate).await
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::load::Answered;
 use super::read::Landed;
 use super::{EARLY_WINDOW, Shared, Tier};
-use crate::certificate::{Certificate, Dep, Verdict, Watched};
+use crate::certificate::{Certificate, Dep, Observed, Verdict, Watched};
 use crate::envelope::{self, Envelope, Kind};
 use crate::error::{GetError, SourceError};
 use crate::event::Event;
@@ -27,6 +27,8 @@ const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365 * 10);
 /// An entry that came out of the remote tier.
 pub(super) struct Opened<V> {
     pub(super) slot: Slot<V>,
+    /// What was known before it was judged.
+    pub(super) observed: Observed,
     pub(super) is_accepted: bool,
     pub(super) leaves_stale: bool,
 }
@@ -60,6 +62,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let uncached = |value: Option<Arc<V>>, more: Vec<Dep>| {
             let mut deps = self.deps_of(value.as_deref());
             deps.extend(more);
+            let epoch = self.node.0.knowledge.observe().epoch;
             let is_accepted = certificate
                 .as_ref()
                 .is_some_and(|it| self.is_current(key, &self.watched(key, &deps), it));
@@ -67,9 +70,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 landed: Landed {
                     value,
                     tier: Tier::Source,
-                    sent_epoch,
+                    good_in: if is_accepted { epoch } else { sent_epoch },
                     current_at: sent_at,
-                    is_accepted,
+                    proven_at: None,
                     is_stored: false,
                     searched_remote: false,
                 },
@@ -213,9 +216,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let landed = Landed {
             value,
             tier: Tier::Source,
-            sent_epoch,
+            good_in: if is_accepted {
+                observed.epoch
+            } else {
+                sent_epoch
+            },
             current_at: entry.sent_at,
-            is_accepted,
+            proven_at: None,
             is_stored: in_memory || cell.is_some(),
             searched_remote: false,
         };
@@ -332,6 +339,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let calm_until = calm_until(&cold, policy);
         Some(Opened {
             slot: Slot::new(value, epoch, calm_until, loaded_at, cold),
+            observed,
             is_accepted,
             leaves_stale,
         })

@@ -35,12 +35,13 @@ pub(super) struct Landing<V> {
 pub(super) struct Landed<V> {
     pub(super) value: Option<Arc<V>>,
     pub(super) tier: Tier,
-    /// The epoch before the load was sent: who began in it or before may have the value anyway.
-    pub(super) sent_epoch: u64,
+    /// Who began in this epoch or before may have the value: the one in which it was accepted, else
+    /// the one in which its load was sent.
+    pub(super) good_in: u64,
     /// When the value is known to have been current.
     pub(super) current_at: Tick,
-    /// It had seen all that the node knew when it came in.
-    pub(super) is_accepted: bool,
+    /// As of when that was complete by which it was accepted; a load proves itself.
+    pub(super) proven_at: Option<Tick>,
     pub(super) is_stored: bool,
     pub(super) searched_remote: bool,
 }
@@ -235,9 +236,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if self.must_load(attempt.options) {
             return landed.tier == Tier::Source && landed.current_at >= attempt.started;
         }
-        landed.is_accepted
-            || attempt.epoch <= landed.sent_epoch
-            || !self.node.0.knowledge.holds(Rule::Join)
+        let knowledge = &self.node.0.knowledge;
+        let knew_no_more = attempt.epoch <= landed.good_in;
+        let is_proven = landed
+            .proven_at
+            .is_none_or(|proven_at| knowledge.reaches(proven_at, attempt.started));
+        (knew_no_more && is_proven) || !knowledge.holds(Rule::Join)
     }
 
     /// Joins the flight of the key, or leads one through the remote tier and sends it on its way.
@@ -278,9 +282,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let slot = self.memory.inspect(key)?;
         self.serves(key, &slot).then(|| Landed {
             tier: Tier::Memory,
-            sent_epoch: observed.epoch,
+            good_in: observed.epoch,
             current_at: self.current_at(&slot, observed),
-            is_accepted: true,
+            proven_at: Some(observed.fresh_at.max(slot.loaded_at)),
             is_stored: true,
             searched_remote: false,
             value: slot.value,

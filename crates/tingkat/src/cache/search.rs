@@ -162,8 +162,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return Finding::Replaceable(cell, None);
         };
         let now = self.node.0.clock.now();
-        let observed = self.node.0.knowledge.observe();
-        let is_anchored = self.node.0.knowledge.anchors(observed, now);
+        let is_anchored = self.node.0.knowledge.anchors(opened.observed, now);
         // A node that is cut off can not bring anything better than what may stand in.
         if !is_anchored && opened.leaves_stale {
             return Finding::Unanchored(opened);
@@ -184,23 +183,20 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     pub(super) fn land_opened(&self, key: &K, policy: &Policy, opened: &Opened<V>) -> Landed<V> {
-        let observed = self.node.0.knowledge.observe();
         self.keep(key, policy, opened);
-        let created_at = opened
-            .slot
-            .cold()
-            .map_or(observed.fresh_at, |cold| cold.created_at);
+        let fresh_at = opened.observed.fresh_at;
+        let created_at = opened.slot.cold().map_or(fresh_at, |cold| cold.created_at);
         let current_at = if self.is_tracked() {
-            observed.fresh_at.max(created_at)
+            fresh_at.max(created_at)
         } else {
             created_at
         };
         Landed {
             value: opened.slot.value.clone(),
             tier: Tier::Remote,
-            sent_epoch: observed.epoch,
+            good_in: opened.observed.epoch,
             current_at,
-            is_accepted: true,
+            proven_at: Some(fresh_at),
             is_stored: true,
             searched_remote: true,
         }

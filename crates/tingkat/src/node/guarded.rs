@@ -17,6 +17,8 @@ use crate::ports::{Clock, Remote, Tick};
 pub(crate) struct Guarded {
     remote: Arc<dyn Remote>,
     pub(crate) budget: Duration,
+    /// Who has waited for so long without an answer can tell that the server is slow.
+    telling: Duration,
     reads: breaker::Shared,
     writes: breaker::Shared,
     is_probing: AtomicBool,
@@ -114,6 +116,7 @@ impl Guarded {
         Self {
             remote,
             budget,
+            telling: config.slow.min(budget / 2),
             reads: breaker::Shared::new(config.clone()),
             writes: breaker::Shared::new(config.clone()),
             is_probing: false.into(),
@@ -149,6 +152,11 @@ impl Guarded {
         let (left, spending) = budget.begin(&*node.0.clock)?;
         let answer = node.within(left, call(&*self.remote)).await;
         let (now, took) = spending.end();
+        // Who asks with the rest of a budget and gives up has hardly waited: that says nothing about
+        // the server.
+        if answer.is_none() && left < self.telling {
+            return None;
+        }
         self.take_in(node, access, now, took, answer)
     }
 

@@ -14,6 +14,8 @@ pub struct Folding {
     pub transactions: u8,
     /// A node cuts the list of recent ids above this length.
     pub longest_list: u32,
+    /// The node remembers one change and lets go of the others.
+    pub lets_go: bool,
     /// These write something else.
     pub others: Transactions,
 }
@@ -36,6 +38,7 @@ struct Entry {
     in_this_epoch: bool,
     since_fold: bool,
     since_cut: bool,
+    since_gone: bool,
 }
 
 /// The tables of the log, for one dep.
@@ -55,6 +58,8 @@ struct Known {
     recent: Transactions,
     old_max: Option<u8>,
     cut: Option<Transactions>,
+    /// What the node itself has let go of: who has not seen it is refused.
+    gone: Option<Transactions>,
     floor: Transactions,
 }
 
@@ -91,7 +96,10 @@ impl Folding {
         let is_cut_covered = known
             .cut
             .is_none_or(|cut| entry.since_cut || seen.contains(cut));
-        is_old_covered && is_recent_covered && is_cut_covered
+        let is_gone_covered = known
+            .gone
+            .is_none_or(|gone| entry.since_gone || seen.contains(gone));
+        is_old_covered && is_recent_covered && is_cut_covered && is_gone_covered
     }
 
     fn accepts_only_what_has_seen_all(&self, state: &State) -> bool {
@@ -116,11 +124,13 @@ impl Folding {
                 recent: visible,
                 old_max: log.folded_max,
                 cut: None,
+                gone: None,
                 floor: log.floor,
             });
             if let Some(entry) = &mut state.entry {
                 entry.since_fold = false;
                 entry.since_cut = false;
+                entry.since_gone = false;
                 entry.in_this_epoch = false;
             }
             return;
@@ -139,25 +149,44 @@ impl Folding {
                 }
             }
         }
+        // What the cursor had seen before was known in this epoch, what it sees now was not.
+        let moments = [(known.cursor, true), (state.committed, false)];
         known.cursor = state.committed;
+        for id in news.ids() {
+            self.note(&mut known, &mut state.entry, id, &moments);
+        }
+        if self.lets_go && !news.is_empty() && known.recent.len() > 1 {
+            // The map is full: all that the cursor had seen before is forgotten.
+            known.recent = known.recent.but(moments[0].0);
+            known.gone = Some(moments[0].0);
+            if let Some(entry) = self.forgetting(&mut state.entry) {
+                entry.since_gone = entry.in_this_epoch;
+            }
+        }
         if is_news && let Some(entry) = &mut state.entry {
             entry.in_this_epoch = false;
-        }
-        for id in news.ids() {
-            self.note(&mut known, &mut state.entry, id);
         }
         state.node = Some(known);
     }
 
-    /// What the cursor has seen was known in the epoch of the entry.
-    fn note(&self, known: &mut Known, entry: &mut Option<Entry>, id: u8) {
+    /// With moments up to which the node knows the log, and whether it did in the entry's epoch.
+    fn note(
+        &self,
+        known: &mut Known,
+        entry: &mut Option<Entry>,
+        id: u8,
+        moments: &[(Transactions, bool)],
+    ) {
         known.recent = known.recent.with(id);
-        if known.recent.len() > self.longest_list {
-            known.recent = known.recent.but(known.cursor);
+        for (seen, in_this_epoch) in moments {
+            if known.recent.len() <= self.longest_list {
+                break;
+            }
+            known.recent = known.recent.but(*seen);
             if self.rules.follow(Rule::CutNeedsCursor) {
-                known.cut = Some(known.cursor);
+                known.cut = Some(*seen);
                 if let Some(entry) = self.forgetting(entry) {
-                    entry.since_cut = entry.in_this_epoch;
+                    entry.since_cut = entry.in_this_epoch && *in_this_epoch;
                 }
             }
         }
@@ -240,6 +269,7 @@ impl Model for Folding {
                     in_this_epoch: false,
                     since_fold: false,
                     since_cut: false,
+                    since_gone: false,
                 });
             }
             Action::Look => {
@@ -249,6 +279,7 @@ impl Model for Folding {
                     entry.in_this_epoch = true;
                     entry.since_fold = true;
                     entry.since_cut = true;
+                    entry.since_gone = true;
                 }
             }
             Action::TakeTick => next.log.tick = Some(next.committed),
@@ -256,7 +287,8 @@ impl Model for Folding {
             Action::Poll => self.poll(&mut next),
             Action::OwnWrite(id) => {
                 if let Some(known) = &mut next.node {
-                    self.note(known, &mut next.entry, id);
+                    let moments = [(known.cursor, true)];
+                    self.note(known, &mut next.entry, id, &moments);
                     if let Some(entry) = &mut next.entry {
                         entry.in_this_epoch = false;
                     }
@@ -298,7 +330,7 @@ impl Model for Folding {
                 |model: &Self, state: &State| {
                     matches!((&state.node, state.entry), (Some(known), Some(entry))
                         if model.accepts(known, entry)
-                            && !model.accepts(known, Entry { since_fold: false, since_cut: false, ..entry }))
+                            && !model.accepts(known, Entry { since_fold: false, since_cut: false, since_gone: false, ..entry }))
                 },
             ));
         }

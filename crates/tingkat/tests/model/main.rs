@@ -75,6 +75,7 @@ const FOLDING: Folding = Folding {
     rules: Rules::ALL,
     transactions: 4,
     longest_list: 8,
+    lets_go: false,
     others: Transactions::NONE,
 };
 
@@ -215,6 +216,11 @@ fn what_is_accepted_has_seen_every_change_however_the_log_is_folded() {
         ..FOLDING
     };
     exhaust("folding: beside a long write", beside_others).assert_holds();
+    let lets_go = Folding {
+        lets_go: true,
+        ..beside_others
+    };
+    exhaust("folding: a full map", lets_go).assert_holds();
 }
 
 #[test]

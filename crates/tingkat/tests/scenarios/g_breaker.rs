@@ -129,3 +129,28 @@ async fn after_the_minimum_of_calls_a_black_hole_costs_nothing() {
         assert!(took <= most, "request {n}: {took:?}");
     }
 }
+
+/// Scenario 151. Who gives up with the rest of his budget has not waited for a server that fails.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_budget_says_nothing_about_the_server() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    shop.redis.reads.slow(ms(30));
+    shop.redis.writes.slow(ms(30));
+    for n in 0..20 {
+        shop.version_of(&n.to_string()).await;
+    }
+    assert!(
+        shop.redis.count("acquire") >= 20,
+        "each went on to ask for a lease"
+    );
+    assert_eq!(shop.node.breaker(), Some(State::Closed));
+    // With most of a budget it does. What was before is out of the window.
+    hop(11_000).await;
+    shop.redis.reads.slow(ms(0));
+    shop.redis.writes.slow(ms(60));
+    for n in 20..40 {
+        shop.version_of(&n.to_string()).await;
+    }
+    assert_ne!(shop.node.breaker(), Some(State::Closed));
+}

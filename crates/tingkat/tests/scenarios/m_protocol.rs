@@ -188,15 +188,19 @@ async fn a_hung_load_loses_its_lease_is_cancelled_and_shows() {
     let other = FakeSource::new(&stage.database, "product");
     let c = stage.plan().source(Arc::new(other)).open().await;
     let began = stage.clock.elapsed();
-    let answer = c.caller();
+    let waits = c.caller();
     let error = hung.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), GetErrorKind::Deadline);
     hop(5).await;
     assert_eq!(a.cache.stats().hung_loads.get(), 1);
     assert_eq!(a.cache.stats().loads_running.get(), 0);
     assert_eq!(a.events.count("LoadHung"), 1);
-    let _ = answer.await.unwrap();
+    // Who waited for the lease has a deadline of his own, and the next one loads.
+    let shared = waits.await.unwrap().unwrap_err();
+    assert_eq!(shared.kind(), GetErrorKind::Deadline);
     hop(600).await;
+    let is_leased = |cell: &bytes::Bytes| cell[0] == b'L';
+    assert!(!stage.redis.cells().get(&cell()).is_some_and(is_leased));
     assert_eq!(c.version().await, Some(1));
     assert!(stage.clock.elapsed() - began < ms(9_000));
     assert_eq!(b.version().await, Some(1), "and fills Redis for all");
