@@ -134,7 +134,12 @@ async fn after_the_minimum_of_calls_a_black_hole_costs_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_rest_of_a_budget_says_nothing_about_the_server() {
     let stage = Stage::new();
-    let shop = stage.node().await;
+    // Each look-up is answered once and gives up once.
+    let config = Config {
+        failure_share: 0.3,
+        ..Config::default()
+    };
+    let shop = stage.plan().tune(|node| node.breaker(config)).open().await;
     shop.redis.reads.slow(ms(30));
     shop.redis.writes.slow(ms(30));
     for n in 0..20 {
