@@ -32,6 +32,10 @@ pub struct State {
 
 /// What a load had seen, and whether the node has accepted it since. Epochs only matter beside
 /// those of the last fold and the last cut, so each is told by whether it came before.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each thing that may have been forgotten"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     seen: Transactions,

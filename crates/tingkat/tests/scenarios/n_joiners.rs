@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tingkat::clock::SystemClock;
 use tingkat::ports::{Clock, Tick};
-use tingkat::{Cache, Node, Tier};
+use tingkat::{Cache, Node, Options, Tier};
 use tingkat_testkit::fakes::{FakeDatabase, FakeRedis, FakeSource, Versioned};
 
 use crate::stage::{ENTITY, key, still};
@@ -70,6 +70,10 @@ impl Clock for Interrupted {
 }
 
 /// Waits, on a thread that has nothing else to do, but not for ever: nobody may wait for it in turn.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread of its own, up to a deadline"
+)]
 fn soon(is_so: impl Fn() -> bool) {
     for _ in 0..100 {
         if is_so() {
@@ -123,7 +127,7 @@ async fn read_after_a_write(number: usize, is_in_redis: bool) -> Option<(u64, Ti
             runtime.block_on(async {
                 database.write(ENTITY, "7", 2);
                 writer.forget(&key()).await.unwrap();
-                *answer.lock().unwrap() = Some(reader.look_up(&key(), Default::default()).await);
+                *answer.lock().unwrap() = Some(reader.look_up(&key(), Options::default()).await);
             });
             let answer = answer.lock().unwrap().take();
             let _ = send.send(answer.unwrap().unwrap());
@@ -152,8 +156,10 @@ async fn nobody_reads_before_his_own_write(is_in_redis: bool) {
         stops += 1;
         joins += u32::from(joined);
     }
-    println!("{stops} places, {joins} of them with a caller who joined");
-    assert!(stops >= 3, "the flight asks for the time more often");
+    assert!(
+        stops >= 3,
+        "the flight asks for the time more often than {stops} times"
+    );
     assert!(joins >= 1, "nobody joined the flight");
 }
 
