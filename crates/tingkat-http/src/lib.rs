@@ -18,6 +18,7 @@ mod edge;
 mod etag;
 mod home;
 mod page;
+mod paging;
 mod postcodes;
 mod probes;
 mod problems;

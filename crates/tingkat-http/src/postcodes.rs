@@ -1,4 +1,5 @@
-//! `GET /v1/postcodes/{code}`: whether a postcode exists, and where it is.
+//! `GET /v1/postcodes/{code}`: whether a postcode exists, and where it is. `GET /v1/postcodes`: those
+//! of a state, a zone or a city, or those that begin so.
 
 use std::sync::Arc;
 
@@ -6,15 +7,20 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
-use tingkat::Trail;
-use tingkat_shop::postcode::{self, Postcode};
+use tingkat::{Answer, Options, Trail};
+use tingkat_shop::postcode::{self, Filter, Postcode};
 use tingkat_shop::state::Zone;
 
 use crate::app::App;
+use crate::cache_status::together;
 use crate::demand::Demand;
-use crate::problem::{Code, Problem};
-use crate::query;
+use crate::paging;
+use crate::problem::{Code, Problem, shortened};
+use crate::query::{self, Query};
 use crate::reply::{Keep, Reply};
+
+/// The filters of the list, and its pages.
+const PARAMETERS: &[&str] = &["state", "zone", "city", "q", "limit", "cursor"];
 
 /// A known postcode; both shapes are one in the interface.
 #[derive(Serialize)]
@@ -40,7 +46,8 @@ struct Unknown<'a> {
     formatted: &'a str,
     location: (),
     error: String,
-    suggestions: [&'a str; 0],
+    /// Codes that exist and may have been meant.
+    suggestions: Vec<&'a str>,
 }
 
 /// The location of a postcode; white space in the path is ignored.
@@ -58,13 +65,64 @@ pub(crate) async fn locate(
     let answer = app.shop.postcodes.locate(&code, options).await?;
     let reply = match answer.value() {
         Some(postcode) => found(postcode, answer.trail()),
-        None => absent(code, answer.trail()),
+        None => absent(&app, code, options, answer.trail()).await,
     };
     Ok(reply?.to(&headers))
 }
 
+/// The postcodes that pass every filter, ordered by code.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), PARAMETERS)?;
+    let filter = filter(&query)?;
+    let (limit, after) = (paging::limit(&query)?, paging::cursor(&query)?);
+    let options = Demand::of(&headers)?.settle(&app.node).await?;
+    let page = app.shop.postcodes.page(&filter, after, limit, options);
+    let page = page.await?;
+    let trails = page.postcodes.iter().map(Answer::trail);
+    let trail = together(trails.chain([page.trail])).unwrap_or(page.trail);
+    let body = paging::Page {
+        items: page
+            .postcodes
+            .iter()
+            .filter_map(|answer| answer.value().map(located))
+            .collect(),
+        next: page.next,
+    };
+    Ok(Reply::found(&body, Keep::Day, trail)?.to(&headers))
+}
+
+fn filter(query: &Query<'_>) -> Result<Filter, Problem> {
+    let zone = |text: &str| {
+        Zone::from_name(&text.to_ascii_lowercase()).ok_or_else(|| {
+            let detail = format!("found {:?}; `zone` is `west` or `east`", shortened(text));
+            paging::malformed("zone", detail)
+        })
+    };
+    let text = |name: &'static str| match query.get(name).map(str::trim) {
+        Some("") => Err(paging::malformed(
+            name,
+            format!("`{name}` is empty; leave it out for all"),
+        )),
+        text => Ok(text.map(ToOwned::to_owned)),
+    };
+    Ok(Filter {
+        state: text("state")?,
+        zone: query.get("zone").map(zone).transpose()?,
+        city: text("city")?,
+        beginning: text("q")?,
+    })
+}
+
 fn found(postcode: &Postcode, trail: Trail) -> Result<Reply, Problem> {
-    let body = Located {
+    Reply::found(&located(postcode), Keep::Day, trail)
+}
+
+fn located(postcode: &Postcode) -> Located<'_> {
+    Located {
         valid: true,
         formatted: postcode.code.as_str(),
         location: Location {
@@ -74,17 +132,24 @@ fn found(postcode: &Postcode, trail: Trail) -> Result<Reply, Problem> {
             cities: &postcode.cities,
             zone: postcode.zone,
         },
-    };
-    Reply::found(&body, Keep::Day, trail)
+    }
 }
 
-fn absent(code: postcode::Code, trail: Trail) -> Result<Reply, Problem> {
+async fn absent(
+    app: &App,
+    code: postcode::Code,
+    options: Options,
+    trail: Trail,
+) -> Result<Reply, Problem> {
+    // That the postcode is unknown is known; a guess is worth no error.
+    let suggestions = app.shop.postcodes.suggest(code, options).await;
+    let suggestions = suggestions.unwrap_or_default();
     let body = Unknown {
         valid: false,
         formatted: code.as_str(),
         location: (),
         error: format!("no place in Malaysia has the postcode {code}"),
-        suggestions: [],
+        suggestions: suggestions.iter().map(postcode::Code::as_str).collect(),
     };
     Reply::absent(&body, Keep::Minute, trail)
 }

@@ -17,9 +17,10 @@ use crate::tokens::Tokens;
 use crate::{changes, home, postcodes, probes, problems, products, states};
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 9] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 10] {
     [
         ("/", get(home::page)),
+        ("/v1/postcodes", get(postcodes::list)),
         ("/v1/postcodes/{code}", get(postcodes::locate)),
         ("/v1/states", get(states::list)),
         (

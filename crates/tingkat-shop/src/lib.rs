@@ -2,6 +2,7 @@
 //!
 //! One file per entity. Knows the cache, and neither SQL nor Redis nor HTTP.
 
+mod fold;
 pub mod money;
 pub mod postcode;
 pub mod product;

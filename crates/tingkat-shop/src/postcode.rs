@@ -10,9 +10,13 @@ use tingkat::entity::Entity;
 use tingkat::error::{GetError, KeyError};
 use tingkat::key::Key;
 use tingkat::policy::Policy;
-use tingkat::{Answer, Cache, Options};
+use tingkat::{Answer, Cache, Options, Trail};
 
 use crate::state::Zone;
+
+mod index;
+
+pub use index::{AllPostcodes, Filter, Place, PostcodeIndex};
 
 /// Five digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +35,18 @@ impl Code {
     pub fn as_str(&self) -> &str {
         // The constructor lets only ASCII digits in.
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    pub(crate) const fn digits(self) -> [u8; 5] {
+        self.0
+    }
+
+    /// From five ASCII digits.
+    pub(crate) fn of_digits(digits: [u8; 5]) -> Option<Self> {
+        digits
+            .iter()
+            .all(u8::is_ascii_digit)
+            .then_some(Self(digits))
     }
 }
 
@@ -136,6 +152,16 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
+fn zone_tag(zone: Zone) -> Dep {
+    Dep::new(format!("zone:{zone}"))
+}
+
+/// A region is what codes begin with: two digits.
+fn region_tag(code: Code) -> Dep {
+    let region: String = code.as_str().chars().take(2).collect();
+    Dep::new(format!("region:{region}"))
+}
+
 impl Entity for Postcode {
     const NAME: &'static str = "postcode";
     const SCHEMA: u32 = 1;
@@ -147,11 +173,10 @@ impl Entity for Postcode {
 
     /// The row of its state, whose name it shows, and the tags by which an operator may forget it.
     fn deps(&self) -> Vec<Dep> {
-        let region: String = self.code.as_str().chars().take(2).collect();
         let mut deps = vec![
             Dep::of_key("state", &self.state_code),
-            Dep::new(format!("zone:{}", self.zone)),
-            Dep::new(format!("region:{region}")),
+            zone_tag(self.zone),
+            region_tag(self.code),
         ];
         deps.extend(
             self.cities
@@ -175,11 +200,26 @@ impl Entity for Postcode {
 #[derive(Clone, Debug)]
 pub struct Postcodes {
     cache: Cache<Code, Postcode>,
+    index: Cache<AllPostcodes, PostcodeIndex>,
+}
+
+/// A part of the postcodes that pass a filter.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Each with its own answer; one without a value was deleted a moment ago.
+    pub postcodes: Vec<Answer<Postcode>>,
+    /// Where the next page begins; nothing on the last one.
+    pub next: Option<Code>,
+    /// What happened on the way to the list of codes.
+    pub trail: Trail,
 }
 
 impl Postcodes {
-    pub(crate) const fn new(cache: Cache<Code, Postcode>) -> Self {
-        Self { cache }
+    pub(crate) const fn new(
+        cache: Cache<Code, Postcode>,
+        index: Cache<AllPostcodes, PostcodeIndex>,
+    ) -> Self {
+        Self { cache, index }
     }
 
     /// Where a postcode is; nothing for one that does not exist.
@@ -192,6 +232,42 @@ impl Postcodes {
         options: Options,
     ) -> Result<Answer<Postcode>, GetError> {
         self.cache.look_up(code, options).await
+    }
+
+    /// The postcodes that pass a filter, ordered by code, after a code: at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`], if the list or one of the postcodes can not be had.
+    pub async fn page(
+        &self,
+        filter: &Filter,
+        after: Option<Code>,
+        limit: usize,
+        options: Options,
+    ) -> Result<Page, GetError> {
+        let answer = self.index.look_up(&AllPostcodes, options).await?;
+        let (codes, more) = answer
+            .value()
+            .map(|index| index.page(filter, after, limit))
+            .unwrap_or_default();
+        let postcodes = self.cache.look_up_many(&codes, options).await;
+        Ok(Page {
+            postcodes: postcodes.into_iter().collect::<Result<_, _>>()?,
+            next: codes.last().copied().filter(|_| more),
+            trail: answer.trail(),
+        })
+    }
+
+    /// Codes that exist and may have been meant by one that does not.
+    ///
+    /// # Errors
+    /// As [`Cache::look_up`].
+    pub async fn suggest(&self, wrong: Code, options: Options) -> Result<Vec<Code>, GetError> {
+        let answer = self.index.look_up(&AllPostcodes, options).await?;
+        Ok(answer
+            .value()
+            .map(|index| index.suggest(wrong))
+            .unwrap_or_default())
     }
 }
 

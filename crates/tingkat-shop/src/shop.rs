@@ -7,7 +7,7 @@ use tingkat::ports::Source;
 use tingkat::privacy::{Names, OnPrivate};
 use tingkat::{Cache, Node, Policy};
 
-use crate::postcode::{Code, Postcode, Postcodes};
+use crate::postcode::{AllPostcodes, Code, Postcode, PostcodeIndex, Postcodes};
 use crate::product::{Product, ProductId, Products, Sku, SkuOwner, Slug, SlugOwner};
 use crate::state::{AllStates, StateList, States};
 
@@ -22,6 +22,8 @@ pub struct Sources {
     pub slugs: Arc<dyn Source<Slug, SlugOwner>>,
     /// Postcodes.
     pub postcodes: Arc<dyn Source<Code, Postcode>>,
+    /// All postcodes.
+    pub postcode_index: Arc<dyn Source<AllPostcodes, PostcodeIndex>>,
     /// The list of states.
     pub states: Arc<dyn Source<AllStates, StateList>>,
 }
@@ -65,7 +67,10 @@ impl Shop {
                 set.cache(sources.skus),
                 set.cache(sources.slugs),
             ),
-            postcodes: Postcodes::new(set.cache(sources.postcodes)),
+            postcodes: Postcodes::new(
+                set.cache(sources.postcodes),
+                set.cache(sources.postcode_index),
+            ),
             states: States::new(set.cache(sources.states)),
         }
     }

@@ -15,9 +15,9 @@ use crate::postgres::Postgres;
 use crate::record::Record;
 use crate::rows::Rows;
 use crate::sqlite::{FileId, Sqlite};
-use crate::state::StateRows;
 use crate::statement::{Statement, TABLE_LIST};
 use crate::url::{Place, Url};
+use crate::whole::WholeRows;
 
 /// How a database is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,8 @@ impl Database {
             skus: Arc::new(Rows::new(self.clone())),
             slugs: Arc::new(Rows::new(self.clone())),
             postcodes: Arc::new(Rows::new(self.clone())),
-            states: Arc::new(StateRows::new(self.clone())),
+            postcode_index: Arc::new(WholeRows::new(self.clone())),
+            states: Arc::new(WholeRows::new(self.clone())),
         }
     }
 

@@ -27,6 +27,7 @@ statements! {
     PRODUCT_SKU_LOAD, "product_sku_load";
     PRODUCT_SLUG_LOAD, "product_slug_load";
     POSTCODE_LOAD, "postcode_load";
+    POSTCODE_LIST, "postcode_list";
     STATE_LIST, "state_list";
     TABLE_LIST, "table_list";
     TODAY, "today";

@@ -81,12 +81,15 @@ codes! {
     IdsTooMany "ids_too_many" BAD_REQUEST
         "Too many ids"
         "The query parameter `ids` has more ids than one request may ask for. The member `most` says how many are allowed."
+    ParameterMalformed "parameter_malformed" BAD_REQUEST
+        "A query parameter has no such value"
+        "The value of a query parameter is not one of those that it has. The member `parameter` names it, and `detail` says what would be right."
     PositionMalformed "position_malformed" BAD_REQUEST
         "Not a position"
         "The header `Tingkat-Position` has neither the form `<incarnation>:<xid>` that the answer to a write has, nor is it the number that `SELECT pg_current_xact_id()` gives."
     CursorMalformed "cursor_malformed" BAD_REQUEST
         "Not a cursor"
-        "The query parameter `from` or the header `Last-Event-ID` is not the `id` of an event of this route. Ask without one to begin anew."
+        "The query parameter `cursor` is not the `next` of a page of this list, or `from` or the header `Last-Event-ID` is not the `id` of an event of this route. Ask without one to begin anew."
     BodyMalformed "body_malformed" BAD_REQUEST
         "The body is not JSON"
         "The body of the request is not a JSON document."

@@ -69,8 +69,9 @@ async fn an_unknown_postcode_has_the_same_shape_and_says_so() {
 
     {"valid":false,"formatted":"99999","location":null,"error":"no place in Malaysia has the postcode 99999","suggestions":[]}
     "#);
+    let loads = store.database.loads();
     store.get("/v1/postcodes/99999").await;
-    assert_eq!(store.database.loads(), 1, "absence is cached");
+    assert_eq!(store.database.loads(), loads, "absence is cached");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,4 +192,69 @@ async fn concurrent_look_ups_of_one_postcode_are_one_load() {
     let joined = format!("{loaded}; collapsed");
     assert_eq!(answers, [loaded, &joined, &joined]);
     assert_eq!(store.database.loads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_near_miss_is_suggested() {
+    let store = Store::new();
+    let near = store.body("/v1/postcodes/88001").await;
+    assert!(near.contains(r#""suggestions":["88000"]"#), "{near}");
+    let swapped = store.body("/v1/postcodes/50540").await;
+    assert!(swapped.contains(r#""suggestions":["50450"]"#), "{swapped}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_has_the_bytes_of_each_look_up() {
+    let store = Store::new();
+    let one = store.body("/v1/postcodes/50450").await;
+    let other = store.body("/v1/postcodes/88000").await;
+    assert_eq!(
+        store.body("/v1/postcodes").await,
+        format!(r#"{{"items":[{one},{other}],"next":null}}"#)
+    );
+    assert_eq!(
+        store.body("/v1/postcodes?limit=1").await,
+        format!(r#"{{"items":[{one}],"next":"50450"}}"#)
+    );
+    assert_eq!(
+        store.body("/v1/postcodes?limit=1&cursor=50450").await,
+        format!(r#"{{"items":[{other}],"next":null}}"#)
+    );
+    for query in ["state=sbh", "zone=EAST", "city=LIKAS", "q=Kota%20K", "q=88"] {
+        assert_eq!(
+            store.body(&format!("/v1/postcodes?{query}")).await,
+            format!(r#"{{"items":[{other}],"next":null}}"#),
+            "{query}"
+        );
+    }
+    for query in ["state=SBH&q=504", "city=Lika", "q=Kinabalu"] {
+        assert_eq!(
+            store.body(&format!("/v1/postcodes?{query}")).await,
+            r#"{"items":[],"next":null}"#,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_can_not_be_meant_is_told_what_would_be_right() {
+    let store = Store::new();
+    for (query, detail) in [
+        (
+            "zone=north",
+            r#"found \"north\"; `zone` is `west` or `east`"#,
+        ),
+        ("limit=0", r#"found \"0\"; `limit` is from 1 to 100"#),
+        ("limit=101", r#"found \"101\"; `limit` is from 1 to 100"#),
+        ("limit=many", r#"found \"many\"; `limit` is from 1 to 100"#),
+        ("city=%20", "`city` is empty; leave it out for all"),
+        (
+            "cursor=first",
+            "`cursor` is the `next` of an earlier page of this list",
+        ),
+    ] {
+        let answer = store.get(&format!("/v1/postcodes?{query}")).await;
+        assert!(answer.starts_with("400 Bad Request"), "{query}: {answer}");
+        assert!(answer.contains(detail), "{query}: {answer}");
+    }
 }

@@ -18,7 +18,7 @@ use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
 use tingkat_http::{App, Changes, Limits, Tokens, router};
 use tingkat_shop::money::Money;
-use tingkat_shop::postcode::{self, Postcode};
+use tingkat_shop::postcode::{self, AllPostcodes, Postcode, PostcodeIndex};
 use tingkat_shop::product::{
     CategoryName, Image, Product, ProductId, Promotion, SkuOwner, SlugOwner, Status, Variant,
 };
@@ -301,12 +301,15 @@ pub(crate) fn sources(switch: &Arc<Switch>) -> Sources {
         .map(|product| (product.slug.clone(), SlugOwner(product.id.clone())))
         .collect();
     let products = products.map(|product| (product.id.clone(), product));
-    let postcodes = [kuala_lumpur(), shared()].map(|postcode| (postcode.code, postcode));
+    let postcodes = [kuala_lumpur(), shared()];
+    let index = PostcodeIndex::new(postcodes.clone());
+    let postcodes = postcodes.map(|postcode| (postcode.code, postcode));
     Sources {
         products: Table::<ProductId, _>::new(switch, products),
         skus: Table::new(switch, skus),
         slugs: Table::new(switch, slugs),
         postcodes: Table::<postcode::Code, _>::new(switch, postcodes),
+        postcode_index: Table::new(switch, [(AllPostcodes, index)]),
         states: Table::new(switch, [(AllStates, states())]),
     }
 }
