@@ -84,7 +84,7 @@ async fn a_table_is_truncated_and_filled_again() {
         INSERT INTO product_category SELECT * FROM kept_in;
         DROP TABLE kept, kept_in;";
     // PostgreSQL shows an emptied table to statements that waited for it with an older snapshot.
-    let fault = scene.fault("a table is emptied", Harm::Source, None);
+    let fault = scene.fault("a table is emptied", Harm::Rows, None);
     scene.change_all(empty).await;
     scene.is_over(fault);
     scene.is_busy().await;
