@@ -172,8 +172,8 @@ pub(crate) enum Harm {
     /// The same for polls alone: marks for those who have waited for a load, and errors for those
     /// who ask for a poll.
     Polls,
-    /// Connections to the database are ended while it is up: no marks, and in that moment errors
-    /// where the node has nothing that is current.
+    /// Loads fail while the database is up, as where their connections are ended: no marks, and
+    /// errors where the node has nothing that is current.
     Connections,
     /// The node stands still: marks, and errors where it has nothing to show or gave no answer.
     Node,
