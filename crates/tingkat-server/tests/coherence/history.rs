@@ -169,8 +169,8 @@ pub(crate) enum Harm {
     Redis,
     /// The node can not reach the database: marks, and errors where it can have nothing to show.
     Database,
-    /// The same for polls alone: marks for those who have waited for a load, and errors for those
-    /// who ask for a poll.
+    /// The same for polls alone: marks and errors for those who have waited for a load, and errors
+    /// for those who ask for a poll.
     Polls,
     /// Loads fail while the database is up, as where their connections are ended: no marks, and
     /// errors where the node has nothing that is current.

@@ -207,9 +207,13 @@ fn slow_loads_are_an_excuse_for_who_has_waited() {
     };
     let faults = || vec![fault(Harm::Source, None, 12_000, 13_000)];
     assert_eq!(with(faults(), [waited]), NOTHING);
-    // While polls alone are away loads work.
+    // While polls alone are away loads work; who has waited in vain has nothing else.
     let faults = vec![fault(Harm::Polls, None, 12_000, 13_000)];
-    assert_eq!(with(faults.clone(), [waited]), ["withheld"]);
+    assert_eq!(with(faults.clone(), [waited]), NOTHING);
+    assert_eq!(
+        with(faults.clone(), [read(11_900, 2), waited]),
+        ["withheld"]
+    );
     let mark = |ended| Read {
         ended: ms(ended),
         ..marked(12_500, 3)
