@@ -189,7 +189,9 @@ impl Judge<'_> {
                 Harm::Database | Harm::Node | Harm::Killed => here,
                 Harm::Polls => here && has_waited,
                 Harm::Source => has_waited,
-                Harm::Connections | Harm::Redis | Harm::Rows | Harm::Nothing => false,
+                Harm::Connections | Harm::Forgotten | Harm::Redis | Harm::Rows | Harm::Nothing => {
+                    false
+                }
             });
             return (!is_excused).then_some(Violation::MarkedForNothing { read });
         }

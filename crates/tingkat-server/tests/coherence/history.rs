@@ -179,6 +179,8 @@ pub(crate) enum Harm {
     Node,
     /// The node is killed and begins anew, with nothing in memory: marks, and no answers.
     Killed,
+    /// Everything is forgotten: nobody has anything.
+    Forgotten,
     /// Loads take long and may be given up: errors and marks for those who have waited.
     Source,
     /// A table is seen without its rows: they are not found.

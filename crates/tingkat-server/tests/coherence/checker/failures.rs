@@ -26,7 +26,7 @@ impl Judge<'_> {
             if self.excuses(fault, read, failed) {
                 return None;
             }
-            is_harmed |= !matches!(fault.harm, Harm::Redis | Harm::Nothing);
+            is_harmed |= !matches!(fault.harm, Harm::Forgotten | Harm::Redis | Harm::Nothing);
         }
         let read = *read;
         Some(if is_harmed {
@@ -40,7 +40,7 @@ impl Judge<'_> {
     fn noticed(&self, harm: Harm) -> Duration {
         match harm {
             Harm::Source | Harm::Rows => self.history.bound + self.history.poll,
-            Harm::Killed => Duration::ZERO,
+            Harm::Killed | Harm::Forgotten => Duration::ZERO,
             Harm::Database
             | Harm::Polls
             | Harm::Connections
@@ -63,7 +63,7 @@ impl Judge<'_> {
             Harm::Polls => insists(read) || (has_waited && !self.has_any(read, fault)),
             Harm::Source => has_waited,
             Harm::Rows => failed == Failed::Status(404),
-            Harm::Redis | Harm::Nothing => false,
+            Harm::Forgotten | Harm::Redis | Harm::Nothing => false,
         }
     }
 
@@ -84,7 +84,7 @@ impl Judge<'_> {
 
     /// Whether the node has a value that was not over before `until`, in memory or in Redis.
     fn holds(&self, read: &Read, until: At) -> bool {
-        let began = self.began(read);
+        let (began, forgotten) = (self.began(read), self.forgotten(read));
         let mut earlier = self.history.reads.iter().filter(|earlier| {
             earlier.key == read.key && earlier.ended.saturating_add(SETTLES) <= read.started
         });
@@ -97,6 +97,7 @@ impl Judge<'_> {
             } else {
                 seen.tier == Tier::Redis && self.has_redis_since(earlier, read)
             };
+            let is_there = is_there && earlier.started >= forgotten;
             is_there && self.lasted(earlier, seen, until)
         })
     }
@@ -111,6 +112,14 @@ impl Judge<'_> {
         !self.history.faults.iter().any(|fault| {
             fault.harm == Harm::Redis && fault.from <= read.ended && fault.to >= earlier.started
         })
+    }
+
+    /// When everything was last forgotten.
+    fn forgotten(&self, read: &Read) -> At {
+        let faults = self.history.faults.iter();
+        let forgotten =
+            faults.filter(|fault| fault.harm == Harm::Forgotten && fault.from <= read.ended);
+        forgotten.map(|fault| fault.to).max().unwrap_or_default()
     }
 
     /// When the node last began anew.

@@ -97,6 +97,7 @@ impl History {
                 | Harm::Connections
                 | Harm::Node
                 | Harm::Killed
+                | Harm::Forgotten
                 | Harm::Source
                 | Harm::Rows => (true, fault.to),
             };

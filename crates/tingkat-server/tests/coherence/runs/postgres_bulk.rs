@@ -136,8 +136,13 @@ async fn a_table_is_away_for_a_while() {
         let written = scene.writers.committed();
         scene.goes_on(Duration::from_secs(2)).await;
         assert_eq!(scene.writers.committed(), written, "there is a table");
+        // With the triggers everything is forgotten.
+        let forgotten = scene.fault("there are new triggers", Harm::Forgotten, None);
         let rename = format!("BEGIN; {RENAME} {install} COMMIT;");
         scene.store.sql(&rename).await;
+        // Every node has heard of it.
+        scene.goes_on(scene.plan.poll).await;
+        scene.is_over(forgotten);
         scene.is_over(fault);
         scene.is_busy().await;
     }

@@ -172,6 +172,24 @@ fn once_the_database_is_back_only_what_is_still_current_is_surely_there() {
 }
 
 #[test]
+fn what_was_forgotten_nobody_has() {
+    let mut faults = cut(None);
+    faults.push(fault(Harm::Forgotten, None, 16_000, 16_500));
+    for shown in [read(15_000, 3), shared(15_000, 3), read(16_400, 3)] {
+        assert_eq!(with(faults.clone(), [shown, failed(25_000)]), NOTHING);
+    }
+    for shown in [read(16_600, 3), shared(16_600, 3)] {
+        let names = with(faults.clone(), [shown, failed(25_000)]);
+        assert_eq!(names, ["withheld"]);
+    }
+    // It is no excuse by itself.
+    assert_eq!(
+        with(faults[1..].to_vec(), [failed(16_200)]),
+        ["failed for nothing"]
+    );
+}
+
+#[test]
 fn connections_that_end_excuse_what_is_not_current_and_no_marks() {
     let faults = || vec![fault(Harm::Connections, None, 12_000, 13_000)];
     assert_eq!(with(faults(), [failed(12_500)]), NOTHING);
