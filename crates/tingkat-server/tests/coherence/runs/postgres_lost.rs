@@ -28,11 +28,13 @@ async fn a_standby_that_missed_commits_is_promoted() {
     scene.goes_on(Duration::from_secs(1)).await;
     let promote = async {
         standby.promote().await.unwrap();
-        for node in &scene.nodes {
-            node.database.lead_to(standby.addr()).await;
-        }
+        let address = standby.addr();
         scene.store.moves_to(Arc::new(standby));
+        // Before any node can see what is there.
         scene.look(true).await;
+        for node in &scene.nodes {
+            node.database.lead_to(address.clone()).await;
+        }
     };
     scene.mends(fault, promote).await;
     scene.writers.go_on();
@@ -84,11 +86,8 @@ async fn the_database_is_restored_from_a_copy_of_its_files() {
     let fault = scene.hurts(name, Harm::Database, None, stop).await;
     tokio::fs::remove_dir_all(&data).await.unwrap();
     copy_folder(&copy, &data).await;
-    let restart = async {
-        server.restart().await.unwrap();
-        scene.look(true).await;
-    };
-    scene.mends(fault, restart).await;
+    let restart = async { server.restart().await.unwrap() };
+    scene.mends(fault, unseen(&scene, restart)).await;
     scene.goes_on(scene.plan.poll * 3).await;
     scene.writers.go_on();
     scene.is_busy().await;
@@ -122,13 +121,25 @@ async fn the_database_is_replaced_by_an_older_copy() {
         "DROP DATABASE {DATABASE} WITH (FORCE);
          ALTER DATABASE older RENAME TO {DATABASE};"
     );
-    server.psql(&replace).await.unwrap();
-    scene.look(true).await;
+    let replace = async { drop(server.psql(&replace).await.unwrap()) };
+    unseen(&scene, replace).await;
     scene.is_over(fault);
     scene.writers.go_on();
     scene.is_busy().await;
     scene.goes_on(scene.plan.bound).await;
     scene.finish().await.must_be_kept();
+}
+
+/// Brings another database up while no node can see it, so that what is in it is known before.
+async fn unseen(scene: &Scene, bring: impl Future<Output = ()>) {
+    for node in &scene.nodes {
+        node.database.control().await.down().await.unwrap();
+    }
+    bring.await;
+    scene.look(true).await;
+    for node in &scene.nodes {
+        node.database.control().await.heal().await.unwrap();
+    }
 }
 
 /// Copies a folder with its owners.
