@@ -224,9 +224,15 @@ impl Judge<'_> {
         }
         if let How::AtLeast(token) = read.how {
             let wanted = self.span(&read, token)?;
-            // The token of a write that was lost with its database asks for nothing.
+            // The token of a write that was lost with its database asks for nothing, and one of the
+            // new database for nothing of a node that still shows what the old one had: it has not
+            // heard of the new one, and may not have, for the bound.
             let is_lost = self.history.findings.iter().any(|finding| {
-                finding.is_other_database && wanted.to.is_some_and(|to| to == finding.at)
+                finding.is_other_database
+                    && [wanted.to, span.to]
+                        .iter()
+                        .flatten()
+                        .any(|to| *to == finding.at)
             });
             if span.place < wanted.place && !is_lost {
                 return Some(Violation::TokenUnseen { read });

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// Statements that ask for changes have this in them, and no others: loads and writes have not.
 const OF_POLLS: &[u8] = b"tingkat.change AS c";
@@ -20,7 +20,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct Lane {
     address: SocketAddr,
     is_held: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    /// Ends with this value.
+    _carrying: JoinSet<()>,
 }
 
 impl Lane {
@@ -29,16 +30,18 @@ impl Lane {
         let address = listener.local_addr().unwrap();
         let is_held = watch::Sender::new(false);
         let held = is_held.subscribe();
-        let accepting = tokio::spawn(async move {
+        let mut carrying = JoinSet::new();
+        carrying.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                // It ends with either of its two ends.
-                tokio::spawn(carry(client, server.clone(), held.clone()));
+                // It ends with either of its two ends, however that is.
+                connections.spawn(carry(client, server.clone(), held.clone()));
             }
         });
         Self {
             address,
             is_held,
-            accepting,
+            _carrying: carrying,
         }
     }
 
@@ -55,12 +58,6 @@ impl Lane {
     /// Lets them through again.
     pub(crate) fn let_go(&self) {
         self.is_held.send_replace(false);
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 

@@ -178,6 +178,36 @@ fn a_token_that_was_lost_with_its_database_asks_for_nothing() {
 }
 
 #[test]
+fn a_token_of_a_new_database_asks_for_nothing_of_who_still_shows_the_old_one() {
+    let mut history = history();
+    history.findings = vec![Finding {
+        at: ms(20_000),
+        rows: vec![value(1), value(51)],
+        is_other_database: true,
+    }];
+    let new = Value {
+        version: 2,
+        stamp: 2_002,
+    };
+    history.writes.push(Write {
+        value: new,
+        over: value(1),
+        ..write(2, 20_100)
+    });
+    let with_token = |started, version| Read {
+        how: How::AtLeast(new),
+        ..read(started, version)
+    };
+    assert_eq!(found_in(history.clone(), [with_token(20_200, 3)]), NOTHING);
+    // Within the bound, and only what the old one had at its end.
+    assert_eq!(
+        found_in(history.clone(), [with_token(21_001, 3)]),
+        ["too old"]
+    );
+    assert_eq!(found_in(history, [with_token(20_200, 1)]), ["token unseen"]);
+}
+
+#[test]
 fn a_value_must_have_been_committed() {
     assert_eq!(found([read(15_000, 4)]), ["never written"]);
     assert_eq!(found([read(9_900, 2)]), ["not yet committed"]);

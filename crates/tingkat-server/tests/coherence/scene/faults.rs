@@ -50,10 +50,18 @@ impl<R: Remote> Scene<R> {
     }
 
     /// Mends it; while that is done, some of it may be well already.
-    pub(crate) async fn mends(&self, ongoing: Ongoing, mend: impl Future<Output = ()>) {
-        self.change(ongoing, |fault| fault.ending = now());
-        mend.await;
-        self.is_over(ongoing);
+    pub(crate) fn mends<'a>(
+        &'a self,
+        ongoing: Ongoing,
+        mend: impl Future<Output = ()> + 'a,
+    ) -> impl Future<Output = ()> + 'a {
+        // A server that starts is a large future.
+        let mend = Box::pin(mend);
+        async move {
+            self.change(ongoing, |fault| fault.ending = now());
+            mend.await;
+            self.is_over(ongoing);
+        }
     }
 
     /// Says that Redis is used again, after this fault.
