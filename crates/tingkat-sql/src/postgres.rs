@@ -233,18 +233,16 @@ impl Postgres {
         self.run_on(&self.background, WORK_WITHIN, script).await
     }
 
-    /// The rows of two statements, of which the second looks at what the first has changed; nothing
-    /// of it stays.
+    /// The rows of each of these statements, which see what those before them have changed; nothing of
+    /// it stays.
     pub(crate) async fn rehearse(
         &self,
-        statement: &str,
-        look: &str,
-    ) -> Result<(Vec<PgRow>, Vec<PgRow>), sqlx::Error> {
+        statements: &[&str],
+    ) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
         let mut script = Script::rehearsal();
         self.prepare(&mut script)?;
         script.set_local("lock_timeout", "2s")?;
-        let changed = script.add(statement, &[]);
-        let looked = script.add(look, &[]);
+        let places: Vec<usize> = statements.iter().map(|sql| script.add(sql, &[])).collect();
         script.undo();
         let mut held = in_time(WORK_WITHIN, self.background.hold()).await?;
         let run = in_time(WORK_WITHIN, async { Ok(script.run(&mut held).await) });
@@ -254,7 +252,8 @@ impl Postgres {
             return Err(error);
         }
         held.keep();
-        Ok((outcome.take_rows(changed), outcome.take_rows(looked)))
+        let rows = places.into_iter().map(|place| outcome.take_rows(place));
+        Ok(rows.collect())
     }
 
     /// Runs a script on a connection; again if that had been closed while nobody used it.

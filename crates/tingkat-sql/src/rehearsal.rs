@@ -1,8 +1,13 @@
-//! Whether what triggers write is what entries depend on: a change is made and undone, and an entry
-//! that shows it must be refused by what the log got.
+//! Whether what triggers write is what entries depend on: a change is made and undone. The log must
+//! have got all of its deps and no others, and an entry that shows it must depend on one of them.
+
+mod copies;
+
+use std::collections::BTreeSet;
 
 use futures::future::BoxFuture;
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use tingkat::certificate::Dep;
 use tingkat::entity::Entity;
 use tingkat::error::SourceError;
@@ -20,11 +25,14 @@ use crate::state::StateRows;
 
 const WRITTEN: &str = include_str!("../setup/postgres/rehearse_written.sql");
 
+/// Triggers cut names after so many characters.
+const LONGEST_DEP: usize = 600;
+
 /// A change that was made and undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehearsal {
-    /// What was changed: a table, or a column of it.
-    pub name: &'static str,
+    /// What was changed: a table, a column of it, or how a copy of it was.
+    pub name: String,
     /// What came of it.
     pub verdict: Verdict,
 }
@@ -32,9 +40,16 @@ pub struct Rehearsal {
 /// What came of a rehearsal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The entry that shows it would be refused.
+    /// The log got what it must, and the entry that shows it would be refused.
     Passed,
-    /// It would not: these are the deps of the log, and those of the entry.
+    /// The log got other deps than it must.
+    Differs {
+        /// What the triggers wrote.
+        written: Vec<String>,
+        /// What they had to write.
+        expected: Vec<String>,
+    },
+    /// The entry would not be refused: these are the deps of the log, and those of the entry.
     Failed {
         /// What the triggers wrote.
         written: Vec<String>,
@@ -79,7 +94,8 @@ const PLAYS: &[Play] = plays! {
 
 impl Database {
     /// Makes a change in each table of the store, looks at what the log got, and undoes it. Takes the
-    /// lock of one row for a moment, and needs a role that may write.
+    /// lock of one row for a moment, and needs a role that may write. What would lock more, or meet
+    /// other constraints of the store, is done to a temporary copy with the same triggers.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -89,30 +105,30 @@ impl Database {
         };
         let mut rehearsals = Vec::with_capacity(PLAYS.len());
         for play in PLAYS {
-            let verdict = match self.play(postgres, play).await {
-                Ok(verdict) => verdict,
-                // The server answered: it does not let us.
-                Err(error) if sqlstate(&error).is_some() => Verdict::Skipped(error.to_string()),
-                Err(error) => return Err(CheckError::of(error)),
-            };
+            let verdict = allowed(self.play(postgres, play).await)?;
             rehearsals.push(Rehearsal {
-                name: play.name,
+                name: play.name.to_owned(),
                 verdict,
             });
         }
+        rehearsals.extend(copies::rehearse(postgres).await?);
         Ok(rehearsals)
     }
 
     async fn play(&self, postgres: &Postgres, play: &Play) -> Result<Verdict, sqlx::Error> {
-        let (changed, looked) = postgres.rehearse(play.change, WRITTEN).await?;
+        let rows = postgres.rehearse(&[play.change, WRITTEN]).await?;
+        let [changed, looked] = rows.as_slice() else {
+            return Err(sqlx::Error::RowNotFound);
+        };
         let Some(row) = changed.first() else {
-            return Ok(Verdict::Skipped("there is no row to change".into()));
+            return Ok(nothing_to_change());
         };
         let key: String = row.try_get("key")?;
-        let written: Vec<String> = looked
-            .iter()
-            .map(|row| row.try_get("dep"))
-            .collect::<Result<_, _>>()?;
+        let written = written(looked)?;
+        let expected = expected(row)?;
+        if written != expected {
+            return Ok(Verdict::differs(written, expected));
+        }
         let deps = match (play.deps)(self, &key).await {
             Ok(deps) => deps,
             Err(error) => return Ok(Verdict::Skipped(error.to_string())),
@@ -122,11 +138,56 @@ impl Database {
             Verdict::Passed
         } else {
             Verdict::Failed {
-                written,
+                written: written.into_iter().collect(),
                 depends_on,
             }
         })
     }
+}
+
+impl Verdict {
+    fn differs(written: BTreeSet<String>, expected: BTreeSet<String>) -> Self {
+        Self::Differs {
+            written: written.into_iter().collect(),
+            expected: expected.into_iter().collect(),
+        }
+    }
+}
+
+fn nothing_to_change() -> Verdict {
+    Verdict::Skipped("there is no row to change".into())
+}
+
+/// What came of a rehearsal that the server may not have let us make.
+fn allowed(verdict: Result<Verdict, sqlx::Error>) -> Result<Verdict, CheckError> {
+    match verdict {
+        Ok(verdict) => Ok(verdict),
+        // It answered.
+        Err(error) if sqlstate(&error).is_some() => Ok(Verdict::Skipped(error.to_string())),
+        Err(error) => Err(CheckError::of(error)),
+    }
+}
+
+/// What the log got.
+fn written(looked: &[PgRow]) -> Result<BTreeSet<String>, sqlx::Error> {
+    looked.iter().map(|row| row.try_get("dep")).collect()
+}
+
+/// What a change is to write.
+fn expected(row: &PgRow) -> Result<BTreeSet<String>, sqlx::Error> {
+    let deps: String = row.try_get("deps")?;
+    let deps: Vec<(String, Option<String>)> =
+        serde_json::from_str(&deps).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let named = deps.into_iter().map(|(entity, key)| match key {
+        Some(key) => Dep::of_key(&entity, &key),
+        None => Dep::new(entity),
+    });
+    Ok(named.map(|dep| as_written(&dep)).collect())
+}
+
+/// The name of a dep as triggers write it: an index takes no longer ones.
+fn as_written(dep: &Dep) -> String {
+    dep.name().chars().take(LONGEST_DEP).collect()
 }
 
 /// All deps by which an entry is judged.

@@ -307,7 +307,7 @@ pub trait ChangeLog: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'a, Result<Poll, LogError>>;
 
-    /// All that is known, at most `limit` deps.
+    /// All that is known of at most `limit` deps; of more nothing but the poll, with `overflow`.
     fn history(&self, limit: usize) -> BoxFuture<'_, Result<History, LogError>>;
 
     /// Gives the log another incarnation, if it still has this one: it was proven to be a restored copy.

@@ -17,6 +17,8 @@ const LINE: &str = "coherence: ";
 pub(super) struct Program {
     file: PathBuf,
     path: OsString,
+    /// Nodes of a run that does not choose their number itself; nothing for the usual number.
+    nodes: Option<u32>,
 }
 
 /// What came of a run.
@@ -49,7 +51,16 @@ impl Program {
         Ok(Self {
             file,
             path: path.to_owned(),
+            nodes: None,
         })
+    }
+
+    /// With so many nodes in each run.
+    pub(super) fn nodes(self, nodes: u32) -> Self {
+        Self {
+            nodes: Some(nodes),
+            ..self
+        }
     }
 
     /// The names of the tests that begin so.
@@ -68,6 +79,9 @@ impl Program {
         run.args(["--exact", name, "--include-ignored", "--nocapture"])
             .env("TINGKAT_COHERENCE_SEED", seed.to_string())
             .env("RUST_BACKTRACE", "0");
+        if let Some(nodes) = self.nodes {
+            run.env("TINGKAT_COHERENCE_NODES", nodes.to_string());
+        }
         if let Some(rule) = without {
             run.env("TINGKAT_SWITCH_OFF", rule);
         }

@@ -1,12 +1,14 @@
-//! For each rule of the protocol: the program without it must be caught.
+//! For each rule of the protocol: the program without it must be caught, and by which runs it is.
 //!
 //! A run that is not seen to fail without the rule that it guards proves nothing.
 
-use super::keep_if_broken;
 use super::program::Program;
+use super::{keep_if_broken, shown};
 use crate::process::{command, succeeds};
 use anyhow::{Result, bail};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 
 /// Where the program with the switches is built, apart from the real one.
 const BUILD: &[&str] = &[
@@ -27,144 +29,248 @@ struct Switch {
 }
 
 enum By {
-    /// A run of the fault suite.
-    Run(&'static str),
+    /// Runs of the fault suite: the first one must notice, the others may.
+    Runs(&'static [&'static str]),
     /// A test of the engine under every schedule: real processes would show it once in years.
     Interleavings(&'static str),
 }
 
+const CALM: &str = "runs::calm::without_faults_the_usual_bound_holds_and_each_value_is_loaded_once";
+const OLD_DUMP: &str = "runs::redis_data::redis_restarts_with_an_old_dump";
+const PROMOTED: &str = "runs::redis_data::a_replica_that_missed_writes_is_promoted";
+const CUT_OFF: &str = "runs::nodes::a_node_is_cut_from_the_database_alone";
+const STOPPED: &str = "runs::nodes::a_node_is_stopped_and_goes_on";
+const POLLS: &str = "runs::polls::polls_are_away_and_loads_work";
+const OVERTAKEN: &str = "runs::source::slow_loads_are_overtaken_by_writes";
+const SLOW: &str = "runs::source::loads_take_three_times_the_bound";
+const CRASH: &str = "runs::postgres::the_database_crashes";
+const STANDBY: &str = "runs::postgres_lost::a_standby_that_missed_commits_is_promoted";
+const RESTORED: &str = "runs::postgres_lost::the_database_is_restored_from_a_copy_of_its_files";
+const COMPACTED: &str = "runs::log::the_log_is_compacted_all_the_time";
+
 const SWITCHES: &[Switch] = &[
     Switch {
         name: "r2",
-        rule: "R2: accepted only if it covers what is known",
-        by: By::Run(
-            "runs::calm::without_faults_the_usual_bound_holds_and_each_value_is_loaded_once",
-        ),
+        rule: "accepted only if it covers what is known",
+        by: By::Runs(&[CALM, OLD_DUMP, PROMOTED, COMPACTED]),
     },
     Switch {
         name: "r3",
-        rule: "R3: served only while anchored",
-        by: By::Run("runs::nodes::a_node_is_cut_from_the_database_alone"),
+        rule: "served only while anchored",
+        by: By::Runs(&[CUT_OFF, STOPPED, POLLS]),
     },
     Switch {
         name: "r4",
-        rule: "R4: a load is judged again before it enters memory",
-        by: By::Run("runs::source::slow_loads_are_overtaken_by_writes"),
+        rule: "a load is judged again before it enters memory",
+        by: By::Runs(&[OVERTAKEN, SLOW]),
     },
     Switch {
         name: "r5",
-        rule: "R5: a flight is joined only while it is young and nothing changed",
-        by: By::Run("runs::source::slow_loads_are_overtaken_by_writes"),
+        rule: "a flight is joined only while it is young and nothing changed",
+        by: By::Runs(&[OVERTAKEN, SLOW]),
     },
     Switch {
         name: "r7",
-        rule: "R7: another life of the log is a cold reset",
-        by: By::Run("runs::postgres::the_database_crashes"),
+        rule: "another life of the log is a cold reset",
+        by: By::Runs(&[CRASH, STANDBY, RESTORED]),
     },
     Switch {
         name: "fold",
-        rule: "Folding: compacted changes are folded, not forgotten",
-        by: By::Run("runs::log::the_log_is_compacted_all_the_time"),
+        rule: "compacted changes are folded, not forgotten",
+        by: By::Runs(&[COMPACTED]),
     },
     Switch {
         name: "order",
-        rule: "Publication: the epoch moves before the anchor",
+        rule: "the epoch moves before the anchor",
         by: By::Interleavings("moving_fresh_at_before_the_epoch_is_caught"),
     },
 ];
 
+/// The names of all rules.
+pub(super) fn names() -> Vec<&'static str> {
+    SWITCHES.iter().map(|switch| switch.name).collect()
+}
+
 pub(super) fn run(path: &OsStr, only: Option<&str>) -> Result<()> {
     let program = Program::build(BUILD, path)?;
-    let mut table = vec![row("switched off", "run", "with it", "without it")];
-    let mut missed = Vec::new();
-    for switch in SWITCHES {
-        if only.is_some_and(|only| switch.name != only) {
-            continue;
+    let wanted = SWITCHES
+        .iter()
+        .filter(|switch| only.is_none_or(|only| switch.name == only));
+    let mut table = Table::default();
+    for switch in wanted {
+        match switch.by {
+            By::Runs(runs) => {
+                for name in runs {
+                    table.try_run(&program, switch.name, name)?;
+                }
+            }
+            By::Interleavings(test) => {
+                let is_caught = is_caught_by_interleavings(test);
+                let word = if is_caught { Cell::Caught } else { Cell::Kept };
+                table.with.insert(test, Cell::Kept);
+                table.without.insert((test, switch.name), word);
+            }
         }
-        let found = switch.found(&program)?;
-        let (with, without) = match &found {
-            Some(found) => (found.with.as_str(), found.without.as_str()),
-            None => ("", "NOT NOTICED"),
-        };
-        if found.as_ref().is_none_or(|found| !found.is_right) {
-            missed.push(switch.name);
-        }
-        table.push(row(switch.rule, switch.by.name(), with, without));
-        println!("{}", table.last().map_or("", String::as_str));
     }
-    println!("\n{}", table.join("\n"));
+    println!("\n{}", table.text());
+    for switch in SWITCHES {
+        println!("{:<6} {}", switch.name, switch.rule);
+    }
+    let missed = table.missed(only);
     if !missed.is_empty() {
-        bail!("nobody noticed the absence of {}", missed.join(", "));
+        bail!("not every absence was noticed: {}", missed.join(", "));
     }
     Ok(())
 }
 
-/// How a rule's absence showed.
-struct Found {
-    with: String,
-    without: String,
-    /// The run is green with the rule, and red for the right reason without it.
-    is_right: bool,
+/// What came of a run with a rule switched off, or with none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Caught,
+    Kept,
+    /// It failed, and not because a promise was broken: it has noticed nothing.
+    Failed,
 }
 
-impl Switch {
-    fn found(&self, program: &Program) -> Result<Option<Found>> {
-        match self.by {
-            By::Run(name) => self.found_by_run(program, name),
-            By::Interleavings(test) => Ok(Some(found_by_interleavings(test))),
+impl Cell {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Caught => "caught",
+            Self::Kept => "kept",
+            Self::Failed => "FAILED",
         }
     }
+}
 
-    fn found_by_run(&self, program: &Program, name: &str) -> Result<Option<Found>> {
-        let good = program.run(name, 1, None)?;
-        keep_if_broken(&good)?;
-        let with = if good.is_good { "kept" } else { "NOT KEPT" };
+/// Runs against rules.
+#[derive(Default)]
+struct Table {
+    with: BTreeMap<&'static str, Cell>,
+    without: BTreeMap<(&'static str, &'static str), Cell>,
+}
+
+impl Table {
+    /// Runs it with all rules, unless that was done, and then without this one.
+    fn try_run(&mut self, program: &Program, rule: &'static str, name: &'static str) -> Result<()> {
+        if !self.with.contains_key(name) {
+            let good = program.run(name, 1, None)?;
+            keep_if_broken(&good)?;
+            let cell = if good.is_good {
+                Cell::Kept
+            } else {
+                Cell::Failed
+            };
+            self.with.insert(name, cell);
+            println!("all rules: {}: {}", shown(name), cell.name());
+        }
+        let (mut cell, mut what) = (Cell::Kept, String::new());
         for seed in 1..=SEEDS {
-            let outcome = program.run(name, seed, Some(self.name))?;
+            let outcome = program.run(name, seed, Some(rule))?;
             if outcome.is_good {
                 continue;
             }
-            // A run that failed for another reason has noticed nothing.
             let broken = outcome.broken();
-            let is_right = good.is_good && broken.is_some();
             if broken.is_none() {
                 keep_if_broken(&outcome)?;
             }
-            return Ok(Some(Found {
-                with: with.to_owned(),
-                without: broken.unwrap_or_else(|| "failed for another reason".to_owned()),
-                is_right,
-            }));
+            cell = broken.as_ref().map_or(Cell::Failed, |_| Cell::Caught);
+            what = broken.unwrap_or_default();
+            break;
         }
-        Ok(None)
+        println!("without {rule}: {}: {} {what}", shown(name), cell.name());
+        self.without.insert((name, rule), cell);
+        Ok(())
+    }
+
+    /// Rules whose first run did not notice, and runs that fail with all rules.
+    fn missed(&self, only: Option<&str>) -> Vec<String> {
+        let mut missed: Vec<String> = self
+            .with
+            .iter()
+            .filter(|(_, cell)| **cell != Cell::Kept)
+            .map(|(name, _)| format!("{} fails with all rules", shown(name)))
+            .collect();
+        for switch in SWITCHES {
+            let first = match switch.by {
+                By::Runs(runs) => runs.first().copied().unwrap_or_default(),
+                By::Interleavings(test) => test,
+            };
+            let is_wanted = only.is_none_or(|only| switch.name == only);
+            if is_wanted && self.without.get(&(first, switch.name)) != Some(&Cell::Caught) {
+                missed.push(switch.name.to_owned());
+            }
+        }
+        missed
+    }
+
+    /// A row for each run, a column for each rule.
+    fn text(&self) -> String {
+        let mut text = format!("{:<72}{:<11}", "run", "all rules");
+        for rule in names() {
+            // Writing to a String does not fail.
+            let _ = write!(text, "{rule:<9}");
+        }
+        for (name, with) in &self.with {
+            let name_shown: String = shown(name).chars().take(70).collect();
+            let _ = write!(text, "\n{name_shown:<72}{:<11}", with.name());
+            for rule in names() {
+                let cell = self.without.get(&(*name, rule));
+                let _ = write!(text, "{:<9}", cell.map_or("not run", |cell| cell.name()));
+            }
+        }
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n")
     }
 }
 
 /// That test switches the rule off by itself, and passes if its schedules notice.
-fn found_by_interleavings(test: &str) -> Found {
-    let is_right = succeeds(
+fn is_caught_by_interleavings(test: &str) -> bool {
+    succeeds(
         command("cargo")
             .args(["nextest", "run", "--package", "tingkat"])
             .args(["--test", "interleavings", test]),
-    );
-    let word = if is_right { "caught" } else { "NOT NOTICED" };
-    Found {
-        with: "all schedules".to_owned(),
-        without: word.to_owned(),
-        is_right,
-    }
+    )
 }
 
-impl By {
-    fn name(&self) -> &str {
-        match self {
-            Self::Run(name) => super::shown(name),
-            Self::Interleavings(name) => name,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(first: Cell) -> Table {
+        let mut table = Table::default();
+        table.with.insert(COMPACTED, Cell::Kept);
+        table.without.insert((COMPACTED, "fold"), first);
+        table.without.insert((COMPACTED, "r2"), Cell::Kept);
+        table
+    }
+
+    #[test]
+    fn the_table_says_what_was_caught_kept_and_not_run() {
+        let text = table(Cell::Caught).text();
+        let words: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(words[0][3..5], ["r2", "r3"]);
+        let cells = [
+            "log::the_log_is_compacted_all_the_time",
+            "kept",
+            "kept",
+            "not",
+            "run",
+        ];
+        assert_eq!(words[1][..5], cells);
+        assert!(text.contains("caught"));
+    }
+
+    #[test]
+    fn a_rule_whose_own_run_notices_nothing_is_missed() {
+        assert_eq!(table(Cell::Caught).missed(Some("fold")), [""; 0]);
+        for cell in [Cell::Kept, Cell::Failed] {
+            assert_eq!(table(cell).missed(Some("fold")), ["fold"]);
         }
+        let mut broken = table(Cell::Caught);
+        broken.with.insert(COMPACTED, Cell::Failed);
+        assert_eq!(broken.missed(Some("fold")).len(), 1);
     }
-}
-
-fn row(rule: &str, run: &str, with: &str, without: &str) -> String {
-    let run: String = run.chars().take(60).collect();
-    format!("{rule:<68}{run:<62}{with:<15}{without}")
 }

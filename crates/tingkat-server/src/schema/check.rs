@@ -93,7 +93,15 @@ fn rehearsal(rehearsal: Rehearsal) -> Check {
     let (status, detail) = match rehearsal.verdict {
         Verdict::Passed => (
             Status::Passed,
-            "a change is reported to what shows it".to_owned(),
+            "a change is reported to what shows it, and to nothing else".to_owned(),
+        ),
+        Verdict::Differs { written, expected } => (
+            Status::Failed,
+            format!(
+                "a change wrote [{}], and it has to write [{}]",
+                written.join(", "),
+                expected.join(", ")
+            ),
         ),
         Verdict::Failed {
             written,

@@ -3,6 +3,7 @@
 //! A read is too old if the next value's commit had been acknowledged before the read's start less
 //! the bound. That errs on the node's side only: the commit took effect some time before.
 
+mod failures;
 mod loads;
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,6 @@ use crate::truth::{Contradiction, Span, Truth};
 
 /// Who has waited for a load this long gets what there is.
 const SOFT_DEADLINE: Duration = Duration::from_millis(250);
-
-/// For so long nodes tell each other of a load that failed, at most.
-const SHARED_FAILURE: Duration = Duration::from_millis(500);
 
 /// What a history did that it must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +38,11 @@ pub(crate) enum Violation {
     MarkedForNothing { read: Read },
     /// No answer, and the database was there.
     FailedForNothing { read: Read },
-    /// More than one load of a value while Redis was well.
+    /// No answer, and the node had one that may be marked as stale.
+    Withheld { read: Read },
+    /// More than one load of a value, by one node or by all together.
     LoadedTwice {
+        node: Option<usize>,
         key: Key,
         value: Value,
         times: usize,
@@ -64,6 +65,7 @@ impl Violation {
             Self::TokenUnseen { .. } => "token unseen",
             Self::MarkedForNothing { .. } => "marked for nothing",
             Self::FailedForNothing { .. } => "failed for nothing",
+            Self::Withheld { .. } => "withheld",
             Self::LoadedTwice { .. } => "loaded twice",
             Self::HiddenLoads { .. } => "hidden loads",
         }
@@ -80,7 +82,8 @@ impl Violation {
             | Self::TooOld { read, .. }
             | Self::TokenUnseen { read }
             | Self::MarkedForNothing { read }
-            | Self::FailedForNothing { read } => Some(read.key),
+            | Self::FailedForNothing { read }
+            | Self::Withheld { read } => Some(read.key),
             Self::LoadedTwice { key, .. } => Some(*key),
             Self::HiddenLoads { .. } => None,
         }
@@ -97,7 +100,8 @@ impl Violation {
             | Self::TooOld { read, .. }
             | Self::TokenUnseen { read }
             | Self::MarkedForNothing { read }
-            | Self::FailedForNothing { read } => read.started,
+            | Self::FailedForNothing { read }
+            | Self::Withheld { read } => read.started,
             Self::LoadedTwice { at, .. } => *at,
             Self::HiddenLoads { .. } => At::ZERO,
         }
@@ -116,12 +120,18 @@ impl fmt::Display for Violation {
             | Self::Torn { read }
             | Self::TokenUnseen { read }
             | Self::MarkedForNothing { read }
-            | Self::FailedForNothing { read } => write!(f, "{read}"),
+            | Self::FailedForNothing { read }
+            | Self::Withheld { read } => write!(f, "{read}"),
             Self::LoadedTwice {
-                key, value, times, ..
-            } => {
-                write!(f, "key {key}, {value:?}: {times} times")
-            }
+                node,
+                key,
+                value,
+                times,
+                ..
+            } => match node {
+                Some(node) => write!(f, "node {node}, key {key}, {value:?}: {times} times"),
+                None => write!(f, "key {key}, {value:?}: {times} times"),
+            },
             Self::HiddenLoads { seen, counted } => {
                 write!(f, "the readers saw {seen} loads, the database {counted}")
             }
@@ -166,15 +176,9 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn check(&self, read: &Read) -> Option<Violation> {
         let read = *read;
-        let Ok(seen) = read.outcome else {
-            let is_excused = self.has(&read, |harm, here| match harm {
-                Harm::Database | Harm::Node => here,
-                Harm::Source => true,
-                Harm::Connections | Harm::Redis | Harm::Nothing => false,
-            }) || self.has_within(&read, SHARED_FAILURE, |harm, here| {
-                harm == Harm::Connections && here
-            });
-            return (!is_excused).then_some(Violation::FailedForNothing { read });
+        let seen = match read.outcome {
+            Ok(seen) => seen,
+            Err(failed) => return self.check_failure(&read, failed),
         };
         if let Some(violation) = self.check_value(&read, seen.value) {
             return Some(violation);
@@ -182,9 +186,12 @@ impl Judge<'_> {
         if seen.is_marked {
             let has_waited = read.ended.saturating_sub(read.started) >= SOFT_DEADLINE;
             let is_excused = self.has(&read, |harm, here| match harm {
-                Harm::Database | Harm::Node => here,
+                Harm::Database | Harm::Node | Harm::Killed => here,
+                Harm::Polls => here && has_waited,
                 Harm::Source => has_waited,
-                Harm::Connections | Harm::Redis | Harm::Nothing => false,
+                Harm::Connections | Harm::Forgotten | Harm::Redis | Harm::Rows | Harm::Nothing => {
+                    false
+                }
             });
             return (!is_excused).then_some(Violation::MarkedForNothing { read });
         }
@@ -217,9 +224,15 @@ impl Judge<'_> {
         }
         if let How::AtLeast(token) = read.how {
             let wanted = self.span(&read, token)?;
-            // The token of a write that was lost with its database asks for nothing.
+            // The token of a write that was lost with its database asks for nothing, and one of the
+            // new database for nothing of a node that still shows what the old one had: it has not
+            // heard of the new one, and may not have, for the bound.
             let is_lost = self.history.findings.iter().any(|finding| {
-                finding.is_other_database && wanted.to.is_some_and(|to| to == finding.at)
+                finding.is_other_database
+                    && [wanted.to, span.to]
+                        .iter()
+                        .flatten()
+                        .any(|to| *to == finding.at)
             });
             if span.place < wanted.place && !is_lost {
                 return Some(Violation::TokenUnseen { read });
@@ -253,16 +266,22 @@ impl Judge<'_> {
     /// Whether such a fault was at work during the read, or so short a time before it that the node
     /// may not have noticed its end: a bound and a poll.
     fn has(&self, read: &Read, which: impl Fn(Harm, bool) -> bool) -> bool {
-        self.has_within(read, self.history.bound + self.history.poll, which)
+        let noticed = self.history.bound + self.history.poll;
+        self.history
+            .faults
+            .iter()
+            .filter(|fault| fault.touches(read, noticed))
+            .any(|fault| which(fault.harm, fault.is_of(read.node)))
+    }
+}
+
+impl Fault {
+    /// Whether it was at work during the read, or at most `after` before it.
+    fn touches(&self, read: &Read, after: Duration) -> bool {
+        self.from <= read.ended && self.to.saturating_add(after) >= read.started
     }
 
-    /// Whether such a fault was at work during the read, or at most `after` before it.
-    fn has_within(&self, read: &Read, after: Duration, which: impl Fn(Harm, bool) -> bool) -> bool {
-        self.history.faults.iter().any(|fault: &Fault| {
-            let is_here = fault.node.is_none_or(|node| node == read.node);
-            which(fault.harm, is_here)
-                && fault.from <= read.ended
-                && fault.to.saturating_add(after) >= read.started
-        })
+    fn is_of(&self, node: usize) -> bool {
+        self.node.is_none_or(|of| of == node)
     }
 }

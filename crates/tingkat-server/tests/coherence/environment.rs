@@ -12,6 +12,11 @@ pub(crate) fn seed() -> u64 {
     variable("TINGKAT_COHERENCE_SEED").map_or(USUAL_SEED, |text| text.parse().unwrap())
 }
 
+/// How many nodes a run shall have, where it does not say so itself: `TINGKAT_COHERENCE_NODES`.
+pub(crate) fn nodes() -> Option<usize> {
+    variable("TINGKAT_COHERENCE_NODES").map(|text| text.parse().unwrap())
+}
+
 /// The rule that the nodes shall go without.
 pub(crate) fn switched_off() -> Option<String> {
     variable(SWITCH_OFF)

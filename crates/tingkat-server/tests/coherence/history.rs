@@ -41,8 +41,27 @@ pub(crate) struct History {
     pub(crate) findings: Vec<Finding>,
     pub(crate) reads: Vec<Read>,
     pub(crate) faults: Vec<Fault>,
-    /// Rows that the database gave to the loads of products, where each value must be loaded once.
-    pub(crate) rows_loaded: Option<u64>,
+    /// What the database counted, where loads are.
+    pub(crate) loads: Option<Loads>,
+}
+
+/// How often values may be loaded, and how often rows were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loads {
+    pub(crate) once: Once,
+    /// Rows that the database gave to the loads of products.
+    pub(crate) rows: u64,
+    /// Those of them that are none of the workload's: the run asked for them itself.
+    pub(crate) besides: u64,
+}
+
+/// Who loads a value once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Once {
+    /// All nodes together, as long as nothing is wrong: Redis is quick enough for every request.
+    Together,
+    /// Each node, whatever happens to Redis: what it loaded is in its memory.
+    EachNode,
 }
 
 /// One row changed by one transaction.
@@ -136,6 +155,10 @@ pub(crate) struct Fault {
     /// The node, if it is one node's fault.
     pub(crate) node: Option<usize>,
     pub(crate) from: At,
+    /// By then it had taken effect.
+    pub(crate) begun: At,
+    /// Up to then it was in effect; some time up to `to` it was not any more.
+    pub(crate) ending: At,
     pub(crate) to: At,
 }
 
@@ -144,14 +167,24 @@ pub(crate) struct Fault {
 pub(crate) enum Harm {
     /// Loads beside each other; nothing that a reader would see.
     Redis,
-    /// The node can not reach the database: marks and errors.
+    /// The node can not reach the database: marks, and errors where it can have nothing to show.
     Database,
-    /// Connections to the database are ended while it is up: errors in that moment, and no marks.
+    /// The same for polls alone: marks and errors for those who have waited for a load, and errors
+    /// for those who ask for a poll.
+    Polls,
+    /// Loads fail while the database is up, as where their connections are ended: no marks, and
+    /// errors where the node has nothing that is current.
     Connections,
-    /// The node does not run: marks and errors.
+    /// The node stands still: marks, and errors where it has nothing to show or gave no answer.
     Node,
-    /// Loads take long and may be given up: errors, and marks for those who have waited.
+    /// The node is killed and begins anew, with nothing in memory: marks, and no answers.
+    Killed,
+    /// Everything is forgotten: nobody has anything.
+    Forgotten,
+    /// Loads take long and may be given up: errors and marks for those who have waited.
     Source,
+    /// A table is seen without its rows: they are not found.
+    Rows,
     /// Nothing at all.
     Nothing,
 }

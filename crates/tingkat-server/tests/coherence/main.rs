@@ -12,6 +12,7 @@ mod environment;
 mod figures;
 mod history;
 mod inside;
+mod lane;
 mod node;
 mod probes;
 mod reach;

@@ -15,7 +15,7 @@ use crate::scene::{Ongoing, PREFIX, Scene};
 use crate::store::{KEYS, id};
 
 /// Answers come from Redis again so soon after the end of a fault.
-const AGAIN: Duration = Duration::from_secs(5);
+pub(crate) const AGAIN: Duration = Duration::from_secs(5);
 
 /// Between two questions to one shard.
 const PACE: Duration = Duration::from_millis(50);
@@ -126,8 +126,10 @@ impl Probes {
             let read = readers::ask(&target, node, product, How::Usual).await;
             let seen = read.outcome.ok().filter(|seen| !seen.is_marked);
             let seen = seen.unwrap_or_else(|| panic!("{read}\n{}", scene.logs()));
-            if seen.tier == Tier::Redis {
-                hits.push(node);
+            match seen.tier {
+                Tier::Redis => hits.push(node),
+                Tier::Source { .. } => scene.has_loaded_besides(),
+                Tier::Memory | Tier::Joined => {}
             }
         }
         hits

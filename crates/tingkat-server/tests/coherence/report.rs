@@ -21,7 +21,9 @@ const STORY_LINES: usize = 120;
 /// What came of a run.
 pub(crate) struct Report {
     name: &'static str,
+    nodes: usize,
     least_writes: usize,
+    least_marks: usize,
     pub(crate) history: History,
     verdict: Verdict,
     /// After each fault, where that was asked.
@@ -41,7 +43,9 @@ impl Report {
         verdict.staleness.sort_unstable();
         Self {
             name: plan.name,
+            nodes: plan.nodes,
             least_writes: plan.least_writes,
+            least_marks: plan.least_marks,
             history,
             verdict,
             used_again,
@@ -59,6 +63,8 @@ impl Report {
             reads >= 1_000 && committed >= self.least_writes,
             "{reads} reads and {committed} writes show nothing"
         );
+        let marks = self.marks();
+        assert!(marks >= self.least_marks, "{marks} marks show nothing");
         self
     }
 
@@ -72,10 +78,6 @@ impl Report {
                 .filter_map(|read| read.outcome.ok());
             seen.filter(|seen| tier(&seen.tier)).count()
         };
-        let marks = self.history.reads.iter().filter(|read| {
-            let seen = read.outcome.ok();
-            seen.is_some_and(|seen| seen.is_marked)
-        });
         let errors = self
             .history
             .reads
@@ -87,6 +89,7 @@ impl Report {
         };
         let mut line = format!("coherence: {} | seed {}", self.name, seed());
         for (name, value) in [
+            ("nodes", self.nodes.to_string()),
             ("bound", format!("{:?}", self.history.bound)),
             ("reads", self.history.reads.len().to_string()),
             ("memory", count(|tier| *tier == Tier::Memory).to_string()),
@@ -102,7 +105,7 @@ impl Report {
                 ended(|it| *it == Outcome::RolledBack).to_string(),
             ),
             ("unknown", ended(|it| *it == Outcome::Unknown).to_string()),
-            ("marks", marks.count().to_string()),
+            ("marks", self.marks().to_string()),
             ("errors", errors.count().to_string()),
             ("staleness max", self.staleness(1.0)),
             ("p50", self.staleness(0.5)),
@@ -117,6 +120,16 @@ impl Report {
             }
         }
         line
+    }
+
+    /// Answers that say that they may be stale.
+    fn marks(&self) -> usize {
+        let seen = self
+            .history
+            .reads
+            .iter()
+            .filter_map(|read| read.outcome.ok());
+        seen.filter(|seen| seen.is_marked).count()
     }
 
     fn committed(&self) -> usize {

@@ -6,6 +6,7 @@ mod calm;
 mod cluster;
 mod log;
 mod nodes;
+mod polls;
 mod postgres;
 mod postgres_bulk;
 mod postgres_lost;

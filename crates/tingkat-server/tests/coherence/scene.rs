@@ -1,13 +1,16 @@
 //! A run: several nodes over one store and one Redis, with writers and readers at work, whatever
 //! goes wrong meanwhile; and what the checker says of it in the end.
 
+mod faults;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tingkat_testkit::{Postgres, Redis, Result, eventually, postgres, redis};
 
-use crate::environment::{SWITCH_OFF, seed, switched_off};
-use crate::history::{At, Fault, Finding, Harm, History, Outcome, Read, Value, Write, now};
+use crate::environment::{SWITCH_OFF, nodes, seed, switched_off};
+use crate::history::{Fault, Finding, History, Loads, Once, Outcome, Read, Value, Write, now};
 use crate::node::{Node, PATIENCE};
 use crate::reach::{Reach, Remote};
 use crate::readers::{self, Readers};
@@ -15,6 +18,8 @@ use crate::report::{Again, Report};
 use crate::store::{DATABASE, KEYS, Store, id, ids};
 use crate::way::Way;
 use crate::writers::Writers;
+
+pub(crate) use self::faults::Ongoing;
 
 /// What every key in Redis begins with.
 pub(crate) const PREFIX: &str = "coherence:";
@@ -44,27 +49,38 @@ pub(crate) struct Plan {
     pub(crate) budget: Option<Duration>,
     /// With fewer commits a run shows nothing.
     pub(crate) least_writes: usize,
-    /// Whether every value must be loaded once.
-    pub(crate) counts_loads: bool,
+    /// With fewer answers marked as stale a run shows nothing.
+    pub(crate) least_marks: usize,
+    /// Who loads every value once, if that is counted.
+    pub(crate) counts_loads: Option<Once>,
+    /// What else a node is told.
+    pub(crate) variables: &'static [(&'static str, &'static str)],
 }
+
+/// Nodes of a run, unless a soak wants more.
+const USUAL_NODES: usize = 3;
 
 impl Plan {
     pub(crate) fn new(name: &'static str) -> Self {
+        let nodes = nodes().unwrap_or(USUAL_NODES);
         Self {
             name,
-            nodes: 3,
+            nodes,
             bound: Duration::from_secs(3),
             poll: Duration::from_millis(250),
             redis: Redis::config(),
             postgres: Postgres::config(),
             writers: 4,
             writers_pace: Duration::from_millis(60),
-            readers_of_each: 2,
+            // Together about as many, so that more nodes are not more load.
+            readers_of_each: if nodes > USUAL_NODES { 1 } else { 2 },
             readers_pace: Duration::from_millis(8),
             validates: true,
             budget: None,
             least_writes: 50,
-            counts_loads: false,
+            least_marks: 0,
+            counts_loads: None,
+            variables: &[],
         }
     }
 }
@@ -83,12 +99,9 @@ pub(crate) struct Scene<R = Redis> {
     used_again: Mutex<Vec<Again>>,
     extra_reads: Mutex<Vec<Read>>,
     extra_writes: Mutex<Vec<Write>>,
+    /// Loads of products that are none of the workload's.
+    loads_besides: AtomicU64,
 }
-
-/// A fault that lasts.
-#[derive(Clone, Copy)]
-#[must_use = "a fault ends by `Scene::is_over`"]
-pub(crate) struct Ongoing(usize);
 
 impl Scene {
     /// Starts everything, with one Redis server, and waits until every node has answered.
@@ -131,6 +144,7 @@ impl<R: Remote> Scene<R> {
             used_again: Mutex::default(),
             extra_reads: Mutex::default(),
             extra_writes: Mutex::default(),
+            loads_besides: AtomicU64::new(0),
         };
         scene.is_busy().await;
         scene
@@ -183,34 +197,6 @@ impl<R: Remote> Scene<R> {
         passed.await.unwrap();
     }
 
-    /// Says that something is wrong from now on: of one node, or of all.
-    pub(crate) fn fault(&self, name: &'static str, harm: Harm, node: Option<usize>) -> Ongoing {
-        let mut faults = self.faults.lock().unwrap();
-        faults.push(Fault {
-            name,
-            harm,
-            node,
-            from: now(),
-            to: At::MAX,
-        });
-        Ongoing(faults.len() - 1)
-    }
-
-    /// Says that it is wrong no more.
-    pub(crate) fn is_over(&self, Ongoing(index): Ongoing) {
-        let mut faults = self.faults.lock().unwrap();
-        faults.get_mut(index).unwrap().to = now();
-    }
-
-    /// Says that Redis is used again, after this fault.
-    pub(crate) fn is_used_again(&self, Ongoing(index): Ongoing) {
-        let fault = *self.faults.lock().unwrap().get(index).unwrap();
-        self.used_again.lock().unwrap().push(Again {
-            after_end: now().saturating_sub(fault.to),
-            after_beginning: now().saturating_sub(fault.from),
-        });
-    }
-
     /// Looks at every row while nobody writes. `is_other_database` says that what is missing was
     /// lost with the old one.
     pub(crate) async fn look(&self, is_other_database: bool) {
@@ -225,6 +211,12 @@ impl<R: Remote> Scene<R> {
     /// Adds look-ups that a run makes by itself.
     pub(crate) fn record(&self, reads: impl IntoIterator<Item = Read>) {
         self.extra_reads.lock().unwrap().extend(reads);
+    }
+
+    /// Counts a load of a product that is none of the workload's.
+    pub(crate) fn has_loaded_besides(&self) {
+        // Read when nobody adds any more.
+        self.loads_besides.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Adds a write that a run makes by itself.
@@ -301,10 +293,13 @@ impl<R: Remote> Scene<R> {
             self.record(readers::read_all(node).await);
         }
         let logs = self.logs();
-        let rows_loaded = if self.plan.counts_loads {
-            Some(self.store.rows_loaded().await)
-        } else {
-            None
+        let loads = match self.plan.counts_loads {
+            Some(once) => Some(Loads {
+                once,
+                rows: self.store.rows_loaded().await,
+                besides: self.loads_besides.load(Ordering::Relaxed),
+            }),
+            None => None,
         };
         let mut reads = self.readers.finish().await;
         reads.append(&mut self.extra_reads.lock().unwrap());
@@ -319,7 +314,7 @@ impl<R: Remote> Scene<R> {
             findings: self.findings.into_inner().unwrap(),
             reads,
             faults: self.faults.into_inner().unwrap(),
-            rows_loaded,
+            loads,
         };
         let used_again = self.used_again.into_inner().unwrap();
         Report::of(&self.plan, history, used_again, logs)
@@ -339,6 +334,8 @@ async fn node(index: usize, plan: &Plan, store: &Store, redis: &impl Remote) -> 
         ("TINGKAT__FEED__POLL_INTERVAL", ms(plan.poll)),
     ];
     environment.extend(variables);
+    let others = plan.variables.iter();
+    environment.extend(others.map(|(name, value)| (*name, (*value).to_owned())));
     if let Some(budget) = plan.budget {
         environment.push(("TINGKAT__REDIS__BUDGET", ms(budget)));
     }

@@ -181,12 +181,12 @@ pub(crate) fn ids() -> String {
     format!("ARRAY[{}]", ids.join(","))
 }
 
-/// Installs the change log with the program itself.
-pub(crate) async fn install_log(url: &str) {
-    schema(url, &["schema", "install"]).await;
+/// The SQL that installs the change log, as the program prints it for migrations.
+pub(crate) async fn install_log_sql() -> String {
+    schema("", &["schema", "install", "--dry-run"]).await
 }
 
-async fn schema(url: &str, arguments: &[&str]) {
+async fn schema(url: &str, arguments: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tingkat"))
         .args(arguments)
@@ -198,4 +198,5 @@ async fn schema(url: &str, arguments: &[&str]) {
         .await
         .unwrap();
     assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -20,6 +20,8 @@ pub(crate) struct Span {
     pub(crate) place: usize,
     /// It was not there before.
     pub(crate) from: At,
+    /// It was not over before; nothing while it is the newest.
+    pub(crate) kept: Option<At>,
     /// It was over by then; nothing while it is the newest.
     pub(crate) to: Option<At>,
 }
@@ -79,7 +81,7 @@ impl Truth {
                 });
             }
             if event.value != current {
-                self.end(key, current, event.settled);
+                self.end(key, current, event);
                 self.begin(key, event.value, place + 1, event.from);
                 current = event.value;
             }
@@ -93,14 +95,16 @@ impl Truth {
             value,
             place,
             from,
+            kept: None,
             to: None,
         });
     }
 
-    fn end(&mut self, key: Key, value: Value, at: At) {
+    fn end(&mut self, key: Key, value: Value, by: &Event) {
         let spans = self.spans.get_mut(&(key, value.stamp));
         if let Some(span) = spans.and_then(|spans| spans.last_mut()) {
-            span.to = Some(at);
+            span.kept = Some(by.from);
+            span.to = Some(by.settled);
         }
     }
 }

@@ -54,7 +54,7 @@ async fn the_change_log_comes_and_goes_by_command() {
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
     let checks = object(&checked);
     let checks = checks["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 12);
+    assert_eq!(checks.len(), 40);
     assert!(
         checks.iter().all(|check| check["status"] == "passed"),
         "{checks:?}"

@@ -2,9 +2,16 @@
 --
 -- Parameters: none
 -- Result: one row, or none if there is nothing to change
---   key  text: of an entry that shows what was changed
+--   key   text: of an entry that shows what was changed
+--   deps  text: JSON [[entity, key]] of what the change is to write; a set has no key
 UPDATE product
 SET sku = one.sku || '~'
 FROM (SELECT any_one.id, any_one.sku FROM product AS any_one LIMIT 1 FOR UPDATE SKIP LOCKED) AS one
 WHERE product.id = one.id
-RETURNING one.sku AS key
+RETURNING
+  one.sku AS key,
+  json_build_array(
+    json_build_array('product', product.id),
+    json_build_array('product.sku', one.sku),
+    json_build_array('product.sku', product.sku)
+  )::text AS deps

@@ -2,9 +2,16 @@
 --
 -- Parameters: none
 -- Result: one row, or none if there is nothing to change
---   key  text: of an entry that shows what was changed
+--   key   text: of an entry that shows what was changed
+--   deps  text: JSON [[entity, key]] of what the change is to write; a set has no key
 UPDATE product
 SET slug = one.slug || '-0'
 FROM (SELECT any_one.id, any_one.slug FROM product AS any_one LIMIT 1 FOR UPDATE SKIP LOCKED) AS one
 WHERE product.id = one.id
-RETURNING one.slug AS key
+RETURNING
+  one.slug AS key,
+  json_build_array(
+    json_build_array('product', product.id),
+    json_build_array('product.slug', one.slug),
+    json_build_array('product.slug', product.slug)
+  )::text AS deps

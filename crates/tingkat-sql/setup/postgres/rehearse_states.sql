@@ -2,8 +2,14 @@
 --
 -- Parameters: none
 -- Result: one row, or none if there is nothing to change
---   key  text: of an entry that shows what was changed
+--   key   text: of an entry that shows what was changed
+--   deps  text: JSON [[entity, key]] of what the change is to write; a set has no key
 INSERT INTO state (code, name, zone)
 SELECT 'ZZZ', 'Rehearsal', 'west'
 ON CONFLICT DO NOTHING
-RETURNING 'all' AS key
+RETURNING
+  'all' AS key,
+  json_build_array(
+    json_build_array('state', state.code),
+    json_build_array('states.list', NULL)
+  )::text AS deps

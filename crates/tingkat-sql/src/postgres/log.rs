@@ -19,6 +19,10 @@ const POLL: &str = include_str!("../../setup/postgres/log_poll.sql");
 const HISTORY: &str = include_str!("../../setup/postgres/log_history.sql");
 const APPEND: &str = include_str!("../../setup/postgres/log_append.sql");
 
+/// A history has at most so many times as many rows as deps: of a dep that changes all the time it has
+/// one for each transaction since the log was last compacted.
+const ROWS_OF_A_DEP: usize = 2;
+
 /// A log that was found empty, or copied, is asked again so often after it began a new life.
 const ATTEMPTS: usize = 3;
 
@@ -33,8 +37,9 @@ struct Answer {
     life: Life,
     floor: Option<Position>,
     changes: Vec<(u64, Change)>,
-    /// Told by a history alone.
+    /// Told by a history alone, as is what follows.
     compacted: Vec<(u64, Change)>,
+    is_too_much: bool,
 }
 
 impl Log {
@@ -146,19 +151,16 @@ impl ChangeLog for Log {
 
     fn history(&self, limit: usize) -> BoxFuture<'_, Result<History, LogError>> {
         Box::pin(async move {
-            let literals = [limit.saturating_add(1).to_string()];
+            let most_rows = limit.saturating_mul(ROWS_OF_A_DEP);
+            let literals = [limit, most_rows].map(|most| most.saturating_add(1).to_string());
             let mut answer = self.ask(HISTORY, &literals).await?;
             let compacted = std::mem::take(&mut answer.compacted);
-            let mut poll = answer.poll(limit);
-            poll.overflow = poll.changes.len() + compacted.len() > limit;
-            if poll.overflow {
-                // The node will refuse all that is older than the poll, whatever it is.
-                poll.changes.clear();
-                return Ok(History {
-                    poll,
-                    compacted: Vec::new(),
-                });
-            }
+            let is_too_much = answer.is_too_much;
+            // The node will refuse all that is older than the poll, whatever it is.
+            let poll = Poll {
+                overflow: is_too_much,
+                ..answer.poll(usize::MAX)
+            };
             Ok(History { poll, compacted })
         })
     }
@@ -205,6 +207,10 @@ impl Answer {
             compacted: match row.try_column("compacted") {
                 Ok(_) => changes(row, "compacted")?,
                 Err(_) => Vec::new(),
+            },
+            is_too_much: match row.try_column("is_too_much") {
+                Ok(_) => row.try_get("is_too_much")?,
+                Err(_) => false,
             },
         })
     }

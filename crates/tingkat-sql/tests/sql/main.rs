@@ -24,6 +24,7 @@ mod pooler;
 mod postcodes;
 mod postgres;
 mod products;
+mod rehearsals;
 mod schema;
 mod sqlite_deps;
 mod sqlite_life;

@@ -187,8 +187,41 @@ async fn more_changes_than_the_limit_are_an_overflow() {
     assert!(!all.overflow);
     assert_eq!(deps(&all), ["a", "b", "c"]);
     assert!(node.log.poll(&node.position, 2).await.unwrap().overflow);
-    assert!(!node.log.history(3).await.unwrap().poll.overflow);
-    assert!(node.log.history(2).await.unwrap().poll.overflow);
+}
+
+/// What counts in a history are the names that a node has to remember, as often as they changed.
+#[tokio::test]
+async fn more_deps_than_the_limit_are_too_long_a_history() {
+    let store = Served::new().await;
+    let node = Poller::new(&store.database).await;
+    let forget = "SELECT tingkat.forget(ARRAY['a', 'b', 'c'])";
+    for _ in 0..2 {
+        store.server.psql(forget).await.unwrap();
+    }
+    let history = node.log.history(3).await.unwrap();
+    assert!(!history.poll.overflow);
+    assert_eq!(deps(&history.poll), ["a", "a", "b", "b", "c", "c"]);
+    let history = node.log.history(2).await.unwrap();
+    assert!(history.poll.overflow && history.poll.changes.is_empty());
+    // Compacted ones are the same deps.
+    let fold = "SELECT tingkat.compact(interval '0', 500000);
+        INSERT INTO tingkat.tick (snapshot) SELECT pg_current_snapshot();
+        SELECT tingkat.compact(interval '0', 500000)";
+    store.server.psql(fold).await.unwrap();
+    store.server.psql(forget).await.unwrap();
+    let history = node.log.history(3).await.unwrap();
+    assert!(!history.poll.overflow);
+    assert_eq!(
+        (history.poll.changes.len(), history.compacted.len()),
+        (3, 3)
+    );
+    let history = node.log.history(2).await.unwrap();
+    assert!(history.poll.overflow && history.compacted.is_empty());
+    // What a node would have to read is bounded as well.
+    for _ in 0..2 {
+        store.server.psql(forget).await.unwrap();
+    }
+    assert!(node.log.history(3).await.unwrap().poll.overflow);
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! The checker finds what is planted, and nothing else.
 
+mod failures;
+mod loads;
+
 use super::*;
-use crate::history::{Failed, Finding, Outcome, Tier, Write};
+use crate::history::{Failed, Finding, Loads, Once, Outcome, Tier, Write};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -32,8 +35,16 @@ fn history() -> History {
         poll: ms(100),
         first: vec![value(1), value(51)],
         writes: vec![write(2, 10_000), write(3, 12_000)],
-        rows_loaded: Some(0),
+        loads: Some(counted(0)),
         ..History::default()
+    }
+}
+
+const fn counted(rows: u64) -> Loads {
+    Loads {
+        once: Once::Together,
+        rows,
+        besides: 0,
     }
 }
 
@@ -89,6 +100,8 @@ fn fault(harm: Harm, node: Option<usize>, from: u64, to: u64) -> Fault {
         harm,
         node,
         from: ms(from),
+        begun: ms(from),
+        ending: ms(to),
         to: ms(to),
     }
 }
@@ -162,6 +175,36 @@ fn a_token_that_was_lost_with_its_database_asks_for_nothing() {
         ..read(22_000, 1)
     };
     assert_eq!(found_in(history, [read]), NOTHING);
+}
+
+#[test]
+fn a_token_of_a_new_database_asks_for_nothing_of_who_still_shows_the_old_one() {
+    let mut history = history();
+    history.findings = vec![Finding {
+        at: ms(20_000),
+        rows: vec![value(1), value(51)],
+        is_other_database: true,
+    }];
+    let new = Value {
+        version: 2,
+        stamp: 2_002,
+    };
+    history.writes.push(Write {
+        value: new,
+        over: value(1),
+        ..write(2, 20_100)
+    });
+    let with_token = |started, version| Read {
+        how: How::AtLeast(new),
+        ..read(started, version)
+    };
+    assert_eq!(found_in(history.clone(), [with_token(20_200, 3)]), NOTHING);
+    // Within the bound, and only what the old one had at its end.
+    assert_eq!(
+        found_in(history.clone(), [with_token(21_001, 3)]),
+        ["too old"]
+    );
+    assert_eq!(found_in(history, [with_token(20_200, 1)]), ["token unseen"]);
 }
 
 #[test]
@@ -241,77 +284,6 @@ fn an_unmarked_answer_keeps_the_bound_whatever_is_wrong() {
         fault(Harm::Node, Some(0), 10_000, 20_000),
     ];
     assert_eq!(found_in(history, [read(11_011, 1)]), ["too old"]);
-}
-
-#[test]
-fn no_answer_needs_a_database_that_is_away() {
-    assert_eq!(found([failed(12_500)]), ["failed for nothing"]);
-    for (harm, node, expected) in [
-        (Harm::Database, None, &[][..]),
-        (Harm::Database, Some(0), &[]),
-        (Harm::Node, Some(0), &[]),
-        (Harm::Source, None, &[]),
-        (Harm::Connections, None, &[]),
-        (Harm::Database, Some(1), &["failed for nothing"]),
-        (Harm::Redis, None, &["failed for nothing"]),
-        (Harm::Nothing, None, &["failed for nothing"]),
-    ] {
-        let mut history = history();
-        history.faults = vec![fault(harm, node, 12_000, 13_000)];
-        assert_eq!(found_in(history, [failed(12_500)]), expected, "{harm:?}");
-    }
-    // A connection that was ended is no excuse for a request that came later than all hear of it.
-    let mut history = history();
-    history.faults = vec![fault(Harm::Connections, None, 12_000, 13_000)];
-    assert_eq!(found_in(history.clone(), [failed(13_500)]), NOTHING);
-    assert_eq!(
-        found_in(history.clone(), [failed(13_501)]),
-        ["failed for nothing"]
-    );
-    assert_eq!(
-        found_in(history, [marked(12_500, 3)]),
-        ["marked for nothing"]
-    );
-}
-
-#[test]
-fn a_value_is_loaded_once() {
-    assert_eq!(found([loaded(10_100, 2), loaded(12_100, 3)]), NOTHING);
-    let twice = [loaded(10_100, 2), loaded(10_200, 2)];
-    assert_eq!(found(twice), ["loaded twice"]);
-    // Redis was away between the two, or at one of them.
-    let mut history = history();
-    history.faults = vec![fault(Harm::Redis, Some(0), 10_150, 10_160)];
-    assert_eq!(found_in(history.clone(), twice), NOTHING);
-    history.faults = vec![fault(Harm::Redis, Some(0), 10_250, 10_260)];
-    assert_eq!(found_in(history, twice), ["loaded twice"]);
-}
-
-#[test]
-fn a_value_that_the_nodes_do_not_tell_apart_may_be_loaded_again() {
-    let mut history = history();
-    let more = (4..=10).map(|version| write(version, 10_000 + 1_000 * version.unsigned_abs()));
-    history.writes.extend(more);
-    let twice = |version, at| [loaded(at, version), loaded(at + 100, version)];
-    assert_eq!(
-        found_in(history.clone(), twice(9, 19_100)),
-        ["loaded twice"]
-    );
-    assert_eq!(found_in(history.clone(), twice(10, 20_100)), NOTHING);
-    // Nobody counts where Redis is hurt.
-    history.rows_loaded = None;
-    assert_eq!(found_in(history, twice(9, 19_100)), NOTHING);
-}
-
-#[test]
-fn a_load_that_no_reader_saw_is_found_by_the_databases_count() {
-    let with = |counted| {
-        let mut history = history();
-        history.rows_loaded = Some(counted);
-        found_in(history, [loaded(10_100, 2), loaded(12_100, 3)])
-    };
-    assert_eq!(with(2), NOTHING);
-    assert_eq!(with(3), ["hidden loads"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::history::Once;
 use crate::scene::{Plan, Scene};
 
 /// The usual bound holds when nothing is wrong, and every value is loaded once.
@@ -13,7 +14,7 @@ async fn without_faults_the_usual_bound_holds_and_each_value_is_loaded_once() {
         bound: Duration::from_secs(1),
         poll: Duration::from_millis(100),
         budget: Some(Duration::from_secs(2)),
-        counts_loads: true,
+        counts_loads: Some(Once::Together),
         ..Plan::new("no fault")
     })
     .await;

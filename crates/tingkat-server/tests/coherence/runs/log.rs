@@ -37,7 +37,7 @@ async fn the_log_is_compacted_all_the_time() {
     assert!(folded > 100, "{folded} rows were folded");
     // A node that remembers nothing learns the compacted history.
     let node = scene.nodes.first().unwrap();
-    let restart = scene.fault("node 0 starts again", Harm::Node, Some(0));
+    let restart = scene.fault("node 0 starts again", Harm::Killed, Some(0));
     node.kill();
     node.start().await;
     scene.is_over(restart);

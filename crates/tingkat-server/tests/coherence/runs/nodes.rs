@@ -5,7 +5,12 @@ use std::time::Duration;
 use tingkat_faults::Direction;
 
 use crate::history::Harm;
+use crate::readers;
 use crate::scene::{Plan, Scene};
+use crate::store::KEYS;
+
+/// A node that is cut off for longer than the bound answers with marks: many more than these.
+const MARKS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_stopped_and_goes_on() {
@@ -34,7 +39,7 @@ async fn a_node_is_stopped_and_goes_on() {
 async fn nodes_are_killed_and_start_again() {
     let scene = Scene::begin(Plan::new("node: killed")).await;
     for (index, node) in scene.nodes.iter().enumerate() {
-        let fault = scene.fault("a node is killed", Harm::Node, Some(index));
+        let fault = scene.fault("a node is killed", Harm::Killed, Some(index));
         node.kill();
         scene.goes_on(Duration::from_secs(1)).await;
         node.start().await;
@@ -47,19 +52,37 @@ async fn nodes_are_killed_and_start_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "left to the soak"]
 async fn a_node_starts_while_the_database_is_away() {
-    let scene = Scene::begin(Plan::new("node: started without database")).await;
+    let scene = Scene::begin(Plan {
+        least_marks: MARKS,
+        ..Plan::new("node: started without database")
+    })
+    .await;
     let node = scene.nodes.first().unwrap();
-    let fault = scene.fault("node 0 starts without database", Harm::Database, Some(0));
-    node.kill();
     let way = node.database.control().await;
-    way.down().await.unwrap();
+    let down = async { way.down().await.unwrap() };
+    let name = "node 0 has no database";
+    let fault = scene.hurts(name, Harm::Database, Some(0), down).await;
+    let restart = scene.fault("node 0 starts again", Harm::Killed, Some(0));
+    node.kill();
     node.start().await;
+    scene.is_over(restart);
+    // All that others have loaded is to be had.
+    scene.record(readers::read_all(node).await);
+    // What it fails to load, others do not fail to load.
+    let other = scene.nodes.last().unwrap();
+    for unknown in KEYS..KEYS + 3 {
+        let in_vain = readers::read(node, unknown).await;
+        assert!(in_vain.outcome.is_err(), "{in_vain}");
+        let read = readers::read(other, unknown).await;
+        assert!(read.outcome.is_ok(), "{read}\n{}", scene.logs());
+    }
     scene
         .goes_on(scene.plan.bound + Duration::from_secs(1))
         .await;
-    way.heal().await.unwrap();
+    scene
+        .mends(fault, async { way.heal().await.unwrap() })
+        .await;
     node.is_ready().await;
-    scene.is_over(fault);
     scene.is_busy().await;
     scene.finish().await.must_be_kept();
 }
@@ -71,17 +94,20 @@ async fn a_node_is_cut_from_the_database_alone() {
         // Who asks for a poll waits for it, and looks at nothing meanwhile.
         validates: false,
         readers_of_each: 4,
+        least_marks: MARKS,
         ..Plan::new("node: black hole to the database")
     })
     .await;
     let way = scene.nodes.first().unwrap().database.control().await;
-    let fault = scene.fault("node 0 is cut off", Harm::Database, Some(0));
-    way.pause(Direction::Both);
+    let cut = async { way.pause(Direction::Both) };
+    let name = "node 0 is cut off";
+    let fault = scene.hurts(name, Harm::Database, Some(0), cut).await;
     scene
         .goes_on(scene.plan.bound + Duration::from_secs(4))
         .await;
-    way.heal().await.unwrap();
-    scene.is_over(fault);
+    scene
+        .mends(fault, async { way.heal().await.unwrap() })
+        .await;
     scene.is_busy().await;
     scene.finish().await.must_be_kept();
 }
@@ -92,11 +118,13 @@ async fn a_nodes_way_to_the_database_breaks_and_heals() {
     let scene = Scene::begin(Plan::new("node: database reset")).await;
     let way = scene.nodes.first().unwrap().database.control().await;
     for _ in 0..3 {
-        let fault = scene.fault("node 0 is cut off", Harm::Database, Some(0));
-        way.down().await.unwrap();
+        let down = async { way.down().await.unwrap() };
+        let name = "node 0 is cut off";
+        let fault = scene.hurts(name, Harm::Database, Some(0), down).await;
         scene.goes_on(Duration::from_secs(1)).await;
-        way.heal().await.unwrap();
-        scene.is_over(fault);
+        scene
+            .mends(fault, async { way.heal().await.unwrap() })
+            .await;
         scene.is_busy().await;
     }
     scene.finish().await.must_be_kept();

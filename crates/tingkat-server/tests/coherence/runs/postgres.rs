@@ -26,17 +26,20 @@ async fn the_database_crashes() {
     let plan = Plan {
         // Nobody writes for most of the time.
         least_writes: 20,
+        // For longer than the bound: who keeps answering, marks.
+        least_marks: 50,
         ..Plan::new("postgres: immediate stop")
     };
     let scene = Scene::begin(plan).await;
     let primary = scene.store.primary();
-    let fault = scene.fault("the database crashes", Harm::Database, None);
-    primary.kill_immediate().await.unwrap();
+    let crash = async { primary.kill_immediate().await.unwrap() };
+    let name = "the database crashes";
+    let fault = scene.hurts(name, Harm::Database, None, crash).await;
     scene
         .goes_on(scene.plan.bound + Duration::from_secs(1))
         .await;
-    primary.restart().await.unwrap();
-    scene.is_over(fault);
+    let restart = async { primary.restart().await.unwrap() };
+    scene.mends(fault, restart).await;
     scene.is_busy().await;
     scene.finish().await.must_be_kept();
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tingkat_faults::{Control, Direction};
 
-use crate::history::Harm;
+use crate::history::{Harm, Once};
 use crate::probes::Probes;
 use crate::scene::{Plan, Scene};
 
@@ -16,6 +16,14 @@ const CUT_AFTER_BYTES: u64 = 3_000;
 
 /// For so long it is looked whether a fault keeps nodes from each other's cells.
 const BITE: Duration = Duration::from_millis(500);
+
+/// Without Redis each node loads what it needs, once.
+fn counted(name: &'static str) -> Plan {
+    Plan {
+        counts_loads: Some(Once::EachNode),
+        ..Plan::new(name)
+    }
+}
 
 /// For longer than the bound Redis is as `hurt` leaves it; `mend` makes it well. Meanwhile no node
 /// finds what another one has loaded, and soon after each does.
@@ -59,7 +67,7 @@ async fn hurt_ways(name: &'static str, hurt: impl AsyncFn(Control)) {
             hurt(node.redis().control().await).await;
         }
     };
-    hurt_for_a_while(Plan::new(name), hurt, heal_ways).await;
+    hurt_for_a_while(counted(name), hurt, heal_ways).await;
 }
 
 async fn heal_ways(scene: &Scene) {
@@ -72,7 +80,7 @@ async fn heal_ways(scene: &Scene) {
 async fn redis_is_killed() {
     let kill = async |scene: &Scene| scene.redis.kill();
     let restart = async |scene: &Scene| scene.redis.restart().await.unwrap();
-    hurt_for_a_while(Plan::new("redis: killed"), kill, restart).await;
+    hurt_for_a_while(counted("redis: killed"), kill, restart).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +123,7 @@ async fn redis_is_cut_in_the_middle_of_replies() {
     };
     // Between two cuts some answers get through.
     let look = async |_: &Scene, _: &Probes| {};
-    hurt_and_look(Plan::new("redis: cut in mid-reply"), cut, look, heal_ways).await;
+    hurt_and_look(counted("redis: cut in mid-reply"), cut, look, heal_ways).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +137,7 @@ async fn redis_is_away_for_one_node_alone() {
         let node = scene.nodes.first().unwrap();
         node.redis().control().await.heal().await.unwrap();
     };
-    hurt_for_a_while(Plan::new("redis: away for one node"), cut, heal).await;
+    hurt_for_a_while(counted("redis: away for one node"), cut, heal).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,7 +145,7 @@ async fn redis_is_away_for_one_node_alone() {
 async fn redis_is_stopped() {
     let stop = async |scene: &Scene| scene.redis.stop().unwrap();
     let cont = async |scene: &Scene| scene.redis.cont().unwrap();
-    hurt_for_a_while(Plan::new("redis: SIGSTOP"), stop, cont).await;
+    hurt_for_a_while(counted("redis: SIGSTOP"), stop, cont).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,7 +161,7 @@ async fn redis_is_read_only() {
         let command = ["REPLICAOF", "NO", "ONE"];
         scene.redis.cmd(&command).await.unwrap();
     };
-    hurt_for_a_while(Plan::new("redis: READONLY"), demote, promote).await;
+    hurt_for_a_while(counted("redis: READONLY"), demote, promote).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,7 +171,7 @@ async fn redis_is_loading() {
     let per_key = Duration::from_millis(40);
     let plan = Plan {
         redis: tingkat_testkit::Redis::config().slow_load(per_key),
-        ..Plan::new("redis: LOADING")
+        ..counted("redis: LOADING")
     };
     let reload = async |scene: &Scene| {
         scene.redis.cmd(&["SAVE"]).await.unwrap();
@@ -190,5 +198,5 @@ async fn redis_wants_another_password() {
         let answer = scene.redis.cmd_as("default", PASSWORD, &command);
         answer.await.unwrap();
     };
-    hurt_for_a_while(Plan::new("redis: wrong password"), change, change_back).await;
+    hurt_for_a_while(counted("redis: wrong password"), change, change_back).await;
 }

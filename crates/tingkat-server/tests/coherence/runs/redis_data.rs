@@ -8,7 +8,7 @@ use tingkat_testkit::{Postgres, Redis};
 
 use crate::chance::Chance;
 use crate::environment::seed;
-use crate::history::{Harm, now};
+use crate::history::{Harm, Once, now};
 use crate::readers;
 use crate::scene::{PREFIX, Plan, Scene};
 use crate::store::{KEYS, Store, ids};
@@ -28,9 +28,17 @@ const TIMES: usize = 8;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Whatever is in Redis, each node loads what it needs, once.
+fn counted(name: &'static str) -> Plan {
+    Plan {
+        counts_loads: Some(Once::EachNode),
+        ..Plan::new(name)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_is_flushed() {
-    let scene = Scene::begin(Plan::new("redis: FLUSHALL")).await;
+    let scene = Scene::begin(counted("redis: FLUSHALL")).await;
     let fault = scene.fault("redis is flushed again and again", Harm::Redis, None);
     for _ in 0..TIMES {
         scene.redis.cmd(&["FLUSHALL"]).await.unwrap();
@@ -44,7 +52,7 @@ async fn redis_is_flushed() {
 async fn redis_restarts_with_an_old_dump() {
     let plan = Plan {
         redis: Redis::config().volatile(),
-        ..Plan::new("redis: old dump")
+        ..counted("redis: old dump")
     };
     let scene = Scene::begin(plan).await;
     scene.redis.cmd(&["SAVE"]).await.unwrap();
@@ -57,7 +65,7 @@ async fn redis_restarts_with_an_old_dump() {
     scene.is_busy().await;
     // A node that remembers nothing of its own meets the old entries as well.
     let node = scene.nodes.first().unwrap();
-    let fault = scene.fault("node 0 starts again", Harm::Node, Some(0));
+    let fault = scene.fault("node 0 starts again", Harm::Killed, Some(0));
     node.kill();
     scene.redis.restart().await.unwrap();
     node.start().await;
@@ -68,7 +76,7 @@ async fn redis_restarts_with_an_old_dump() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_missed_writes_is_promoted() {
-    let scene = Scene::begin(Plan::new("redis: promotion with lost writes")).await;
+    let scene = Scene::begin(counted("redis: promotion with lost writes")).await;
     let replica = Redis::config()
         .replica_of(&scene.redis)
         .start()
@@ -84,7 +92,7 @@ async fn a_replica_that_missed_writes_is_promoted() {
         node.redis().lead_to(replica.addr()).await;
     }
     let node = scene.nodes.first().unwrap();
-    let restart = scene.fault("node 0 starts again", Harm::Node, Some(0));
+    let restart = scene.fault("node 0 starts again", Harm::Killed, Some(0));
     node.kill();
     node.start().await;
     scene.is_over(restart);
@@ -110,7 +118,7 @@ async fn a_small_redis_is_full() {
 async fn filled(name: &'static str, policy: &str) {
     let plan = Plan {
         redis: Redis::config().max_memory(SMALL_BYTES, policy),
-        ..Plan::new(name)
+        ..counted(name)
     };
     let scene = Scene::begin(plan).await;
     let fault = scene.fault(name, Harm::Redis, None);
@@ -137,7 +145,7 @@ async fn filled(name: &'static str, policy: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "left to the soak"]
 async fn a_foreign_program_writes_rubbish_into_our_keys() {
-    let scene = Scene::begin(Plan::new("redis: rubbish in our keys")).await;
+    let scene = Scene::begin(counted("redis: rubbish in our keys")).await;
     let fault = scene.fault("rubbish is written", Harm::Redis, None);
     let mut chance = Chance::of(seed(), 77);
     for round in 0..TIMES {
@@ -176,7 +184,7 @@ async fn spoil(redis: &Redis, chance: &mut Chance, round: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "left to the soak"]
 async fn another_stores_node_writes_into_our_keys() {
-    let scene = Scene::begin(Plan::new("redis: entries of another incarnation")).await;
+    let scene = Scene::begin(counted("redis: entries of another incarnation")).await;
     let other = Arc::new(Store::start(Postgres::config()).await);
     let change = format!(
         "UPDATE product SET version = version + 1, stock_quantity = stock_quantity + {FOREIGN} \

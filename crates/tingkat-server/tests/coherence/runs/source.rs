@@ -1,8 +1,12 @@
-//! The database answers, but takes its time.
+//! The database answers, but takes its time, or not to the end.
+//!
+//! A source that panics is none of these runs: none of the program's own does, whatever the database
+//! says. The engine's tests have one, in `scenarios` and, with the checker of its own, in `simulation`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tingkat_faults::Direction;
 use tokio::task::JoinSet;
 
 use crate::history::{Harm, How, Read, now};
@@ -13,6 +17,62 @@ use crate::transaction::Transaction;
 
 /// Between two look-ups that a run makes by itself.
 const PACE: Duration = Duration::from_millis(40);
+
+/// Every answer of the database comes so much later.
+const LATE: Duration = Duration::from_millis(200);
+
+/// An answer to a load is shorter; connections are cut after a few of them, or of polls.
+const CUT_AFTER_BYTES: u64 = 6_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "left to the soak"]
+async fn the_database_is_slow() {
+    let scene = Scene::begin(Plan::new("postgres: 200 ms slow")).await;
+    let fault = scene.fault("all answers are late", Harm::Source, None);
+    for node in &scene.nodes {
+        let way = node.database.control().await;
+        way.delay(Direction::Down, LATE, LATE / 10);
+    }
+    scene.goes_on(scene.plan.bound * 2).await;
+    heal(&scene).await;
+    scene.is_over(fault);
+    scene.is_busy().await;
+    scene.finish().await.must_be_kept();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "left to the soak"]
+async fn the_database_is_cut_in_the_middle_of_answers() {
+    let scene = Scene::begin(Plan::new("postgres: cut in mid-reply")).await;
+    let opened = opened(&scene).await;
+    let fault = scene.fault("answers are cut", Harm::Connections, None);
+    for node in &scene.nodes {
+        let way = node.database.control().await;
+        way.cut_after(Direction::Down, CUT_AFTER_BYTES);
+    }
+    scene.goes_on(scene.plan.bound * 2).await;
+    heal(&scene).await;
+    scene.is_over(fault);
+    let cut = self::opened(&scene).await - opened;
+    assert!(cut >= 20, "{cut} connections were made anew");
+    scene.is_busy().await;
+    scene.finish().await.must_be_kept();
+}
+
+async fn heal(scene: &Scene) {
+    for node in &scene.nodes {
+        node.database.control().await.heal().await.unwrap();
+    }
+}
+
+/// Connections to the database so far.
+async fn opened(scene: &Scene) -> u64 {
+    let mut opened = 0;
+    for node in &scene.nodes {
+        opened += node.database.control().await.counters().accepted;
+    }
+    opened
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "left to the soak"]

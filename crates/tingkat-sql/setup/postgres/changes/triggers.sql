@@ -12,3 +12,5 @@ CREATE OR REPLACE TRIGGER tingkat_delete AFTER DELETE ON {table}
   FOR EACH STATEMENT EXECUTE FUNCTION tingkat.{table}_changed();
 CREATE OR REPLACE TRIGGER tingkat_truncate AFTER TRUNCATE ON {table}
   FOR EACH STATEMENT EXECUTE FUNCTION tingkat.{table}_changed();
+-- What happened to the table before is not in the log.
+SELECT tingkat.forget(ARRAY['*']);
