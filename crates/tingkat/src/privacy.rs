@@ -11,7 +11,7 @@ mod shape;
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use codec::{Private, Stripped};
+pub(crate) use codec::{Private, Stripped, is_withheld};
 pub use names::{NameError, Names, USUAL};
 
 /// What is done with an entity that has such a field.
