@@ -1,27 +1,21 @@
 //! What looking for private fields costs a value on its way into the remote tier:
 //! `cargo bench -p tingkat --bench privacy`.
 //!
-//! The same loads with their fills, of a value as a store has it, without the list, with it, and
-//! with a field that is stripped. Hits are not looked through, so nothing is said about them.
+//! A product is encoded without the list, with one that it has nothing of, and with a field that is
+//! refused or stripped. Hits are not looked through, so nothing is said about them.
 #![allow(
     clippy::expect_used,
     missing_docs,
     reason = "a benchmark stops at a surprise"
 )]
 
+use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde::{Deserialize, Serialize};
-use tingkat::ports::Loaded;
-use tingkat::privacy::{Names, OnPrivate};
-use tingkat::{Cache, Node, Placement, Policy};
-use tingkat_testkit::fakes::FakeRedis;
-use tokio::runtime::{Builder, Runtime};
-
-/// The server of the fakes is emptied after so many fills.
-const MOST_CELLS: u64 = 1_000;
+use tingkat::codec::{Codec as _, MessagePack};
+use tingkat::privacy::{self, Names, OnPrivate};
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Product {
@@ -93,83 +87,31 @@ fn product(seller_email: Option<&str>) -> Product {
     }
 }
 
-/// A cache of which each look-up of another key is a load and a fill.
-struct Filling {
-    runtime: Runtime,
-    redis: FakeRedis,
-    cache: Cache<u64, Product>,
-    next: AtomicU64,
-}
-
-impl Filling {
-    fn new(privacy: Option<(&Arc<Names>, OnPrivate)>, seller_email: Option<&str>) -> Self {
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .expect("a runtime");
-        let redis = FakeRedis::new();
-        let inside = runtime.enter();
-        let node = Node::builder().remote(Arc::new(redis.handle())).build();
-        let product = product(seller_email);
-        let policy = Policy {
-            placement: Placement::Remote,
-            // Packing would hide what is measured.
-            compress_above: usize::MAX,
-            ..Policy::default()
-        };
-        let builder = Cache::builder("product").node(&node).policy(policy);
-        let builder = match privacy {
-            Some((names, on_private)) => builder.privacy(names, on_private),
-            None => builder,
-        };
-        let load = move |_| {
-            let product = product.clone();
-            async move { Ok(Loaded::value(product)) }
-        };
-        let cache = builder.load(load).build();
-        drop(inside);
-        Self {
-            runtime,
-            redis,
-            cache,
-            next: AtomicU64::new(0),
-        }
-    }
-
-    fn one(&self) {
-        let key = self.next.fetch_add(1, Ordering::Relaxed);
-        if key.is_multiple_of(MOST_CELLS) {
-            self.redis.flush();
-        }
-        let found = self.runtime.block_on(self.cache.get(&key));
-        found.expect("a load").expect("a value");
-    }
-}
-
-fn fills(criterion: &mut Criterion) {
+fn encoding(criterion: &mut Criterion) {
     let names = Arc::new(Names::usual());
-    let without = Filling::new(None, None);
-    // A list that has none of the names: the type is refused at the start otherwise.
-    let none = Arc::new(Names::new(["passport"]).expect("names"));
-    let refuse = Filling::new(Some((&none, OnPrivate::Refuse)), None);
-    let strip = Filling::new(
-        Some((&names, OnPrivate::Strip)),
-        Some("siti@example.com.my"),
-    );
-    let mut group = criterion.benchmark_group("a load and its fill");
-    group.bench_function("without a list", |bencher| bencher.iter(|| without.one()));
+    let refuse = privacy::codec::<Product>(&names, OnPrivate::Refuse);
+    let strip = privacy::codec::<Product>(&names, OnPrivate::Strip);
+    let (plain, private) = (product(None), product(Some("siti@example.com.my")));
+    // The field that is named and empty would be refused as well.
+    let clean = Arc::new(Names::new(["passport"]).expect("names"));
+    let clean = privacy::codec::<Product>(&clean, OnPrivate::Refuse);
+    assert!(refuse.encode(&private).is_err() && clean.encode(&plain).is_ok());
+
+    let mut group = criterion.benchmark_group("encoding a product");
+    group.bench_function("without a list", |bencher| {
+        bencher.iter(|| MessagePack.encode(black_box(&plain)).expect("bytes"));
+    });
     group.bench_function("nothing private, refuse", |bencher| {
-        bencher.iter(|| refuse.one());
+        bencher.iter(|| clean.encode(black_box(&plain)).expect("bytes"));
+    });
+    group.bench_function("one field refused", |bencher| {
+        bencher.iter(|| refuse.encode(black_box(&private)).expect_err("a refusal"));
     });
     group.bench_function("one field stripped", |bencher| {
-        bencher.iter(|| strip.one());
+        bencher.iter(|| strip.encode(black_box(&private)).expect("bytes"));
     });
     group.finish();
-    for filling in [&without, &refuse, &strip] {
-        let stats = filling.cache.stats();
-        assert!(stats.fills.get() > 0 && stats.withheld.get() == 0);
-    }
 }
 
-criterion_group!(benches, fills);
+criterion_group!(benches, encoding);
 criterion_main!(benches);
