@@ -123,8 +123,11 @@ pub struct Withheld {
     pub entity: &'static str,
     /// What is done: `strip` leaves the fields out, `refuse` keeps the entity out of Redis.
     pub policy: &'static str,
-    /// The fields.
+    /// The fields, as far as the type of the values tells them.
     pub fields: Vec<String>,
+    /// Values that were answered and not written, as they brought along a field that their type
+    /// does not tell.
+    pub values: u64,
 }
 
 /// The verdict in one word.

@@ -4,7 +4,7 @@
 
 pub(crate) mod commands;
 mod document;
-mod keys;
+pub(crate) mod keys;
 mod kind;
 mod origin;
 mod policies;
@@ -34,7 +34,7 @@ use tingkat_sql::Url;
 use crate::exit::Failure;
 
 pub(crate) use policies::Policies;
-pub(crate) use privacy::Privacy;
+pub(crate) use privacy::{Privacy, section_of};
 pub(crate) use problem::Problem;
 pub(crate) use redact::urls as without_logins;
 pub(crate) use settings::{Environment, Flags, Settings};

@@ -16,6 +16,11 @@ impl CodecError {
     pub fn new(cause: impl StdError + Send + Sync + 'static) -> Self {
         Self(Arc::new(cause))
     }
+
+    /// The encoder's own error, if it is of this type.
+    pub(crate) fn cause<E: StdError + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
 }
 
 /// Turns values into bytes and back.

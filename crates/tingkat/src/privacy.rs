@@ -9,9 +9,15 @@ mod names;
 mod packed;
 mod shape;
 
+use std::sync::Arc;
+
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use codec::{Private, Stripped};
+use self::codec::Private;
+use crate::codec::Codec;
+
+pub(crate) use codec::{Stripped, is_withheld};
 pub use names::{NameError, Names, USUAL};
 
 /// What is done with an entity that has such a field.
@@ -34,6 +40,15 @@ pub struct PrivateField {
     pub name: String,
     /// The type can not be read without it, so it can not be stripped.
     pub is_required: bool,
+}
+
+/// The encoding of [`Builder::privacy`](crate::cache::Builder::privacy): MessagePack without private
+/// fields.
+pub fn codec<V>(names: &Arc<Names>, on_private: OnPrivate) -> Arc<dyn Codec<V>>
+where
+    V: Serialize + DeserializeOwned + 'static,
+{
+    Arc::new(Private::new(Arc::clone(names), on_private))
 }
 
 /// The private fields of a type, as far as the type tells.

@@ -191,6 +191,8 @@ pub struct Stats {
     pub crowded: Counter,
     /// Values too large for the memory tier.
     pub oversized: Counter,
+    /// Values that did not reach the remote tier because of a private field.
+    pub withheld: Counter,
     /// Answers of the cache that differed from the source's, in shadow mode.
     pub differences: Counter,
     /// Loads under way.

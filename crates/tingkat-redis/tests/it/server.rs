@@ -42,9 +42,10 @@ pub(crate) async fn calls_of(server: &Redis, command: &str) -> u64 {
 /// A field of the connections other than the one that asks.
 pub(crate) async fn clients(server: &Redis, field: &str) -> Vec<String> {
     let list = server.cmd(&["CLIENT", "LIST"]).await.unwrap().to_string();
+    // Redis 6.2 leaves the second word out.
     let others = list
         .lines()
-        .filter(|line| !line.contains("cmd=client|list"));
+        .filter(|line| !line.contains("cmd=client|list") && !line.contains("cmd=client "));
     let start = format!("{field}=");
     others
         .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix(&start)))

@@ -33,6 +33,7 @@ impl Privacy {
                     entity: entity.section,
                     policy: word(on_private),
                     fields: fields.into_iter().map(|field| field.path).collect(),
+                    values: 0,
                 });
             }
         }
@@ -51,6 +52,12 @@ impl Privacy {
             OnPrivate::Refuse
         }
     }
+}
+
+/// What an entity is called where people read.
+pub(crate) fn section_of(name: &'static str) -> &'static str {
+    let known = ENTITIES.iter().find(|entity| entity.name == name);
+    known.map_or(name, |entity| entity.section)
 }
 
 /// The names of both keys.

@@ -12,6 +12,7 @@ use super::settings::Settings;
 
 const DEFAULT: &str = "redis://127.0.0.1:6379";
 const URL: &str = "redis.url";
+pub(super) const SENTINEL_HOSTS: &str = "redis.sentinel.hosts";
 const PARTS: [&str; 3] = ["redis.host", "redis.port", "redis.db"];
 
 /// A Sentinel's usual port.
@@ -32,6 +33,21 @@ pub(crate) fn address(settings: &Settings) -> Option<(Address, &'static str)> {
         password.map(ExposeSecret::expose_secret),
     );
     Some((login, path))
+}
+
+/// The Sentinels that stand beside the URL, whose servers then have hosts that only they know.
+pub(crate) fn sentinels(settings: &Settings) -> Option<Address> {
+    let (address, _) = address(settings)?;
+    let hosts = settings.text(SENTINEL_HOSTS)?;
+    let is_encrypted = settings.flag("redis.sentinel.tls");
+    let is_encrypted = is_encrypted.unwrap_or_else(|| address.is_encrypted());
+    let password = settings.secret("redis.sentinel.password");
+    // The key takes nothing else.
+    let sentinels = Address::of_hosts(hosts, SENTINEL_PORT).ok()?;
+    Some(sentinels.encrypted(is_encrypted).login(
+        settings.text("redis.sentinel.username"),
+        password.map(ExposeSecret::expose_secret),
+    ))
 }
 
 /// The URL as a text, and the key that it comes from.
@@ -77,7 +93,7 @@ pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Option<
             format!("{name}: a cluster has no databases: take the number {number} off")
         });
     }
-    let sentinels = beside.sentinels(&address, mode);
+    let sentinels = beside.sentinels(mode);
     let is_encrypted = |address: &Address| address.is_encrypted();
     let has_tls = address.is_encrypted() || sentinels.address.as_ref().is_some_and(is_encrypted);
     Some(Config {
@@ -152,8 +168,7 @@ impl Beside<'_> {
         }
     }
 
-    fn sentinels(&mut self, address: &Address, mode: Mode) -> Sentinels {
-        const HOSTS: &str = "redis.sentinel.hosts";
+    fn sentinels(&mut self, mode: Mode) -> Sentinels {
         let settings = self.settings;
         let is_watched = matches!(mode, Mode::Auto | Mode::Sentinel);
         let set = ["hosts", "master", "username", "password"]
@@ -168,32 +183,16 @@ impl Beside<'_> {
             return Sentinels::default();
         }
         let master = settings.text("redis.sentinel.master").map(str::to_owned);
-        let username = settings.text("redis.sentinel.username");
-        let password = settings.secret("redis.sentinel.password");
-        let Some(hosts) = settings.text(HOSTS) else {
-            let login = [
-                ("username", username.is_some()),
-                ("password", password.is_some()),
-            ];
-            if let Some((name, _)) = login.iter().find(|(_, is_set)| *is_set) {
-                self.tell(&format!("redis.sentinel.{name}"), |name, origin| {
-                    let hosts = origin.name_of(HOSTS);
-                    format!("{name}: needs {hosts}, so that the password goes nowhere else")
-                });
-            }
-            return Sentinels {
-                address: None,
-                master,
-            };
-        };
-        let is_encrypted = settings.flag("redis.sentinel.tls");
-        let is_encrypted = is_encrypted.unwrap_or_else(|| address.is_encrypted());
-        // The key takes nothing else.
-        let address = Address::of_hosts(hosts, SENTINEL_PORT).ok().map(|address| {
-            address
-                .encrypted(is_encrypted)
-                .login(username, password.map(ExposeSecret::expose_secret))
-        });
+        let address = sentinels(settings);
+        let login = ["redis.sentinel.username", "redis.sentinel.password"]
+            .into_iter()
+            .find(|path| settings.get(path).is_some());
+        if let Some(path) = login.filter(|_| address.is_none()) {
+            self.tell(path, |name, origin| {
+                let hosts = origin.name_of(SENTINEL_HOSTS);
+                format!("{name}: needs {hosts}, so that the password goes nowhere else")
+            });
+        }
         Sentinels { address, master }
     }
 

@@ -1,6 +1,8 @@
 //! What the configuration is read from: variables, files, and how much memory there is. The only
 //! module that asks the system for them.
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -34,7 +36,7 @@ impl Surroundings {
         Self {
             variables: named.filter(|(_, value)| !value.is_empty()).collect(),
             read: Box::new(read),
-            memory: memory(),
+            memory: memory::limit(read),
         }
     }
 
@@ -156,21 +158,4 @@ fn read(path: &Path) -> io::Result<String> {
         .take(most)
         .read_to_string(&mut text)?;
     Ok(text)
-}
-
-/// What the machine has, or what the container may take of it.
-fn memory() -> Option<u64> {
-    let machine = read(Path::new("/proc/meminfo")).ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        let kibibytes = line.split_whitespace().nth(1)?.parse::<u64>().ok()?;
-        kibibytes.checked_mul(1 << 10)
-    });
-    let container = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ]
-    .into_iter()
-    .filter_map(|path| read(Path::new(path)).ok()?.trim().parse::<u64>().ok())
-    .min();
-    [machine, container].into_iter().flatten().min()
 }

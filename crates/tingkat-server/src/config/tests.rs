@@ -2,6 +2,8 @@
 //! whatever else is thrown at it.
 
 mod layers;
+mod reloads;
+mod scenarios;
 mod thrown;
 mod wrong;
 

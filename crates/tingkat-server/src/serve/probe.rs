@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tingkat::Node;
 use tingkat::ports::Clock;
-use tingkat_health::{Observed, RedisState, SourceState};
+use tingkat_health::{Observed, RedisState, SourceState, Withheld};
 use tingkat_redis::{Redis, State};
 use tingkat_sql::Database;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::config::section_of;
 
 /// How often the database is asked; twice as often until it has answered once.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -54,6 +56,12 @@ impl Neighbours {
                 stop.clone(),
             ));
         }
+        tasks.spawn(watch_privacy(
+            self.node.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&sender),
+            stop.clone(),
+        ));
         tasks.spawn(self.watch_database(Arc::clone(&sender), stop));
         sender
     }
@@ -121,6 +129,45 @@ async fn watch_hints(
     }
 }
 
+/// Counts what was kept out of Redis for a private field.
+async fn watch_privacy(
+    node: Node,
+    clock: Arc<dyn Clock>,
+    sender: Arc<watch::Sender<Observed>>,
+    stop: CancellationToken,
+) {
+    while stop
+        .run_until_cancelled(clock.sleep(INTERVAL))
+        .await
+        .is_some()
+    {
+        sender.send_if_modified(|observed| count_withheld(&mut observed.privacy, &node));
+    }
+}
+
+/// Takes in how many values each entity kept out of Redis; whether that is news.
+fn count_withheld(known: &mut Vec<Withheld>, node: &Node) -> bool {
+    let mut is_news = false;
+    for cache in node.registry().all() {
+        let (entity, values) = (section_of(cache.name()), cache.stats().withheld.get());
+        match known.iter_mut().find(|it| it.entity == entity) {
+            Some(it) => is_news |= std::mem::replace(&mut it.values, values) != values,
+            None if values == 0 => {}
+            None => {
+                is_news = true;
+                known.push(Withheld {
+                    entity,
+                    // A field that is stripped keeps no value out.
+                    policy: "refuse",
+                    fields: Vec::new(),
+                    values,
+                });
+            }
+        }
+    }
+    is_news
+}
+
 impl Neighbours {
     async fn watch_database(self, sender: Arc<watch::Sender<Observed>>, stop: CancellationToken) {
         while let Some(checked) = stop.run_until_cancelled(self.database.check()).await {
@@ -174,5 +221,47 @@ fn log_change(before: &SourceState, now: &SourceState) {
             tracing::warn!("the database does not answer: {why}");
         }
         SourceState::Unknown => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tingkat::Cache;
+    use tingkat::ports::Loaded;
+    use tingkat::privacy::{Names, OnPrivate};
+    use tingkat_testkit::fakes::FakeRedis;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_value_that_brings_a_private_field_along_is_counted_in_health() {
+        let node = Node::builder()
+            .remote(Arc::new(FakeRedis::new().handle()))
+            .build();
+        let names = Arc::new(Names::usual());
+        let load = |_| async { Ok(Loaded::value(notes("email"))) };
+        let cache = Cache::<String, BTreeMap<String, String>>::builder("parcel")
+            .node(&node)
+            .privacy(&names, OnPrivate::Refuse)
+            .load(load)
+            .build();
+        let mut known = Vec::new();
+        assert!(!count_withheld(&mut known, &node) && known.is_empty());
+        for key in ["a", "b"] {
+            cache.get(&key.to_owned()).await.unwrap();
+        }
+        assert!(count_withheld(&mut known, &node));
+        let told: Vec<_> = known.iter().map(|it| (it.entity, it.values)).collect();
+        assert_eq!(told, [("parcel", 2)]);
+        assert!(!count_withheld(&mut known, &node));
+        cache.get(&"c".to_owned()).await.unwrap();
+        assert!(count_withheld(&mut known, &node));
+        assert_eq!(known.iter().map(|it| it.values).collect::<Vec<_>>(), [3]);
+    }
+
+    fn notes(name: &str) -> BTreeMap<String, String> {
+        [(name.to_owned(), "siti@example.com.my".to_owned())].into()
     }
 }

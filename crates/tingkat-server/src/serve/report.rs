@@ -32,6 +32,7 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
         entity,
         policy,
         fields,
+        ..
     } in &config.privacy.withheld
     {
         let fields = fields.join(", ");

@@ -32,6 +32,7 @@ mod secrets;
 mod starts;
 mod stops;
 mod stores;
+mod tls;
 mod topologies;
 mod truth;
 mod wire;

@@ -55,7 +55,7 @@ async fn a_stripped_field_is_in_no_answer_and_not_in_redis_and_is_told() {
     let node = strip.listening().await;
     node.sees("redis", "up").await;
     let (_, ready) = node.readiness().await;
-    let told = serde_json::json!([{"entity": "product", "policy": "strip", "fields": [FIELD]}]);
+    let told = serde_json::json!([{"entity": "product", "policy": "strip", "fields": [FIELD], "values": 0}]);
     assert_eq!(ready["privacy"], told);
     node.says("privacy: product keeps promotion out of redis (strip)")
         .await;

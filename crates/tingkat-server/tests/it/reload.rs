@@ -71,6 +71,58 @@ async fn what_can_change_does_and_what_can_not_is_named() {
 }
 
 #[tokio::test]
+async fn a_policy_that_is_set_and_taken_out_again_is_the_default_again() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    let file = folder.path().join("tingkat.toml");
+    way(&node).await;
+    assert!(way(&node).await.contains("memory; hit"));
+    fs::write(
+        &file,
+        "[entity.product]\nfresh_for = \"30ms\"\nmode = \"bypass\"",
+    )
+    .unwrap();
+    node.process.signal(Signal::HUP);
+    node.says("read again: entity.product.fresh_for, entity.product.mode")
+        .await;
+    eventually(PATIENCE, async || !way(&node).await.contains("memory; hit"))
+        .await
+        .unwrap();
+    fs::remove_file(&file).unwrap();
+    node.process.signal(Signal::HUP);
+    eventually(PATIENCE, async || way(&node).await.contains("memory; hit"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn everything_that_differs_and_needs_a_restart_is_named_each_time() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    let file = folder.path().join("tingkat.toml");
+    let waiting = "these differ and need a restart: server.listen, redis.key_prefix, \
+                   redis.budget, source.max_connections, feed.poll_interval, \
+                   privacy.more_fields, log.format, entity.postcode.memory_bytes\n";
+    fs::write(
+        &file,
+        "server.listen = \"127.0.0.1:1\"\n[redis]\nbudget = \"40ms\"\nkey_prefix = \"x:\"\n\
+         [source]\nmax_connections = 41\n[feed]\npoll_interval = \"90ms\"\n\
+         [privacy]\nmore_fields = [\"diary\"]\n[log]\nformat = \"json\"\n\
+         [entity.postcode]\nmemory_bytes = \"8MiB\"\n",
+    )
+    .unwrap();
+    for times in 1..=2 {
+        node.process.signal(Signal::HUP);
+        eventually(PATIENCE, async || {
+            node.process.log().matches(waiting).count() == times
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{}", node.process.log()));
+    }
+    assert!(node.process.log().contains("nothing to change"));
+}
+
+#[tokio::test]
 async fn a_wrong_configuration_changes_nothing_and_is_told() {
     let folder = Folder::new();
     let mut node = node(&folder).await;

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use tingkat_testkit::{Certificates, Redis, eventually};
+use rustix::process::Signal;
+use tingkat_testkit::{Certificates, Postgres, Redis, eventually};
 
-use crate::program::{Folder, PATIENCE, Program};
-use crate::wire::{get, patch};
+use crate::program::{Folder, Node, PATIENCE, Program};
+use crate::wire::{TOKENS, get, patch};
 
 /// What every planted secret has in it.
 const SEED: &str = "hunter2";
@@ -19,74 +20,147 @@ fn assert_clean(what: &str, text: &str) {
     }
 }
 
+/// Where a service with wrong logins is led.
+struct Wrong {
+    redis: String,
+    database: String,
+    /// What is wrong with each, as it must be told: otherwise nothing was tried.
+    told: [&'static str; 2],
+}
+
+/// A service whose every login is wrong, in a file, in variables and in files that those name.
+async fn serving(wrong: &Wrong) -> Node {
+    let folder = Folder::new();
+    let secrets = folder.path().join("secrets");
+    fs::write(&secrets, "hunter2-file\n").unwrap();
+    let database = folder.path().join("database");
+    fs::write(&database, &wrong.database).unwrap();
+    let file = "[redis.sentinel]\nusername = \"hunter2-user\"\nhosts = \"127.0.0.1:1\"\n";
+    let file = if wrong.redis.contains("sentinel") {
+        file
+    } else {
+        "# hunter2-comment\n[server]\nrequest_timeout = \"20s\" # hunter2\n"
+    };
+    fs::write(folder.path().join("tingkat.toml"), file).unwrap();
+    let program = Program::serve(&folder)
+        .with("REDIS_URL", &wrong.redis)
+        .with("DATABASE_URL_FILE", &database)
+        .with("TINGKAT__SERVER__TOKENS", TOKENS)
+        .with("TINGKAT__LOG__LEVEL", "trace");
+    let program = if wrong.redis.contains("sentinel") {
+        program.with("TINGKAT__REDIS__SENTINEL__PASSWORD_FILE", &secrets)
+    } else {
+        program
+    };
+    program.listening().await
+}
+
+/// Everything that is answered to requests with secrets in them.
+async fn answers(node: &Node) -> String {
+    let bearer = "authorization: Bearer hunter2-token\r\ncookie: session=hunter2-cookie\r\n";
+    let basic = "authorization: Basic hunter2-basic\r\nx-api-key: hunter2-key\r\n";
+    let mut said = String::new();
+    for path in [
+        "/v1/products/1",
+        "/v1/products",
+        "/v1/postcodes/50450",
+        "/v1/states",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/",
+        "/openapi.json",
+        "/v1/health",
+        "/v1/nowhere",
+        "/v1/products/1?access_token=hunter2-query",
+        "/v1/changes?token=hunter2-query",
+    ] {
+        for header in [bearer, basic] {
+            said += &get(node, path, header).await.whole();
+        }
+    }
+    for body in [
+        r#"{"stock":1}"#,
+        r#"{"stock":1,"password":"hunter2-body"}"#,
+        "hunter2-body",
+    ] {
+        let reply = patch(node, "1", body).await;
+        assert!(reply.status >= 400, "{reply:?}");
+        said += &reply.whole();
+    }
+    said
+}
+
+async fn says_no_secret(wrong: Wrong) {
+    let mut node = serving(&wrong).await;
+    node.sees("redis", "down").await;
+    node.sees("source", "down").await;
+    for words in wrong.told {
+        eventually(PATIENCE, async || {
+            get(&node, "/readyz", "").await.whole().contains(words)
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{words:?} is not told:\n{}", node.process.log()));
+    }
+    assert_clean("answers", &answers(&node).await);
+    // The configuration is read again, once right and once wrong.
+    node.process.signal(Signal::HUP);
+    node.says("nothing to change").await;
+    let file = node.process.folder.path().join("tingkat.toml");
+    fs::write(file, "[redis]\npasword = \"hunter2-key\"\n").unwrap();
+    node.process.signal(Signal::HUP);
+    node.says("stays as it was").await;
+    assert!(node.process.log().lines().count() > 20);
+    assert_clean("log", &node.process.log());
+    assert_clean("output", &node.process.output("stdout"));
+}
+
 #[tokio::test]
 async fn a_service_with_wrong_passwords_everywhere_says_none_of_them() {
+    let redis = Redis::config().user("shop", "on >right ~* &* +@all");
+    let redis = redis.start().await.unwrap();
+    let database = Postgres::config().password("right").start().await.unwrap();
+    database.create_database("shop").await.unwrap();
+    let (_, place) = database.url("shop").split_once('@').map(owned).unwrap();
+    says_no_secret(Wrong {
+        redis: format!("redis://shop:hunter2-redis@{}/", redis.addr()),
+        database: format!("postgres://postgres:hunter2-db@{place}"),
+        told: ["WRONGPASS", "password"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_whose_neighbours_prove_nothing_says_no_secret() {
     let certificates = Certificates::generate().unwrap();
     let redis = Redis::config().tls(&certificates).start().await.unwrap();
-    let guarded = Redis::config()
-        .user("shop", "on >right ~* &* +@all")
-        .start()
-        .await
-        .unwrap();
-    // A wrong password, and an authority that nobody trusts.
-    let urls = [
-        format!("redis://shop:hunter2-redis@{}/", guarded.addr()),
-        format!("rediss://shop:hunter2-tls@{}/", redis.addr()),
-    ];
-    for url in urls {
-        let folder = Folder::new();
-        let file = "[redis.sentinel]\npassword = \"hunter2-sentinel\"\nhosts = \"127.0.0.1:1\"\n[redis]\nmode = \"auto\"\n";
-        fs::write(folder.path().join("tingkat.toml"), file).unwrap();
-        let digest = "write:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
-        let program = Program::serve(&folder)
-            .with("REDIS_URL", &url)
-            .with(
-                "DATABASE_URL",
-                "postgres://shop:hunter2-db@127.0.0.1:1/shop",
-            )
-            .with("TINGKAT__SERVER__TOKENS", digest)
-            .with("TINGKAT__LOG__LEVEL", "trace");
-        let node = program.listening().await;
-        node.sees("redis", "down").await;
-        node.sees("source", "down").await;
-        let bearer = "authorization: Bearer hunter2-token\r\n";
-        let mut said = Vec::new();
-        for path in [
-            "/v1/products/1",
-            "/v1/products",
-            "/readyz",
-            "/",
-            "/v1/nowhere",
-        ] {
-            let reply = get(&node, path, bearer).await;
-            said.push(format!("{reply:?}"));
-        }
-        // What a client sends is repeated in no problem document either.
-        for (path, header) in [
-            ("/v1/products/1?access_token=hunter2-query", ""),
-            ("/v1/products/1", "authorization: Basic hunter2-basic\r\n"),
-            ("/v1/products/1", "cookie: session=hunter2-cookie\r\n"),
-            ("/v1/changes?token=hunter2-query", bearer),
-        ] {
-            let reply = get(&node, path, header).await;
-            said.push(format!("{reply:?}"));
-        }
-        for body in [
-            r#"{"stock":1}"#,
-            r#"{"stock":1,"password":"hunter2-body"}"#,
-            "hunter2-body",
-        ] {
-            let reply = patch(&node, "1", body).await;
-            assert!(reply.status >= 400, "{reply:?}");
-            said.push(format!("{reply:?}"));
-        }
-        eventually(PATIENCE, async || node.process.log().lines().count() > 20)
-            .await
-            .unwrap();
-        assert_clean("answers", &said.join("\n"));
-        assert_clean("log", &node.process.log());
-        assert_clean("output", &node.process.output("stdout"));
-    }
+    let database = Postgres::config().tls(&certificates).start().await.unwrap();
+    database.create_database("shop").await.unwrap();
+    let (_, place) = database.url("shop").split_once('@').map(owned).unwrap();
+    let place = place.split('?').next().unwrap().to_owned();
+    says_no_secret(Wrong {
+        redis: format!("rediss://shop:hunter2-tls@{}/", redis.addr()),
+        database: format!("postgres://postgres:hunter2-db@{place}?sslmode=verify-full"),
+        told: ["redis.tls.ca", "authority that is not trusted"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_whose_neighbours_are_away_says_no_secret() {
+    says_no_secret(Wrong {
+        redis: "redis://sentinel:hunter2-redis@127.0.0.1:1/".to_owned(),
+        database: "postgres://shop:hunter2-db@127.0.0.1:1/shop?password=hunter2-too".to_owned(),
+        told: [
+            "no Sentinel names a master",
+            "the database has never been reached",
+        ],
+    })
+    .await;
+}
+
+fn owned((before, after): (&str, &str)) -> (String, String) {
+    (before.to_owned(), after.to_owned())
 }
 
 #[tokio::test]
@@ -102,6 +176,11 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
             ("REDIS_PASSWORD", "hunter2"),
         ],
         &[("REDIS_PASSWORD_FILE", "secret")],
+        &[("REDIS_URL_FILE", "url"), ("REDIS_URL", "")],
+        &[
+            ("TINGKAT__REDIS__SENTINEL__HOSTS", "one"),
+            ("TINGKAT__REDIS__SENTINEL__PASSWORD", "hunter2"),
+        ],
         &[("REDIS_PASSWORD_FILE", "postgres://shop:hunter2@nowhere")],
         &[("TINGKAT__SERVER__TOKENS", "write:hunter2")],
         &[("TINGKAT__REDIS__PASWORD", "hunter2")],
@@ -116,12 +195,24 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
         &["config", "explain", "redis.url"],
         &["config", "explain", "source.url", "--json"],
         &["config", "explain", "redis.password"],
+        &["config", "explain", "redis.password", "--json"],
+        &["config", "explain", "redis.key_prefix", "--json"],
+        &["config", "explain", "server.tokens", "--json"],
+        &["config", "explain", "redis.sentinel.password", "--json"],
         &["config", "init"],
-        &["schema", "compact"],
+        &["config", "init", "--json"],
+        &["config", "schema"],
+        &["config", "schema", "--json"],
+        &["schema", "compact", "--json"],
+        &["schema", "check"],
         &["schema", "check", "--json"],
+        &["schema", "install", "--dry-run", "--json"],
+        &["schema", "uninstall", "--json"],
     ];
     let folder = Folder::new();
     fs::write(folder.path().join("secret"), "hunter2").unwrap();
+    fs::write(folder.path().join("url"), "rediss://:hunter2@one,two").unwrap();
+    let mut fingerprints = 0;
     for set in variables {
         for command in commands {
             let program = Program::new(&folder, command);
@@ -130,6 +221,39 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
                 .fold(program, |program, (name, value)| program.with(name, value));
             let ended = program.run().await;
             let what = format!("{command:?} with {set:?}");
+            assert_clean(&what, &ended.stdout);
+            assert_clean(&what, &ended.stderr);
+            fingerprints += ended.stdout.matches("fingerprint").count();
+        }
+    }
+    // What is right was read, and could have been shown.
+    assert!(fingerprints > 20, "{fingerprints}");
+}
+
+#[tokio::test]
+async fn a_file_with_secrets_is_repeated_by_no_command() {
+    let files = [
+        "[redis]\nurl = \"redis://:hunter2@cache\"\n[redis.sentinel]\nhosts = \"one\"\npassword = \"hunter2\"\n",
+        "[source]\nurl = \"postgres://shop:hunter2@127.0.0.1:1/shop\"\n",
+        "[redis]\npassword = \"hunter2\"\nbudget = 7\n",
+        "[server]\ntokens = [\"write:hunter2\"]\n",
+        "[redis]\npassword = \"hunter2\n",
+        "redis.pasword = \"hunter2\" # hunter2\n",
+    ];
+    for file in files {
+        let folder = Folder::new();
+        fs::write(folder.path().join("tingkat.toml"), file).unwrap();
+        for command in [
+            &["config", "check"][..],
+            &["config", "check", "--json"],
+            &["config", "show", "--origin"],
+            &["config", "show", "--json"],
+            &["config", "explain", "redis.url", "--json"],
+            &["schema", "check", "--json"],
+        ] {
+            let program = Program::new(&folder, command).with("REDIS_URL", "");
+            let ended = program.run().await;
+            let what = format!("{command:?} with {file:?}");
             assert_clean(&what, &ended.stdout);
             assert_clean(&what, &ended.stderr);
         }
@@ -144,6 +268,8 @@ async fn a_secret_on_the_command_line_is_refused_without_repeating_it() {
         &["serve", "--listen", "postgres://shop:hunter2@db/shop"],
         &["serve", "--scenario", "redis://:hunter2@cache"],
         &["serve", "--config", "redis://:hunter2@cache"],
+        &["serve", "--redis-password=hunter2"],
+        &["serve", "--token", "hunter2"],
         &["serve", "--log-level", "redis://:hunter2@cache"],
         &["config", "explain", "redis://:hunter2@cache"],
     ] {

@@ -104,17 +104,6 @@ async fn a_missing_right_is_in_the_log_with_the_line_and_in_readiness_without_th
 }
 
 #[tokio::test]
-async fn an_authority_that_is_not_trusted_is_named_in_readiness() {
-    let certificates = Certificates::generate().unwrap();
-    let redis = Redis::config().tls(&certificates).start().await.unwrap();
-    let program = Program::serve(&Folder::new()).with("REDIS_URL", redis.url());
-    let node = program.listening().await;
-    node.sees("redis", "down").await;
-    let ready = node.readiness().await.1.to_string();
-    assert!(ready.contains("redis.tls.ca"), "{ready}");
-}
-
-#[tokio::test]
 async fn what_contradicts_itself_is_told_at_the_start() {
     let cases: &[(&[(&str, &str)], &str)] = &[
         (

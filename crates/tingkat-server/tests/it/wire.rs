@@ -18,10 +18,18 @@ pub(crate) const TOKENS: &str =
 pub(crate) struct Reply {
     pub(crate) status: u16,
     head: String,
+    /// Null if it is no JSON.
     pub(crate) body: Value,
+    /// As it came.
+    text: String,
 }
 
 impl Reply {
+    /// All of it, as it came.
+    pub(crate) fn whole(&self) -> String {
+        format!("{}\n{}", self.head, self.text)
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
@@ -62,6 +70,7 @@ async fn exchange(node: &Node, head: &str, body: &str) -> Reply {
         status: head[9..12].parse().unwrap(),
         head: head.to_owned(),
         body: serde_json::from_str(body).unwrap_or_default(),
+        text: body.to_owned(),
     }
 }
 

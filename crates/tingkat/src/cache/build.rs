@@ -17,7 +17,7 @@ use crate::key::{Key, KeySpace};
 use crate::node::Node;
 use crate::policy::{Placement, Policy};
 use crate::ports::{Batch, Found, Loaded, Source, Wanted};
-use crate::privacy::{Names, OnPrivate, Private, Stripped};
+use crate::privacy::{self, Names, OnPrivate, Stripped};
 use crate::registry::Registered;
 
 /// Sets up a [`Cache`].
@@ -155,7 +155,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     where
         V: Serialize + DeserializeOwned,
     {
-        self.codec = Some(Arc::new(Private::new(Arc::clone(names), on_private)));
+        self.codec = Some(privacy::codec(names, on_private));
         self.strips = (on_private == OnPrivate::Strip).then(|| names.fingerprint());
         self
     }

@@ -11,6 +11,7 @@ use super::load::Answered;
 use super::read::Landed;
 use super::{EARLY_WINDOW, Shared, Tier};
 use crate::certificate::{Certificate, Dep, Observed, Verdict, Watched};
+use crate::codec::CodecError;
 use crate::envelope::{self, Envelope, Kind};
 use crate::error::{GetError, SourceError};
 use crate::event::Event;
@@ -19,6 +20,7 @@ use crate::memory::{Cold, Slot};
 use crate::node::NEVER;
 use crate::policy::{Placement, Policy};
 use crate::ports::{Found, Tick};
+use crate::privacy;
 use crate::switch::Rule;
 
 /// A life longer than this is not worth telling from it.
@@ -247,7 +249,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             Some(value) => match codec.encode(value) {
                 Ok(bytes) => Some(Bytes::from(bytes)),
                 Err(error) => {
-                    tracing::warn!(entity = self.name, %error, "a value has no encoding");
+                    self.is_not_encoded(&error);
                     return None;
                 }
             },
@@ -276,6 +278,18 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             life: life.min(LONGEST_LIFE),
             payload_bytes,
         })
+    }
+
+    /// Each value with a private field is counted, and the first one told: a rush of them would
+    /// fill the log.
+    fn is_not_encoded(&self, error: &CodecError) {
+        let is_withheld = privacy::is_withheld(error);
+        if !is_withheld || self.stats.withheld.get() == 0 {
+            tracing::warn!(entity = self.name, %error, "a value has no encoding");
+        }
+        if is_withheld {
+            self.stats.withheld.add(1);
+        }
     }
 
     /// Reads a cell of the remote tier; nothing when its bytes are not an entry of this key.

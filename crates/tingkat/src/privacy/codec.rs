@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::packed::Unjudged;
 use super::{Names, OnPrivate, packed, shape};
 use crate::codec::{Codec, CodecError, MessagePack};
 use crate::error::SourceError;
@@ -53,6 +54,11 @@ impl<V: Serialize + DeserializeOwned + 'static> Codec<V> for Private<V> {
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
         MessagePack.decode(bytes)
     }
+}
+
+/// Whether a value has no encoding because of a private field.
+pub(crate) fn is_withheld(error: &CodecError) -> bool {
+    matches!(error.cause(), Some(Unjudged::Private(_)))
 }
 
 /// A source whose values have lost their private fields, so that an answer is the same whichever

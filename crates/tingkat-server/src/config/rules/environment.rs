@@ -149,7 +149,18 @@ fn cache(settings: &Settings) -> Vec<Problem> {
     let Some((address, path)) = redis::address(settings) else {
         return broken;
     };
-    if is_local(&address.to_string()) {
+    // Sentinels name the servers, so that the URL's own host says nothing about where those are.
+    let sentinels = redis::sentinels(settings).filter(|it| !is_local(&it.to_string()));
+    if let Some(sentinels) = &sentinels
+        && address.is_encrypted()
+        && !sentinels.is_encrypted()
+    {
+        let why = "has Sentinels on another machine asked without TLS";
+        let help = "leave it out, and they are asked as the URL says";
+        let told = wrong(settings, "redis.sentinel.tls", why, help, PLAIN_REDIS);
+        broken.push(told);
+    }
+    if sentinels.is_none() && is_local(&address.to_string()) {
         return broken;
     }
     if !address.is_encrypted() {

@@ -97,6 +97,7 @@ const FILES: &[&str] = &[
 const VARIABLES: &[&[(&str, &str)]] = &[
     &[("TINGKAT_ENV", "prod")],
     &[("TINGKAT_ENV", "producton")],
+    &[("TINGKAT_ENV", "Production")],
     &[("TINGKAT__REDIS__PASWORD", "hunter2")],
     &[("TINGKAT_REDIS__URL", "redis://:hunter2@cache")],
     &[("TINGKAT__ZZZ", "hunter2")],
@@ -140,6 +141,23 @@ const VARIABLES: &[&[(&str, &str)]] = &[
         ("REDIS_URL", "rediss://one:6379,two:6379"),
         ("REDIS_KEY_PREFIX", "shop:"),
         ("TINGKAT__SERVER__TOKENS", FOO),
+    ],
+    // Where Sentinels name the servers, the host of the URL says nothing about where those are.
+    &[
+        ("TINGKAT_ENV", "production"),
+        ("TINGKAT__ALLOW", "embedded-database,tokens-unset"),
+        ("REDIS_URL", "redis://127.0.0.1"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+        ("TINGKAT__REDIS__SENTINEL__HOSTS", "one,two,three"),
+    ],
+    &[
+        ("TINGKAT_ENV", "production"),
+        ("TINGKAT__ALLOW", "embedded-database,tokens-unset"),
+        ("REDIS_URL", "rediss://shop:hunter2@127.0.0.1"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+        ("TINGKAT__REDIS__SENTINEL__HOSTS", "one,two,three"),
+        ("TINGKAT__REDIS__SENTINEL__PASSWORD", "hunter3"),
+        ("TINGKAT__REDIS__SENTINEL__TLS", "false"),
     ],
     // What is malformed is told once, and not as missing.
     &[
