@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::error::{CheckError, sqlstate};
 use crate::postgres::Postgres;
 use crate::rows::Rows;
-use crate::state::StateRows;
+use crate::whole::WholeRows;
 
 const WRITTEN: &str = include_str!("../setup/postgres/rehearse_written.sql");
 
@@ -234,5 +234,5 @@ deps_of! {
     deps_of_sku, SkuOwner, Rows;
     deps_of_slug, SlugOwner, Rows;
     deps_of_postcode, Postcode, Rows;
-    deps_of_states, StateList, StateRows;
+    deps_of_states, StateList, WholeRows;
 }
