@@ -45,6 +45,7 @@ const READ_FROM: &[(&str, &[&str])] = &[
     ("product.sku", &["product"]),
     ("product.slug", &["product"]),
     ("postcode", &["postcode", "state"]),
+    ("postcodes", &["postcode", "state"]),
     ("states", &["state"]),
 ];
 
@@ -333,7 +334,7 @@ mod tests {
             at_risk("product"),
             ["product", "product.sku", "product.slug"]
         );
-        assert_eq!(at_risk("state"), ["postcode", "states"]);
+        assert_eq!(at_risk("state"), ["postcode", "postcodes", "states"]);
         assert_eq!(at_risk("Products").len(), READ_FROM.len());
         assert!(reads("basket", &["state".to_owned()]));
         assert!(!reads("product", &[]));

@@ -24,7 +24,7 @@ async fn sqlite_and_postgresql_give_the_same_bytes() {
             bodies(&nodes[0].target).await,
             bodies(&nodes[1].target).await,
         );
-        assert_eq!(embedded.len(), 3_023 + 100 + 1_958 * 2 + 1);
+        assert_eq!(embedded.len(), 3_023 + 100 + 1_958 * 2 + LISTS.len());
         assert_eq!(served.len(), embedded.len());
         for (one, other) in embedded.iter().zip(&served) {
             assert_eq!(one, other);
@@ -33,8 +33,18 @@ async fn sqlite_and_postgresql_give_the_same_bytes() {
     .await;
 }
 
+const LISTS: &[&str] = &[
+    "/v1/states",
+    "/v1/postcodes",
+    "/v1/postcodes?limit=100&cursor=50450",
+    "/v1/postcodes?state=sgr&limit=100",
+    "/v1/postcodes?zone=east&q=kota%20k",
+    "/v1/postcodes?city=UNIVERSITI%20utara%20malaysia",
+    "/v1/postcodes?q=0100",
+];
+
 /// The path, the status and the body of every postcode, some codes that are none, every product
-/// and the states, in an order of their own.
+/// and some lists, in an order of their own.
 async fn bodies(target: &Arc<Target>) -> Vec<(String, u16, String)> {
     let products = products();
     let mut questions: Vec<Question> = postcodes().iter().map(Question::postcode).collect();
@@ -53,12 +63,10 @@ async fn bodies(target: &Arc<Target>) -> Vec<(String, u16, String)> {
         .map(|asked| (asked.question.path, asked.result.unwrap()))
         .map(|(path, answer)| (path, answer.status.as_u16(), answer.text()))
         .collect();
-    let states = target.get("/v1/states").await.unwrap();
-    bodies.push((
-        "/v1/states".to_owned(),
-        states.status.as_u16(),
-        states.text(),
-    ));
+    for path in LISTS {
+        let list = target.get(path).await.unwrap();
+        bodies.push(((*path).to_owned(), list.status.as_u16(), list.text()));
+    }
     bodies.sort();
     bodies
 }

@@ -70,3 +70,28 @@ async fn the_east_is_sabah_sarawak_and_labuan() {
             .all(|it| it["zone"] == "east" || it["zone"] == "west")
     );
 }
+
+#[tokio::test]
+async fn the_pages_of_a_list_are_all_postcodes_in_order() {
+    let node = Node::alone().await;
+    let mut codes = Vec::new();
+    let mut next = Some(String::new());
+    while let Some(cursor) = next {
+        let cursor = match cursor.as_str() {
+            "" => String::new(),
+            cursor => format!("&cursor={cursor}"),
+        };
+        let page = node.get(&format!("/v1/postcodes?limit=100{cursor}")).await;
+        let page = page.json().unwrap();
+        let items = page["items"].as_array().unwrap();
+        codes.extend(
+            items
+                .iter()
+                .map(|item| item["formatted"].as_str().unwrap().to_owned()),
+        );
+        next = page["next"].as_str().map(ToOwned::to_owned);
+    }
+    let mut wanted: Vec<String> = postcodes().into_iter().map(|it| it.code).collect();
+    wanted.sort();
+    assert_eq!(codes, wanted);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tingkat::entity::Entity;
 use tingkat::policy::{Placement, Policy};
 use tingkat::privacy::{Names, PrivateField, fields_of};
-use tingkat_shop::postcode::Postcode;
+use tingkat_shop::postcode::{Postcode, PostcodeIndex};
 use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
 use tingkat_shop::state::StateList;
 
@@ -27,6 +27,7 @@ pub(crate) const ENTITIES: &[Known] = &[
     known::<SkuOwner>("product_sku"),
     known::<SlugOwner>("product_slug"),
     known::<Postcode>("postcode"),
+    known::<PostcodeIndex>("postcodes"),
     known::<StateList>("states"),
 ];
 
