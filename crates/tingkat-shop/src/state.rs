@@ -83,7 +83,11 @@ impl Entity for StateList {
     type Key = AllStates;
 
     fn policy() -> Policy {
-        super::postcode::policy()
+        Policy {
+            // One list needs one load; the other is for a refresh.
+            max_loads: 2,
+            ..super::postcode::policy()
+        }
     }
 
     /// The rows of the states that it shows, and the set that it enumerates: a new state has no row
