@@ -2,6 +2,7 @@
 //!
 //! One file per entity. Knows the cache, and neither SQL nor Redis nor HTTP.
 
+pub mod all;
 mod fold;
 pub mod money;
 pub mod postcode;
@@ -10,6 +11,7 @@ pub mod shop;
 pub mod state;
 pub mod write;
 
+pub use all::All;
 pub use money::{Currency, Money};
 pub use postcode::{Code, Postcode, Postcodes};
 pub use product::{Product, ProductId, Products, Sku, Slug};

@@ -12,11 +12,12 @@ use tingkat::key::Key;
 use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options, Trail};
 
+use crate::all::All;
 use crate::state::Zone;
 
 mod index;
 
-pub use index::{AllPostcodes, Filter, Place, PostcodeIndex};
+pub use index::{Filter, Place, PostcodeIndex};
 
 /// Five digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -200,7 +201,7 @@ impl Entity for Postcode {
 #[derive(Clone, Debug)]
 pub struct Postcodes {
     cache: Cache<Code, Postcode>,
-    index: Cache<AllPostcodes, PostcodeIndex>,
+    index: Cache<All, PostcodeIndex>,
 }
 
 /// A part of the postcodes that pass a filter.
@@ -217,7 +218,7 @@ pub struct Page {
 impl Postcodes {
     pub(crate) const fn new(
         cache: Cache<Code, Postcode>,
-        index: Cache<AllPostcodes, PostcodeIndex>,
+        index: Cache<All, PostcodeIndex>,
     ) -> Self {
         Self { cache, index }
     }
@@ -245,7 +246,7 @@ impl Postcodes {
         limit: usize,
         options: Options,
     ) -> Result<Page, GetError> {
-        let answer = self.index.look_up(&AllPostcodes, options).await?;
+        let answer = self.index.look_up(&All, options).await?;
         let (codes, more) = answer
             .value()
             .map(|index| index.page(filter, after, limit))
@@ -263,7 +264,7 @@ impl Postcodes {
     /// # Errors
     /// As [`Cache::look_up`].
     pub async fn suggest(&self, wrong: Code, options: Options) -> Result<Vec<Code>, GetError> {
-        let answer = self.index.look_up(&AllPostcodes, options).await?;
+        let answer = self.index.look_up(&All, options).await?;
         Ok(answer
             .value()
             .map(|index| index.suggest(wrong))

@@ -7,9 +7,10 @@ use tingkat::ports::Source;
 use tingkat::privacy::{Names, OnPrivate};
 use tingkat::{Cache, Node, Policy};
 
-use crate::postcode::{AllPostcodes, Code, Postcode, PostcodeIndex, Postcodes};
+use crate::all::All;
+use crate::postcode::{Code, Postcode, PostcodeIndex, Postcodes};
 use crate::product::{Product, ProductId, Products, Sku, SkuOwner, Slug, SlugOwner};
-use crate::state::{AllStates, StateList, States};
+use crate::state::{StateList, States};
 
 /// Where each entity is loaded from.
 #[derive(Clone)]
@@ -23,9 +24,9 @@ pub struct Sources {
     /// Postcodes.
     pub postcodes: Arc<dyn Source<Code, Postcode>>,
     /// All postcodes.
-    pub postcode_index: Arc<dyn Source<AllPostcodes, PostcodeIndex>>,
+    pub postcode_index: Arc<dyn Source<All, PostcodeIndex>>,
     /// The list of states.
-    pub states: Arc<dyn Source<AllStates, StateList>>,
+    pub states: Arc<dyn Source<All, StateList>>,
 }
 
 /// The store's look-ups; cheap to clone.

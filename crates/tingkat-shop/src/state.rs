@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tingkat::certificate::Dep;
 use tingkat::entity::Entity;
-use tingkat::error::{GetError, KeyError};
-use tingkat::key::Key;
+use tingkat::error::GetError;
 use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
+
+use crate::all::All;
 
 /// Which side of the South China Sea; shipping costs differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,28 +60,10 @@ pub struct State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateList(pub Vec<State>);
 
-/// The key of the one [`StateList`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AllStates;
-
-impl Key for AllStates {
-    fn write(&self, out: &mut String) {
-        out.push_str("all");
-    }
-
-    fn parse(text: &str) -> Result<Self, KeyError> {
-        if text == "all" {
-            Ok(Self)
-        } else {
-            Err(KeyError::new("the only key is `all`"))
-        }
-    }
-}
-
 impl Entity for StateList {
     const NAME: &'static str = "states";
     const SCHEMA: u32 = 1;
-    type Key = AllStates;
+    type Key = All;
 
     fn policy() -> Policy {
         Policy {
@@ -110,11 +93,11 @@ impl Entity for StateList {
 /// Look-ups of states.
 #[derive(Clone, Debug)]
 pub struct States {
-    list: Cache<AllStates, StateList>,
+    list: Cache<All, StateList>,
 }
 
 impl States {
-    pub(crate) const fn new(list: Cache<AllStates, StateList>) -> Self {
+    pub(crate) const fn new(list: Cache<All, StateList>) -> Self {
         Self { list }
     }
 
@@ -123,7 +106,7 @@ impl States {
     /// # Errors
     /// As [`Cache::look_up`].
     pub async fn all(&self, options: Options) -> Result<Answer<StateList>, GetError> {
-        let answer = self.list.look_up(&AllStates, options).await?;
+        let answer = self.list.look_up(&All, options).await?;
         Ok(answer.or_else(|| Arc::new(StateList(Vec::new()))))
     }
 }

@@ -17,7 +17,6 @@ use crate::rows::Rows;
 use crate::sqlite::{FileId, Sqlite};
 use crate::statement::{Statement, TABLE_LIST};
 use crate::url::{Place, Url};
-use crate::whole::WholeRows;
 
 /// How a database is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,8 +116,8 @@ impl Database {
             skus: Arc::new(Rows::new(self.clone())),
             slugs: Arc::new(Rows::new(self.clone())),
             postcodes: Arc::new(Rows::new(self.clone())),
-            postcode_index: Arc::new(WholeRows::new(self.clone())),
-            states: Arc::new(WholeRows::new(self.clone())),
+            postcode_index: Arc::new(Rows::whole(self.clone())),
+            states: Arc::new(Rows::whole(self.clone())),
         }
     }
 

@@ -21,7 +21,6 @@ mod state;
 mod statement;
 mod tls;
 mod url;
-mod whole;
 mod write;
 
 pub use changes::{Installed, changes_drop_sql, changes_sql, install_changes, uninstall_changes};

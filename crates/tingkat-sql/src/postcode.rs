@@ -6,9 +6,8 @@ use tingkat_shop::state::Zone;
 
 use crate::error::ColumnError;
 use crate::record::Record;
-use crate::rows::Row;
+use crate::rows::{Row, Whole};
 use crate::statement::{POSTCODE_LIST, POSTCODE_LOAD, Statement};
-use crate::whole::Whole;
 
 impl Row for Postcode {
     const LOAD: Statement = POSTCODE_LOAD;

@@ -21,7 +21,6 @@ use crate::database::Database;
 use crate::error::{CheckError, sqlstate};
 use crate::postgres::Postgres;
 use crate::rows::Rows;
-use crate::whole::WholeRows;
 
 const WRITTEN: &str = include_str!("../setup/postgres/rehearse_written.sql");
 
@@ -216,13 +215,13 @@ async fn deps<E: Entity>(
 }
 
 macro_rules! deps_of {
-    ($($function:ident, $entity:ty, $source:ident;)*) => {$(
+    ($($function:ident, $entity:ty, $open:ident;)*) => {$(
         fn $function<'a>(
             database: &'a Database,
             key: &'a str,
         ) -> BoxFuture<'a, Result<Vec<Dep>, SourceError>> {
             Box::pin(async move {
-                let source = $source::new(database.clone());
+                let source = Rows::$open(database.clone());
                 deps::<$entity>(&source, key).await
             })
         }
@@ -230,9 +229,9 @@ macro_rules! deps_of {
 }
 
 deps_of! {
-    deps_of_product, Product, Rows;
-    deps_of_sku, SkuOwner, Rows;
-    deps_of_slug, SlugOwner, Rows;
-    deps_of_postcode, Postcode, Rows;
-    deps_of_states, StateList, WholeRows;
+    deps_of_product, Product, new;
+    deps_of_sku, SkuOwner, new;
+    deps_of_slug, SlugOwner, new;
+    deps_of_postcode, Postcode, new;
+    deps_of_states, StateList, whole;
 }

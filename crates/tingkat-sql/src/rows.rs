@@ -1,8 +1,8 @@
-//! Loading entities that are one row each: one statement for all keys, rows matched by their key.
+//! Loading entities by one statement: those that are one row each, matched by their key, and those
+//! that are one entry for a whole table.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use futures::future::BoxFuture;
 use tingkat::entity::Entity;
@@ -29,30 +29,60 @@ pub(crate) trait Row: Entity {
         Self: Sized;
 }
 
-/// The source of such an entity.
-pub(crate) struct Rows<E> {
-    database: Database,
-    entity: PhantomData<fn() -> E>,
+/// An entity of which there is one entry, made of all rows that a statement gives.
+pub(crate) trait Whole: Entity + Clone {
+    /// Takes no parameter.
+    const LOAD: Statement;
+
+    /// What the rows say together.
+    fn read(records: &[Record]) -> Result<Self, ColumnError>;
 }
 
-impl<E> Rows<E> {
+/// What the rows say about each wanted key.
+type Answers<E> =
+    fn(&[Wanted<<E as Entity>::Key, E>], &[Record]) -> Result<Vec<Loaded<E>>, SourceError>;
+
+/// The source of an entity that one statement loads.
+pub(crate) struct Rows<E: Entity> {
+    database: Database,
+    statement: Statement,
+    /// Whether the statement takes the keys.
+    is_keyed: bool,
+    answers: Answers<E>,
+}
+
+impl<E: Row> Rows<E> {
     pub(crate) const fn new(database: Database) -> Self {
         Self {
             database,
-            entity: PhantomData,
+            statement: E::LOAD,
+            is_keyed: true,
+            answers: matched,
         }
     }
 }
 
-impl<E> fmt::Debug for Rows<E> {
+impl<E: Whole> Rows<E> {
+    pub(crate) const fn whole(database: Database) -> Self {
+        Self {
+            database,
+            statement: E::LOAD,
+            is_keyed: false,
+            answers: together,
+        }
+    }
+}
+
+impl<E: Entity> fmt::Debug for Rows<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows")
             .field("database", &self.database)
+            .field("statement", &self.statement.name)
             .finish_non_exhaustive()
     }
 }
 
-impl<E: Row> Source<E::Key, E> for Rows<E> {
+impl<E: Entity> Source<E::Key, E> for Rows<E> {
     fn certifies(&self) -> bool {
         self.database.certifies()
     }
@@ -62,14 +92,29 @@ impl<E: Row> Source<E::Key, E> for Rows<E> {
         wanted: &'a [Wanted<E::Key, E>],
     ) -> BoxFuture<'a, Result<Batch<E>, SourceError>> {
         Box::pin(async move {
-            let keys: Vec<String> = wanted.iter().map(|wanted| wanted.key.text()).collect();
-            let fetched = self.database.fetch(&E::LOAD, Some(&keys)).await?;
+            let keys: Option<Vec<String>> = self
+                .is_keyed
+                .then(|| wanted.iter().map(|wanted| wanted.key.text()).collect());
+            let fetched = self
+                .database
+                .fetch(&self.statement, keys.as_deref())
+                .await?;
             Ok(Batch {
-                loaded: matched(wanted, &fetched.records)?,
+                loaded: (self.answers)(wanted, &fetched.records)?,
                 certificate: fetched.certificate,
             })
         })
     }
+}
+
+/// The same answer for every wanted key, of which there is one.
+fn together<E: Whole>(
+    wanted: &[Wanted<E::Key, E>],
+    records: &[Record],
+) -> Result<Vec<Loaded<E>>, SourceError> {
+    let whole = E::read(records).map_err(|error| wrong_column(&E::LOAD, &error))?;
+    let answer = |_| Loaded::value(whole.clone());
+    Ok(wanted.iter().map(answer).collect())
 }
 
 /// One answer per wanted key. A row belongs to a key only when its own key is exactly that one: a
@@ -82,20 +127,20 @@ fn matched<E: Row>(
     for record in records {
         let key = record
             .text(E::KEY)
-            .map_err(|error| wrong_column::<E>(&error))?;
+            .map_err(|error| wrong_column(&E::LOAD, &error))?;
         if let Ok(key) = E::Key::parse(&key) {
             found.insert(key, record);
         }
     }
     let answer = |wanted: &Wanted<E::Key, E>| match found.get(&wanted.key) {
         Some(record) => E::read(record)
-            .unwrap_or_else(|error| Loaded::new(Found::Failed(wrong_column::<E>(&error)))),
+            .unwrap_or_else(|error| Loaded::new(Found::Failed(wrong_column(&E::LOAD, &error)))),
         None => Loaded::absent(),
     };
     Ok(wanted.iter().map(answer).collect())
 }
 
 /// Final: a value that is there, but is not what it must be, is not hidden by an older one.
-fn wrong_column<E: Row>(error: &ColumnError) -> SourceError {
-    SourceError::fatal(format!("{}.sql: {error}", E::LOAD.name))
+fn wrong_column(statement: &Statement, error: &ColumnError) -> SourceError {
+    SourceError::fatal(format!("{}.sql: {error}", statement.name))
 }

@@ -4,8 +4,8 @@ use tingkat_shop::state::{State, StateList, Zone};
 
 use crate::error::ColumnError;
 use crate::record::Record;
+use crate::rows::Whole;
 use crate::statement::{STATE_LIST, Statement};
-use crate::whole::Whole;
 
 impl Whole for StateList {
     const LOAD: Statement = STATE_LIST;

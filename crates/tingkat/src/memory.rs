@@ -4,8 +4,8 @@
 //!
 //! An entry is charged `key + its heap + value size + deps + 8 per transaction under way + FIXED_BYTES`.
 //! The value's size is what [`Entity::memory_size`](crate::entity::Entity::memory_size) says, a dep
-//! is charged its name, its hash and the pointer to it, the transactions are those that the load's snapshot saw
-//! running, and [`FIXED_BYTES`] covers the slot, the table and the allocator.
+//! is charged its name, its hash and the pointer to it, the transactions are those that the load's
+//! snapshot saw running, and [`FIXED_BYTES`] covers the slot, the table and the allocator.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -203,7 +203,8 @@ impl<K: Key, V> Memory<K, V> {
         self.look(key, Slot::whole)
     }
 
-    /// Looks at the entry where it stands.
+    /// Looks at the entry where it stands, under the lock of its shard: `look` may take the lock of
+    /// what is known, and must not come back to the table.
     pub(crate) fn look<T>(&self, key: &K, look: impl FnOnce(&Slot<V>) -> T) -> Option<T> {
         let mut look = Some(look);
         let mut seen = None;

@@ -82,7 +82,9 @@ const SWITCHES: &[Switch] = &[
     Switch {
         name: "order",
         rule: "the epoch moves before the anchor",
-        by: By::Interleavings("moving_fresh_at_before_the_epoch_is_caught"),
+        by: By::Interleavings(
+            "moving_the_anchor_before_the_epoch_is_caught_in_what_the_engine_runs",
+        ),
     },
 ];
 

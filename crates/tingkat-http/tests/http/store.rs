@@ -17,12 +17,13 @@ use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
 use tingkat_http::{App, Changes, Limits, Tokens, router};
+use tingkat_shop::All;
 use tingkat_shop::money::Money;
-use tingkat_shop::postcode::{self, AllPostcodes, Postcode, PostcodeIndex};
+use tingkat_shop::postcode::{self, Postcode, PostcodeIndex};
 use tingkat_shop::product::{
     CategoryName, Image, Product, ProductId, Promotion, SkuOwner, SlugOwner, Status, Variant,
 };
-use tingkat_shop::state::{AllStates, State, StateList, Zone};
+use tingkat_shop::state::{State, StateList, Zone};
 use tingkat_shop::{Shop, Sources};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -309,8 +310,8 @@ pub(crate) fn sources(switch: &Arc<Switch>) -> Sources {
         skus: Table::new(switch, skus),
         slugs: Table::new(switch, slugs),
         postcodes: Table::<postcode::Code, _>::new(switch, postcodes),
-        postcode_index: Table::new(switch, [(AllPostcodes, index)]),
-        states: Table::new(switch, [(AllStates, states())]),
+        postcode_index: Table::new(switch, [(All, index)]),
+        states: Table::new(switch, [(All, states())]),
     }
 }
 

@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tingkat::certificate::Dep;
 use tingkat::entity::Entity;
-use tingkat::error::KeyError;
-use tingkat::key::Key;
 use tingkat::policy::Policy;
 
 use super::{Code, Postcode};
+use crate::all::All;
 use crate::fold::folded;
 use crate::state::Zone;
 
@@ -34,28 +33,10 @@ pub struct Place {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostcodeIndex(Vec<Place>);
 
-/// The key of the one [`PostcodeIndex`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AllPostcodes;
-
-impl Key for AllPostcodes {
-    fn write(&self, out: &mut String) {
-        out.push_str("all");
-    }
-
-    fn parse(text: &str) -> Result<Self, KeyError> {
-        if text == "all" {
-            Ok(Self)
-        } else {
-            Err(KeyError::new("the only key is `all`"))
-        }
-    }
-}
-
 impl Entity for PostcodeIndex {
     const NAME: &'static str = "postcodes";
     const SCHEMA: u32 = 1;
-    type Key = AllPostcodes;
+    type Key = All;
 
     fn policy() -> Policy {
         Policy {

@@ -43,6 +43,18 @@ struct Watched {
     all_sets: &'static [&'static str],
 }
 
+/// A table whose rows only products show.
+const fn part_of_product(table: &'static str) -> Watched {
+    Watched {
+        table,
+        key: "product_id",
+        rows: &[(Product::NAME, "product_id")],
+        sets: &[],
+        entities: &[Product::NAME],
+        all_sets: &[],
+    }
+}
+
 const ALL: &[Watched] = &[
     Watched {
         table: "category",
@@ -80,22 +92,8 @@ const ALL: &[Watched] = &[
         entities: &[Product::NAME],
         all_sets: &["products.list"],
     },
-    Watched {
-        table: "product_image",
-        key: "product_id",
-        rows: &[(Product::NAME, "product_id")],
-        sets: &[],
-        entities: &[Product::NAME],
-        all_sets: &[],
-    },
-    Watched {
-        table: "product_variant",
-        key: "product_id",
-        rows: &[(Product::NAME, "product_id")],
-        sets: &[],
-        entities: &[Product::NAME],
-        all_sets: &[],
-    },
+    part_of_product("product_image"),
+    part_of_product("product_variant"),
     Watched {
         table: "state",
         key: "code",

@@ -1,7 +1,7 @@
 //! SQLite and PostgreSQL give the same answers.
 
+use tingkat_shop::All;
 use tingkat_shop::product::{Product, ProductId};
-use tingkat_shop::state::AllStates;
 use tingkat_sql::Database;
 
 use crate::stores::{Embedded, Served, csv, load, parsed, values};
@@ -33,8 +33,8 @@ async fn the_demo_store_is_the_same_in_both_dialects() {
     assert_eq!(postcodes.len(), 3_028);
 
     assert_eq!(
-        values(&*one.states, [AllStates]).await,
-        values(&*other.states, [AllStates]).await
+        values(&*one.states, [All]).await,
+        values(&*other.states, [All]).await
     );
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tingkat::ports::Found;
+use tingkat_shop::All;
 use tingkat_shop::postcode::{Code, Postcode};
-use tingkat_shop::state::{AllStates, State, Zone};
+use tingkat_shop::state::{State, Zone};
 
 use crate::stores::{Embedded, csv, load, parsed, values};
 
@@ -65,7 +66,7 @@ async fn the_shared_postcodes_have_both_cities_the_primary_first() {
 #[tokio::test]
 async fn sabah_sarawak_and_labuan_are_in_the_east() {
     let store = Embedded::new().await;
-    let states = values(&*store.database.sources().states, [AllStates])
+    let states = values(&*store.database.sources().states, [All])
         .await
         .remove(0)
         .0;

@@ -10,7 +10,7 @@ use tingkat::certificate::Dep;
 use tingkat::entity::Entity;
 use tingkat::key::Key as _;
 use tingkat::ports::{Found, Source};
-use tingkat_shop::state::AllStates;
+use tingkat_shop::All;
 use tingkat_sql::{Database, Url};
 
 use crate::follower::Follower;
@@ -76,7 +76,7 @@ async fn all(database: &Database) -> Entries {
         &mut found,
     )
     .await;
-    entries(&*sources.states, vec![AllStates], &mut found).await;
+    entries(&*sources.states, vec![All], &mut found).await;
     found
 }
 

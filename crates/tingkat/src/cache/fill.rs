@@ -64,15 +64,15 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let uncached = |value: Option<Arc<V>>, more: Vec<Dep>| {
             let mut deps = self.deps_of(value.as_deref());
             deps.extend(more);
-            let epoch = self.node.0.knowledge.observe().epoch;
-            let is_accepted = certificate
+            let watched = self.watched(key, &deps);
+            let accepted_in = certificate
                 .as_ref()
-                .is_some_and(|it| self.is_current(key, &self.watched(key, &deps), it));
+                .and_then(|it| self.accept(key, &watched, it));
             Filled {
                 landed: Landed {
                     value,
                     tier: Tier::Source,
-                    good_in: if is_accepted { epoch } else { sent_epoch },
+                    good_in: accepted_in.unwrap_or(sent_epoch),
                     current_at: sent_at,
                     proven_at: None,
                     is_stored: false,
@@ -148,10 +148,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         Watched::new(self.name, &key.text(), deps)
     }
 
-    /// Whether a load had seen all that is known now of what its value shows.
-    fn is_current(&self, key: &K, watched: &Watched, certificate: &Certificate) -> bool {
-        self.judge(key, watched, certificate, 0) == Verdict::Accepted
-            || !self.node.0.knowledge.holds(Rule::JudgeLoad)
+    /// The epoch in which a load had seen all that is known of what its value shows. It is read
+    /// before the check, so that a change in between is looked at again.
+    fn accept(&self, key: &K, watched: &Watched, certificate: &Certificate) -> Option<u64> {
+        let epoch = self.node.0.knowledge.observe().epoch;
+        let is_current = self.judge(key, watched, certificate, 0) == Verdict::Accepted
+            || !self.node.0.knowledge.holds(Rule::JudgeLoad);
+        is_current.then_some(epoch)
     }
 
     fn store(
@@ -193,36 +196,26 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             load_time: entry.took,
             value_bytes,
         };
-        // The epoch is read before the check, so that a change in between is looked at again.
-        let observed = self.node.0.knowledge.observe();
-        let is_accepted = self.is_current(key, &cold.watched, &cold.certificate);
-        let in_memory = is_accepted && placement.in_memory() && !is_oversized;
-        if in_memory {
+        let accepted_in = self.accept(key, &cold.watched, &cold.certificate);
+        let may_enter = placement.in_memory() && !is_oversized;
+        let in_memory = if let Some(epoch) = accepted_in.filter(|_| may_enter) {
             let calm_until = calm_until(&cold, policy);
-            self.memory.insert(
-                key.clone(),
-                Slot::new(
-                    value.clone(),
-                    observed.epoch,
-                    calm_until,
-                    entry.sent_at,
-                    cold,
-                ),
-            );
-        } else if !is_accepted {
+            let slot = Slot::new(value.clone(), epoch, calm_until, entry.sent_at, cold);
+            self.memory.insert(key.clone(), slot);
+            true
+        } else {
+            false
+        };
+        if accepted_in.is_none() {
             self.stats.overtaken.add(1);
         }
         let cell = sealed
-            .filter(|_| is_accepted)
+            .filter(|_| accepted_in.is_some())
             .map(|sealed| (sealed.cell, sealed.life));
         let landed = Landed {
             value,
             tier: Tier::Source,
-            good_in: if is_accepted {
-                observed.epoch
-            } else {
-                sent_epoch
-            },
+            good_in: accepted_in.unwrap_or(sent_epoch),
             current_at: entry.sent_at,
             proven_at: None,
             is_stored: in_memory || cell.is_some(),

@@ -11,12 +11,10 @@ use super::fill::{Opened, value_head};
 use super::lead::Job;
 use super::load::Answered;
 use super::search::Finding;
-use crate::certificate::Verdict;
 use crate::envelope::Kind;
 use crate::error::{GetError, GetErrorKind, SourceError};
 use crate::feed::either;
 use crate::key::Key;
-use crate::memory::Slot;
 use crate::node::{Access, Budget};
 use crate::policy::Policy;
 use crate::ports::{Acquired, CellHead};
@@ -142,27 +140,15 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             Some(true) => Some(Turn::Load(Lease::Refresh { lock, entry })),
             None if budget.is_spent() => Some(Turn::Load(Lease::Refresh { lock, entry })),
             None => Some(Turn::Load(Lease::None)),
-            Some(false) if self.is_servable(key, &opened.slot) => {
+            // The round trip took its time, and whoever joined meanwhile may know more than when it
+            // was read.
+            Some(false) if self.serves(key, &opened.slot) => {
                 // Look again in a while whether the other node has brought a newer one.
                 self.postpone(key, &self.policy());
                 Some(Turn::Found(opened))
             }
             Some(false) => None,
         }
-    }
-
-    /// Whether an entry of the remote tier may be served still: a round trip took its time, and
-    /// whoever joined meanwhile may know more than when it was read.
-    fn is_servable(&self, key: &K, slot: &Slot<V>) -> bool {
-        let Some(cold) = slot.cold() else {
-            return false;
-        };
-        let knowledge = &self.node.0.knowledge;
-        let observed = knowledge.observe();
-        let now = self.node.0.clock.now();
-        knowledge.anchors(observed, now)
-            && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted
-            && (self.is_tracked() || now < cold.fresh_until)
     }
 
     /// Decorrelated jitter (Brooker: Exponential Backoff and Jitter, 2015).

@@ -188,15 +188,12 @@ impl Known {
             is_news = true;
         }
         let since = epoch + 1;
-        let before = self.cursor.replace(poll.position.clone());
-        let before = before.map(|position| Moment {
-            position,
-            since: epoch,
-        });
+        let before = self.cursor_in(epoch);
         let after = Moment {
             position: poll.position.clone(),
             since,
         };
+        self.cursor = Some(poll.position.clone());
         for (xid, change) in &poll.changes {
             self.note(change, |xids| {
                 xids.add(*xid, since, before.iter().chain([&after]));
@@ -210,31 +207,33 @@ impl Known {
 
     /// Appends to the log of one process in epoch `epoch`; the next one is to begin.
     pub(super) fn append(&mut self, changes: &[Change], epoch: u64, most: usize) -> Option<u64> {
-        let before = self.cursor.clone()?;
-        let xid = before.xmax();
+        let before = self.cursor_in(epoch)?;
+        let xid = before.position.xmax();
         self.add_own(xid, changes, epoch);
         let after = Moment {
             position: Position::log_id(xid),
             since: epoch + 1,
         };
         self.cursor = Some(after.position.clone());
-        let before = Moment {
-            position: before,
-            since: epoch,
-        };
         self.shrink(most, Some(before), after);
         Some(xid)
     }
 
     /// Notes what this node wrote itself, in epoch `epoch`; the next one is to begin.
     pub(super) fn add_own(&mut self, xid: u64, changes: &[Change], epoch: u64) {
-        let cursor = self.cursor.clone().map(|position| Moment {
-            position,
-            since: epoch,
-        });
+        let cursor = self.cursor_in(epoch);
         for change in changes {
             self.note(change, |xids| xids.add(xid, epoch + 1, &cursor));
         }
+    }
+
+    /// What the node has seen, all of it known in epoch `epoch`.
+    fn cursor_in(&self, epoch: u64) -> Option<Moment> {
+        let position = self.cursor.clone()?;
+        Some(Moment {
+            position,
+            since: epoch,
+        })
     }
 
     fn note(&mut self, change: &Change, note: impl FnOnce(&mut Xids)) {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tingkat::error::{ChangeErrorKind, GetErrorKind};
-use tingkat::ports::Loaded;
+use futures::future::BoxFuture;
+use tingkat::certificate::{Change, Incarnation, Position};
+use tingkat::error::{ChangeErrorKind, GetErrorKind, LogError};
+use tingkat::ports::{ChangeLog, History, Loaded, Poll, Written};
 use tingkat::{Cache, Mode, Node, Options, Policy, Tier};
-use tingkat_testkit::fakes::Versioned;
+use tingkat_testkit::fakes::{LogHandle, Versioned};
 
-use crate::stage::{Stage, hop, key, ms, product, still, version};
+use crate::stage::{ENTITY, Stage, hop, key, ms, product, still, version};
 
 /// Scenario 1.
 #[tokio::test(start_paused = true)]
@@ -394,4 +396,67 @@ async fn a_closure_is_enough_of_a_source() {
         .load(|key: u64| async move { Ok(Loaded::value(key * key)) })
         .build();
     assert_eq!(cache.get(&4).await.unwrap().as_deref(), Some(&16));
+}
+
+/// Polls through one way to the log, and writes through another.
+struct TwoWays {
+    polls: LogHandle,
+    writes: LogHandle,
+}
+
+impl ChangeLog for TwoWays {
+    fn poll<'a>(
+        &'a self,
+        after: &'a Position,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Poll, LogError>> {
+        self.polls.poll(after, limit)
+    }
+
+    fn history(&self, limit: usize) -> BoxFuture<'_, Result<History, LogError>> {
+        self.polls.history(limit)
+    }
+
+    fn replace_incarnation(&self, seen: Incarnation) -> BoxFuture<'_, Result<(), LogError>> {
+        self.polls.replace_incarnation(seen)
+    }
+
+    fn append(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<Written, LogError>> {
+        self.writes.append(changes)
+    }
+}
+
+/// PROTOCOL section 5: an insert takes the position that its value has seen. Without one it keeps
+/// nothing, and says so.
+#[tokio::test(start_paused = true)]
+async fn an_insert_whose_place_in_the_log_is_not_known_keeps_nothing_and_says_so() {
+    let stage = Stage::new();
+    let polls = stage.database.log();
+    let log = TwoWays {
+        polls: polls.clone(),
+        writes: stage.database.log(),
+    };
+    let node = Node::builder()
+        .clock(Arc::new(stage.clock))
+        .remote(Arc::new(stage.redis.handle()))
+        .change_log(Arc::new(log))
+        .build();
+    let cache: Cache<String, Versioned> = Cache::builder(ENTITY)
+        .node(&node)
+        .policy(still())
+        .source(Arc::new(stage.source.clone()))
+        .build();
+    hop(1).await;
+    cache.insert(&key(), product("7", 5)).await.unwrap();
+    polls.switch.cut();
+    let error = cache.insert(&key(), product("7", 6)).await.unwrap_err();
+    assert_eq!(error.kind(), ChangeErrorKind::Unproven);
+    assert_eq!(cache.peek(&key()), None, "the old value is forgotten");
+    polls.switch.restore();
+    hop(101).await;
+    assert_eq!(
+        cache.get(&key()).await.unwrap().unwrap().version,
+        1,
+        "loaded"
+    );
 }

@@ -4,19 +4,30 @@
 use std::io;
 use std::path::Path;
 
-/// Where version 2 of the control groups keeps the limit of a group, and where version 1 does.
-const GROUPS: [(&str, &str); 2] = [
-    ("/sys/fs/cgroup", "memory.max"),
-    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+/// Where each version of the control groups keeps the limit of a group.
+const GROUPS: [(Version, &str, &str); 2] = [
+    (Version::Second, "/sys/fs/cgroup", "memory.max"),
+    (
+        Version::First,
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+    ),
 ];
+
+/// A version of the control groups.
+#[derive(Clone, Copy)]
+enum Version {
+    First,
+    Second,
+}
 
 /// The least of all limits; nothing where none is known.
 pub(super) fn limit(read: impl Fn(&Path) -> io::Result<String>) -> Option<u64> {
     let text = |path: &str| read(Path::new(path)).ok();
     let machine = text("/proc/meminfo").as_deref().and_then(total);
     let groups = text("/proc/self/cgroup").unwrap_or_default();
-    let limits = GROUPS.iter().enumerate().flat_map(|(at, (root, file))| {
-        let own = group(&groups, at == 1).unwrap_or("/");
+    let limits = GROUPS.iter().flat_map(|(version, root, file)| {
+        let own = group(&groups, *version).unwrap_or("/");
         // A limit of any group around this one holds as well.
         let around = own.match_indices('/').filter_map(|(end, _)| own.get(..end));
         around
@@ -36,14 +47,13 @@ fn total(meminfo: &str) -> Option<u64> {
 }
 
 /// The group of this process, from lines such as `0::/path` and `4:memory:/path`.
-fn group(groups: &str, is_first_version: bool) -> Option<&str> {
+fn group(groups: &str, version: Version) -> Option<&str> {
     groups.lines().find_map(|line| {
         let (number, rest) = line.split_once(':')?;
         let (controllers, path) = rest.split_once(':')?;
-        let is_this = if is_first_version {
-            controllers.split(',').any(|name| name == "memory")
-        } else {
-            number == "0" && controllers.is_empty()
+        let is_this = match version {
+            Version::First => controllers.split(',').any(|name| name == "memory"),
+            Version::Second => number == "0" && controllers.is_empty(),
         };
         // A group outside of what this process may see begins with `/..`.
         (is_this && path.starts_with('/') && !path.contains("..")).then_some(path)
