@@ -4,7 +4,7 @@
 //! neither Redis nor SQL, and decides nothing about freshness: it only tells what the caches said.
 
 pub mod app;
-pub mod changes;
+mod changes;
 pub mod limits;
 pub mod problem;
 pub mod router;
@@ -13,10 +13,14 @@ pub mod tls;
 pub mod tokens;
 
 mod cache_status;
+mod caches;
+mod categories;
 mod demand;
 mod edge;
 mod etag;
+mod forget;
 mod home;
+mod json_body;
 mod page;
 mod paging;
 mod postcodes;

@@ -42,7 +42,7 @@ pub(crate) fn page(title: &str, content: &str) -> Response {
         title = Escaped(title),
     );
     let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CACHE_CONTROL, crate::reply::NO_STORE),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (
             header::REFERRER_POLICY,

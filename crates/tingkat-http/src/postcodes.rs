@@ -82,11 +82,11 @@ pub(crate) async fn list(
     let options = Demand::of(&headers)?.settle(&app.node).await?;
     let page = app.shop.postcodes.page(&filter, after, limit, options);
     let page = page.await?;
-    let trails = page.postcodes.iter().map(Answer::trail);
+    let trails = page.items.iter().map(Answer::trail);
     let trail = together(trails.chain([page.trail])).unwrap_or(page.trail);
     let body = paging::Page {
         items: page
-            .postcodes
+            .items
             .iter()
             .filter_map(|answer| answer.value().map(located))
             .collect(),

@@ -92,7 +92,7 @@ fn probe(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem>
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         ),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CACHE_CONTROL, crate::reply::NO_STORE),
     ];
     Ok((status, headers, json(body)?).into_response())
 }

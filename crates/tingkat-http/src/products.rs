@@ -1,10 +1,12 @@
-//! `GET /v1/products/{id}` and `GET /v1/products?sku=`, `?slug=`, `?ids=`: one product, or many.
+//! `GET /v1/products/{id}` and `GET /v1/products?sku=`, `?slug=`, `?ids=`: one product, or many; and
+//! `GET /v1/products` with filters or without: those on sale, page by page.
 //!
 //! A product has the same bytes whichever way it is asked for. A batch with a product that could
 //! not be looked up is a problem: a list without it would say that it does not exist.
 
 mod batch;
 mod body;
+pub(crate) mod listing;
 mod patch;
 
 use std::sync::Arc;
@@ -13,18 +15,29 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use tingkat::Answer;
-use tingkat_shop::product::{NameError, Product, ProductId, Sku, Slug};
+use tingkat_shop::category::CategoryId;
+use tingkat_shop::name::NameError;
+use tingkat_shop::product::{Product, ProductId, Sku, Slug, Tier};
 
 use crate::app::App;
 use crate::demand::Demand;
-use crate::problem::{Code, Problem};
-use crate::query::{self, Query};
+use crate::paging;
+use crate::problem::{Code, Problem, shortened};
+use crate::query::Query;
 use crate::reply::{Keep, Reply};
 
+pub(crate) use batch::batch_get;
 pub(crate) use patch::patch;
 
-/// The ways to name products; a request uses one.
+/// The ways to name products; a request uses one of them, or none for a listing.
 const SELECTORS: &[&str] = &["ids", "sku", "slug"];
+
+/// Who is to pay the `price`.
+const TIER: &str = "tier";
+
+const PARAMETERS: &[&str] = &[
+    "ids", "sku", "slug", "category", "featured", "promoted", "sort", "limit", "cursor", TIER,
+];
 
 /// The product with an id.
 pub(crate) async fn by_id(
@@ -33,43 +46,55 @@ pub(crate) async fn by_id(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    query::none(query.as_deref())?;
+    let query = Query::parse(query.as_deref(), &[TIER])?;
+    let tier = tier(&query)?;
     let id = product_id(&text)?;
     let options = Demand::of(&headers)?.settle(&app.node).await?;
     let answer = app.shop.products.by_id(&id, options).await?;
-    Ok(one(&app, &answer, "id", &text)?.to(&headers))
+    Ok(one(&app, &answer, tier, "id", &text)?.to(&headers))
 }
 
-/// The product with a sku or a slug, or those with some ids.
+/// The product with a sku or a slug, or those with some ids, or those of a listing.
 pub(crate) async fn find(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(query.as_deref(), SELECTORS)?;
+    let query = Query::parse(query.as_deref(), PARAMETERS)?;
     let demand = Demand::of(&headers)?;
-    let reply = match query.only()? {
-        ("sku", text) => {
+    let tier = tier(&query)?;
+    let reply = match query.one_of(SELECTORS, TIER)? {
+        None => {
+            let category = query.get("category").map(category_id).transpose()?;
+            listing::look_up(&app, category, &query, tier, demand).await
+        }
+        Some(("sku", text)) => {
             let sku: Sku = named(text, Code::SkuMalformed)?;
             let options = demand.settle(&app.node).await?;
             let answer = app.shop.products.by_sku(&sku, options).await?;
-            one(&app, &answer, "sku", text)
+            one(&app, &answer, tier, "sku", text)
         }
-        ("slug", text) => {
+        Some(("slug", text)) => {
             let slug: Slug = named(text, Code::SlugMalformed)?;
             let options = demand.settle(&app.node).await?;
             let answer = app.shop.products.by_slug(&slug, options).await?;
-            one(&app, &answer, "slug", text)
+            one(&app, &answer, tier, "slug", text)
         }
-        (_, text) => batch::look_up(&app, text, demand).await,
+        Some((_, text)) => batch::look_up(&app, &batch::listed(text)?, tier, demand).await,
     };
     Ok(reply?.to(&headers))
 }
 
-fn one(app: &App, answer: &Answer<Product>, by: &str, name: &str) -> Result<Reply, Problem> {
+fn one(
+    app: &App,
+    answer: &Answer<Product>,
+    tier: Tier,
+    by: &str,
+    name: &str,
+) -> Result<Reply, Problem> {
     let trail = answer.trail();
     if let Some(product) = answer.value() {
-        let body = body::Body::new(product, app.wall_time());
+        let body = body::Body::new(product, tier, app.wall_time());
         Reply::found(&body, Keep::Revalidate, trail)
     } else {
         let detail = format!("no product has the {by} {name:?}");
@@ -78,8 +103,27 @@ fn one(app: &App, answer: &Answer<Product>, by: &str, name: &str) -> Result<Repl
     }
 }
 
+/// The parameter `tier`.
+fn tier(query: &Query<'_>) -> Result<Tier, Problem> {
+    match query.get(TIER) {
+        None | Some("guest") => Ok(Tier::Guest),
+        Some("member") => Ok(Tier::Member),
+        Some(other) => Err(paging::malformed(
+            TIER,
+            format!(
+                "found {:?}; `tier` is `guest` or `member`",
+                shortened(other)
+            ),
+        )),
+    }
+}
+
 fn product_id(text: &str) -> Result<ProductId, Problem> {
     named(text, Code::ProductIdMalformed)
+}
+
+pub(crate) fn category_id(text: &str) -> Result<CategoryId, Problem> {
+    named(text, Code::CategoryIdMalformed)
 }
 
 fn named<N: std::str::FromStr<Err = NameError>>(text: &str, code: Code) -> Result<N, Problem> {

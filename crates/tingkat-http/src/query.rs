@@ -41,28 +41,32 @@ impl<'a> Query<'a> {
         given.map(|(_, value)| &**value)
     }
 
-    /// The only parameter that is given, with its name.
-    pub(crate) fn only(&self) -> Result<(&str, &str), Problem> {
-        match self.given.as_slice() {
-            [(name, value)] => Ok((name, value)),
-            [] => Err(Problem::new(
-                Code::ParameterMissing,
-                format!("no query parameter is given; give {}", one_of(self.known)),
-            )
-            .with("known_parameters", self.known)),
-            many => {
-                let found: Vec<String> = many.iter().map(|(name, _)| format!("`{name}`")).collect();
-                Err(Problem::new(
-                    Code::ParametersConflict,
-                    format!(
-                        "found {} together; give {}",
-                        found.join(" and "),
-                        one_of(self.known)
-                    ),
-                )
-                .with("known_parameters", self.known))
-            }
+    /// The one of some parameters that is given, if one is; it excludes all others but `beside`.
+    pub(crate) fn one_of(
+        &self,
+        selectors: &'static [&'static str],
+        beside: &str,
+    ) -> Result<Option<(&str, &str)>, Problem> {
+        let is_selector = |name: &str| selectors.contains(&name);
+        if !self.given.iter().any(|(name, _)| is_selector(name)) {
+            return Ok(None);
         }
+        let mut others = self.given.iter().filter(|(name, _)| name != beside);
+        match (others.next(), others.next()) {
+            (Some((name, value)), None) => Ok(Some((name, value))),
+            _ => Err(self.conflict(selectors, beside)),
+        }
+    }
+
+    fn conflict(&self, selectors: &'static [&'static str], beside: &str) -> Problem {
+        let given = self.given.iter().filter(|(name, _)| name != beside);
+        let found: Vec<String> = given.map(|(name, _)| format!("`{name}`")).collect();
+        let detail = format!(
+            "found {} together; {} is given alone, or beside `{beside}`",
+            found.join(" and "),
+            one_of(selectors)
+        );
+        Problem::new(Code::ParametersConflict, detail).with("known_parameters", self.known)
     }
 }
 

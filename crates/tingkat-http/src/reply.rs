@@ -12,7 +12,10 @@ use crate::problem::{self, Problem};
 
 const AGE: header::HeaderName = header::AGE;
 const CACHE_STATUS: header::HeaderName = header::HeaderName::from_static("cache-status");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Nobody keeps what is true for a moment alone.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// For how long a cache on the way to the client may keep an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

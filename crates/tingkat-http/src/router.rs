@@ -7,17 +7,19 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use tower::Layer;
 
 use crate::app::App;
 use crate::edge::edge;
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
-use crate::{changes, home, postcodes, probes, problems, products, states};
+use crate::{
+    caches, categories, changes, forget, home, postcodes, probes, problems, products, states,
+};
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 10] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 18] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -28,6 +30,17 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 10] {
             get(products::by_id).patch(products::patch),
         ),
         ("/v1/products", get(products::find)),
+        ("/v1/products:batchGet", post(products::batch_get)),
+        ("/v1/categories", get(categories::find)),
+        ("/v1/categories/{id}", get(categories::by_id)),
+        (
+            "/v1/categories/{id}/products",
+            get(products::listing::of_category),
+        ),
+        ("/v1/forget", post(forget::forget)),
+        ("/v1/caches", get(caches::list)),
+        ("/v1/caches/{entity}", get(caches::one)),
+        ("/v1/caches/{entity}/keys/{key}", get(caches::key)),
         ("/v1/changes", get(changes::follow)),
         ("/livez", get(probes::alive)),
         ("/readyz", get(probes::ready)),

@@ -3,8 +3,12 @@
 //! One file per entity. Knows the cache, and neither SQL nor Redis nor HTTP.
 
 pub mod all;
+pub mod category;
 mod fold;
 pub mod money;
+pub mod name;
+pub mod page;
+pub mod popularity;
 pub mod postcode;
 pub mod product;
 pub mod shop;
@@ -12,7 +16,10 @@ pub mod state;
 pub mod write;
 
 pub use all::All;
+pub use category::{Categories, CategoryId, CategoryTree};
 pub use money::{Currency, Money};
+pub use page::Page;
+pub use popularity::{Popularity, Scored, Weights};
 pub use postcode::{Code, Postcode, Postcodes};
 pub use product::{Product, ProductId, Products, Sku, Slug};
 pub use shop::{Shop, Sources};

@@ -10,9 +10,10 @@ use tingkat::entity::Entity;
 use tingkat::error::{GetError, KeyError};
 use tingkat::key::Key;
 use tingkat::policy::Policy;
-use tingkat::{Answer, Cache, Options, Trail};
+use tingkat::{Answer, Cache, Options};
 
 use crate::all::All;
+use crate::page::Page;
 use crate::state::Zone;
 
 mod index;
@@ -204,17 +205,6 @@ pub struct Postcodes {
     index: Cache<All, PostcodeIndex>,
 }
 
-/// A part of the postcodes that pass a filter.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Each with its own answer; one without a value was deleted a moment ago.
-    pub postcodes: Vec<Answer<Postcode>>,
-    /// Where the next page begins; nothing on the last one.
-    pub next: Option<Code>,
-    /// What happened on the way to the list of codes.
-    pub trail: Trail,
-}
-
 impl Postcodes {
     pub(crate) const fn new(
         cache: Cache<Code, Postcode>,
@@ -235,7 +225,8 @@ impl Postcodes {
         self.cache.look_up(code, options).await
     }
 
-    /// The postcodes that pass a filter, ordered by code, after a code: at most `limit`.
+    /// The postcodes that pass a filter, ordered by code, after a code: at most `limit`. One without a
+    /// value was deleted a moment ago.
     ///
     /// # Errors
     /// As [`Cache::look_up`], if the list or one of the postcodes can not be had.
@@ -245,7 +236,7 @@ impl Postcodes {
         after: Option<Code>,
         limit: usize,
         options: Options,
-    ) -> Result<Page, GetError> {
+    ) -> Result<Page<Postcode, Code>, GetError> {
         let answer = self.index.look_up(&All, options).await?;
         let (codes, more) = answer
             .value()
@@ -253,7 +244,7 @@ impl Postcodes {
             .unwrap_or_default();
         let postcodes = self.cache.look_up_many(&codes, options).await;
         Ok(Page {
-            postcodes: postcodes.into_iter().collect::<Result<_, _>>()?,
+            items: postcodes.into_iter().collect::<Result<_, _>>()?,
             next: codes.last().copied().filter(|_| more),
             trail: answer.trail(),
         })

@@ -1,104 +1,18 @@
 //! Products: what is sold, at which price, and how much of it is left.
 
-use std::borrow::Borrow;
-use std::fmt;
-use std::str::FromStr;
+pub mod listing;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tingkat::certificate::Dep;
 use tingkat::entity::Entity;
-use tingkat::error::{GetError, KeyError};
-use tingkat::key::Key;
+use tingkat::error::GetError;
 use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
 
 use crate::money::Money;
-
-/// A text that can not name a product.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} has 1 to {most} {allowed}; found {found:?}")]
-pub struct NameError {
-    what: &'static str,
-    allowed: &'static str,
-    most: usize,
-    found: String,
-}
-
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident, $what:literal, $most:literal, $allowed:literal, $is_allowed:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The text.
-            pub const fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = NameError;
-
-            fn from_str(text: &str) -> Result<Self, NameError> {
-                let is_allowed: fn(char) -> bool = $is_allowed;
-                if text.is_empty() || text.chars().count() > $most || !text.chars().all(is_allowed) {
-                    let found = text.chars().take(80).collect();
-                    return Err(NameError { what: $what, allowed: $allowed, most: $most, found });
-                }
-                Ok(Self(text.into()))
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = NameError;
-
-            fn try_from(text: String) -> Result<Self, NameError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.into()
-            }
-        }
-
-        impl Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl Key for $name {
-            fn write(&self, out: &mut String) {
-                out.push_str(&self.0);
-            }
-
-            fn parse(text: &str) -> Result<Self, KeyError> {
-                text.parse().map_err(|error: NameError| KeyError::new(error.to_string()))
-            }
-
-            fn heap_size(&self) -> usize {
-                self.0.len()
-            }
-        }
-    )*};
-}
+use crate::name::names;
+use listing::{ListingKey, Popular, Sorted};
 
 names! {
     /// What a product is referred to by, for ever.
@@ -368,6 +282,8 @@ pub struct Products {
     cache: Cache<ProductId, Product>,
     sku_owners: Cache<Sku, SkuOwner>,
     slug_owners: Cache<Slug, SlugOwner>,
+    sorted: Cache<ListingKey, Sorted>,
+    popular: Cache<ListingKey, Popular>,
 }
 
 impl Products {
@@ -375,11 +291,15 @@ impl Products {
         cache: Cache<ProductId, Product>,
         sku_owners: Cache<Sku, SkuOwner>,
         slug_owners: Cache<Slug, SlugOwner>,
+        sorted: Cache<ListingKey, Sorted>,
+        popular: Cache<ListingKey, Popular>,
     ) -> Self {
         Self {
             cache,
             sku_owners,
             slug_owners,
+            sorted,
+            popular,
         }
     }
 

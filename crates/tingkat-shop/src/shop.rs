@@ -8,7 +8,9 @@ use tingkat::privacy::{Names, OnPrivate};
 use tingkat::{Cache, Node, Policy};
 
 use crate::all::All;
+use crate::category::{Categories, CategoryCount, CategoryId, CategoryTree};
 use crate::postcode::{Code, Postcode, PostcodeIndex, Postcodes};
+use crate::product::listing::{ListingKey, Popular, Sorted};
 use crate::product::{Product, ProductId, Products, Sku, SkuOwner, Slug, SlugOwner};
 use crate::state::{StateList, States};
 
@@ -21,6 +23,14 @@ pub struct Sources {
     pub skus: Arc<dyn Source<Sku, SkuOwner>>,
     /// Owners of slugs.
     pub slugs: Arc<dyn Source<Slug, SlugOwner>>,
+    /// Pages of listings.
+    pub listings: Arc<dyn Source<ListingKey, Sorted>>,
+    /// Pages of listings by popularity.
+    pub popular: Arc<dyn Source<ListingKey, Popular>>,
+    /// All categories.
+    pub categories: Arc<dyn Source<All, CategoryTree>>,
+    /// How many products categories have.
+    pub category_counts: Arc<dyn Source<CategoryId, CategoryCount>>,
     /// Postcodes.
     pub postcodes: Arc<dyn Source<Code, Postcode>>,
     /// All postcodes.
@@ -34,6 +44,8 @@ pub struct Sources {
 pub struct Shop {
     /// Products.
     pub products: Products,
+    /// Categories.
+    pub categories: Categories,
     /// Postcodes.
     pub postcodes: Postcodes,
     /// States.
@@ -67,6 +79,12 @@ impl Shop {
                 set.cache(sources.products),
                 set.cache(sources.skus),
                 set.cache(sources.slugs),
+                set.cache(sources.listings),
+                set.cache(sources.popular),
+            ),
+            categories: Categories::new(
+                set.cache(sources.categories),
+                set.cache(sources.category_counts),
             ),
             postcodes: Postcodes::new(
                 set.cache(sources.postcodes),

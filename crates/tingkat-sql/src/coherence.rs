@@ -10,7 +10,8 @@ use crate::database::Database;
 use crate::error::{CheckError, CheckErrorKind};
 use crate::postgres::{Postgres, Trouble, literal};
 use crate::statement::{
-    POSTCODE_LOAD, PRODUCT_LOAD, PRODUCT_SKU_LOAD, PRODUCT_SLUG_LOAD, STATE_LIST, Statement,
+    CATEGORY_COUNT, CATEGORY_LIST, POSTCODE_LIST, POSTCODE_LOAD, PRODUCT_LIST, PRODUCT_LOAD,
+    PRODUCT_SKU_LOAD, PRODUCT_SLUG_LOAD, STATE_LIST, Statement,
 };
 
 const OBJECTS: &str = include_str!("../setup/postgres/log_objects.sql");
@@ -30,12 +31,17 @@ pub(crate) const WATCHED: &[&str] = &[
     "state",
 ];
 
-/// The statements that loads run.
+/// The statements whose rows are followed. What customers buy and wish for is not: it is counted
+/// anew every few minutes.
 const LOADS: &[Statement] = &[
     PRODUCT_LOAD,
     PRODUCT_SKU_LOAD,
     PRODUCT_SLUG_LOAD,
+    PRODUCT_LIST,
+    CATEGORY_LIST,
+    CATEGORY_COUNT,
     POSTCODE_LOAD,
+    POSTCODE_LIST,
     STATE_LIST,
 ];
 

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use tingkat::certificate::Certificate;
 use tingkat::error::SourceError;
 use tingkat::ports::ChangeLog;
+use tingkat_shop::popularity::Weights;
 use tingkat_shop::{ProductWriter, Sources};
 
 use crate::coherence::WATCHED;
@@ -37,17 +38,20 @@ pub struct Config {
     /// For how long PostgreSQL's change log tells changes one by one before it is compacted. A node
     /// that slept for longer reads all that is left.
     pub changes_kept_for: Duration,
+    /// How popularity is counted.
+    pub weights: Weights,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_connections: 40,
+            max_connections: 48,
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(6),
             demo_day: None,
             coherent: true,
             changes_kept_for: Duration::from_mins(5),
+            weights: Weights::default(),
         }
     }
 }
@@ -59,6 +63,7 @@ pub struct Database {
     demo_day: Option<Date>,
     is_coherent: bool,
     changes_kept_for: Duration,
+    weights: Weights,
 }
 
 /// The rows of a load.
@@ -106,6 +111,7 @@ impl Database {
             demo_day: config.demo_day,
             is_coherent: config.coherent,
             changes_kept_for: config.changes_kept_for,
+            weights: config.weights,
         })
     }
 
@@ -115,6 +121,10 @@ impl Database {
             products: Arc::new(Rows::new(self.clone())),
             skus: Arc::new(Rows::new(self.clone())),
             slugs: Arc::new(Rows::new(self.clone())),
+            listings: Arc::new(Rows::new(self.clone())),
+            popular: Arc::new(Rows::new(self.clone())),
+            categories: Arc::new(Rows::whole(self.clone())),
+            category_counts: Arc::new(Rows::new(self.clone())),
             postcodes: Arc::new(Rows::new(self.clone())),
             postcode_index: Arc::new(Rows::whole(self.clone())),
             states: Arc::new(Rows::whole(self.clone())),
@@ -235,6 +245,10 @@ impl Database {
 
     pub(crate) const fn changes_kept_for(&self) -> Duration {
         self.changes_kept_for
+    }
+
+    pub(crate) const fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     pub(crate) const fn demo_day(&self) -> Option<Date> {

@@ -3,6 +3,7 @@
 //! Every statement is an .sql file, once per dialect. A load is one statement, however many keys it
 //! is for. This crate alone knows `sqlx`; nothing of it shows outside.
 
+mod category;
 mod changes;
 mod coherence;
 mod compaction;
@@ -10,6 +11,7 @@ mod database;
 pub mod demo;
 mod error;
 mod install;
+mod listing;
 mod postcode;
 mod postgres;
 mod product;

@@ -69,6 +69,17 @@ impl Record {
             .map_err(|error| ColumnError::new(column, format_args!("is wrong: {error}")))
     }
 
+    /// As [`parsed`](Self::parsed), where there may be none.
+    pub(crate) fn parsed_or_null<T>(&self, column: &'static str) -> Result<Option<T>, ColumnError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let text = read!(self, column, Option<String>)?;
+        text.map(|text| text.parse())
+            .transpose()
+            .map_err(|error| ColumnError::new(column, format_args!("is wrong: {error}")))
+    }
+
     /// A text of a closed list.
     pub(crate) fn named<T>(
         &self,

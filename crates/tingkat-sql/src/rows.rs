@@ -9,6 +9,7 @@ use tingkat::entity::Entity;
 use tingkat::error::SourceError;
 use tingkat::key::Key as _;
 use tingkat::ports::{Batch, Found, Loaded, Source, Wanted};
+use tingkat_shop::popularity::Weights;
 
 use crate::database::Database;
 use crate::error::ColumnError;
@@ -22,6 +23,12 @@ pub(crate) trait Row: Entity {
 
     /// The column with the row's own key.
     const KEY: &'static str;
+
+    /// What the statement takes for a key.
+    fn argument(key: &Self::Key, weights: &Weights) -> Result<String, serde_json::Error> {
+        let _ = weights;
+        Ok(key.text())
+    }
 
     /// What the row says.
     fn read(record: &Record) -> Result<Loaded<Self>, ColumnError>
@@ -42,12 +49,14 @@ pub(crate) trait Whole: Entity + Clone {
 type Answers<E> =
     fn(&[Wanted<<E as Entity>::Key, E>], &[Record]) -> Result<Vec<Loaded<E>>, SourceError>;
 
+type Argument<E> = fn(&<E as Entity>::Key, &Weights) -> Result<String, serde_json::Error>;
+
 /// The source of an entity that one statement loads.
 pub(crate) struct Rows<E: Entity> {
     database: Database,
     statement: Statement,
-    /// Whether the statement takes the keys.
-    is_keyed: bool,
+    /// What the statement takes for a key; nothing where it takes none.
+    argument: Option<Argument<E>>,
     answers: Answers<E>,
 }
 
@@ -56,7 +65,7 @@ impl<E: Row> Rows<E> {
         Self {
             database,
             statement: E::LOAD,
-            is_keyed: true,
+            argument: Some(E::argument),
             answers: matched,
         }
     }
@@ -67,7 +76,7 @@ impl<E: Whole> Rows<E> {
         Self {
             database,
             statement: E::LOAD,
-            is_keyed: false,
+            argument: None,
             answers: together,
         }
     }
@@ -92,9 +101,15 @@ impl<E: Entity> Source<E::Key, E> for Rows<E> {
         wanted: &'a [Wanted<E::Key, E>],
     ) -> BoxFuture<'a, Result<Batch<E>, SourceError>> {
         Box::pin(async move {
-            let keys: Option<Vec<String>> = self
-                .is_keyed
-                .then(|| wanted.iter().map(|wanted| wanted.key.text()).collect());
+            let keys = match self.argument {
+                Some(argument) => {
+                    let weights = self.database.weights();
+                    let texts = wanted.iter().map(|wanted| argument(&wanted.key, weights));
+                    let texts: Result<Vec<String>, _> = texts.collect();
+                    Some(texts.map_err(|error| SourceError::fatal(error.to_string()))?)
+                }
+                None => None,
+            };
             let fetched = self
                 .database
                 .fetch(&self.statement, keys.as_deref())

@@ -26,6 +26,10 @@ statements! {
     PRODUCT_LOAD, "product_load";
     PRODUCT_SKU_LOAD, "product_sku_load";
     PRODUCT_SLUG_LOAD, "product_slug_load";
+    PRODUCT_LIST, "product_list";
+    PRODUCT_LIST_POPULAR, "product_list_popular";
+    CATEGORY_LIST, "category_list";
+    CATEGORY_COUNT, "category_count";
     POSTCODE_LOAD, "postcode_load";
     POSTCODE_LIST, "postcode_list";
     STATE_LIST, "state_list";

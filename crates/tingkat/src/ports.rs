@@ -197,6 +197,9 @@ pub struct Loaded<V> {
     pub deps: Vec<Dep>,
     /// Instead of the policy's `fresh_for` (or `absent_for`).
     pub fresh_for: Option<Duration>,
+    /// When the answer changes by itself, such as a price at the end of a promotion: it is fresh no
+    /// longer than until then.
+    pub changes_in: Option<Duration>,
     /// Instead of the policy's placement.
     pub placement: Option<Placement>,
 }
@@ -208,6 +211,7 @@ impl<V> Loaded<V> {
             found,
             deps: Vec::new(),
             fresh_for: None,
+            changes_in: None,
             placement: None,
         }
     }
@@ -231,6 +235,12 @@ impl<V> Loaded<V> {
     /// Chooses for how long the answer is fresh.
     pub const fn fresh_for(mut self, fresh_for: Duration) -> Self {
         self.fresh_for = Some(fresh_for);
+        self
+    }
+
+    /// Says when the answer changes by itself.
+    pub const fn changes_in(mut self, changes_in: Duration) -> Self {
+        self.changes_in = Some(changes_in);
         self
     }
 

@@ -69,12 +69,9 @@ codes! {
     ParameterRepeated "parameter_repeated" BAD_REQUEST
         "Query parameter given twice"
         "Each query parameter may be given once. Many ids are one parameter, separated by commas."
-    ParameterMissing "parameter_missing" BAD_REQUEST
-        "Query parameter missing"
-        "The route needs one of the query parameters in the member `known_parameters`."
     ParametersConflict "parameters_conflict" BAD_REQUEST
         "Query parameters exclude each other"
-        "Only one of the query parameters in the member `known_parameters` may be given."
+        "Some of the query parameters in the member `known_parameters` may not be given together. The member `detail` says which."
     IdsEmpty "ids_empty" BAD_REQUEST
         "No ids"
         "The query parameter `ids` is empty. It has at least one id, and separates many by commas."
@@ -84,6 +81,9 @@ codes! {
     ParameterMalformed "parameter_malformed" BAD_REQUEST
         "A query parameter has no such value"
         "The value of a query parameter is not one of those that it has. The member `parameter` names it, and `detail` says what would be right."
+    IdsInvalid "ids_invalid" UNPROCESSABLE_ENTITY
+        "Not a list of ids"
+        "The body has a member that is unknown or of the wrong form. It has `ids`, a list of texts."
     PositionMalformed "position_malformed" BAD_REQUEST
         "Not a position"
         "The header `Tingkat-Position` has neither the form `<incarnation>:<xid>` that the answer to a write has, nor is it the number that `SELECT pg_current_xact_id()` gives."
@@ -108,6 +108,12 @@ codes! {
     ProductUnknown "product_unknown" NOT_FOUND
         "No such product"
         "No product has this id, sku or slug."
+    CategoryUnknown "category_unknown" NOT_FOUND
+        "No such category"
+        "No category that is shown has this id or slug."
+    EntityUnknown "entity_unknown" NOT_FOUND
+        "No such entity"
+        "The server caches nothing of this name. The member `known_entities` has those that it does."
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED
         "Method not allowed"
         "The route exists, but not for this method. The header `Allow` has the methods that it answers."
@@ -123,6 +129,12 @@ codes! {
     ProductIdMalformed "product_id_malformed" UNPROCESSABLE_ENTITY
         "Not a product id"
         "A product id has 1 to 64 letters, digits, `-` or `_`."
+    CategoryIdMalformed "category_id_malformed" UNPROCESSABLE_ENTITY
+        "Not a category id"
+        "A category id has 1 to 64 letters, digits, `-` or `_`."
+    KeyMalformed "key_malformed" UNPROCESSABLE_ENTITY
+        "Not a key of the entity"
+        "The text can not be a key of the entity. The member `detail` says what would be right."
     SkuMalformed "sku_malformed" UNPROCESSABLE_ENTITY
         "Not a sku"
         "A sku has 1 to 64 printable characters."
@@ -135,6 +147,9 @@ codes! {
     PatchInvalid "patch_invalid" UNPROCESSABLE_ENTITY
         "Not a patch of a product"
         "The body has a member that is unknown or of the wrong form, has nothing to change, or asks for what no product can have. Members are `stock` or `stock_delta`, `regular_price`, `member_price` and `version`."
+    ForgetInvalid "forget_invalid" UNPROCESSABLE_ENTITY
+        "Not a thing to forget"
+        "The body has a member that is unknown or of the wrong form, or does not say one thing to forget: `keys` or a `pattern` of an `entity`, `tags`, or `all`, with an `entity` or of everything."
     StockOutOfRange "stock_out_of_range" UNPROCESSABLE_ENTITY
         "The stock can not be adjusted by so many"
         "There are fewer left than are to be taken, or the sum is too large. The member `stock_quantity` says how many are left."
@@ -153,6 +168,9 @@ codes! {
     WriteUnavailable "write_unavailable" SERVICE_UNAVAILABLE
         "The database can not be written"
         "The database does not answer, or is busy. Nothing was written. Ask again after `Retry-After` seconds."
+    ForgetUnavailable "forget_unavailable" SERVICE_UNAVAILABLE
+        "Nothing could be forgotten"
+        "The change could not be made known to every node, so it was not made. Ask again after `Retry-After` seconds."
     StreamsExhausted "streams_exhausted" SERVICE_UNAVAILABLE
         "Too many streams"
         "As many clients follow the changes as this node serves at a time. Ask again after `Retry-After` seconds, or another node: a cursor is good on each."

@@ -1,35 +1,52 @@
-//! Many products by their ids, in the order of the ids.
+//! Many products by their ids, in the order of the ids: `GET /v1/products?ids=`, and for lists that are
+//! too long for an address `POST /v1/products:batchGet`.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
 use tingkat::Answer;
 use tingkat::error::GetError;
-use tingkat_shop::product::{Product, ProductId};
+use tingkat_shop::product::{Product, ProductId, Tier};
 
-use super::body::Body;
-use super::product_id;
+use super::body::Body as Shown;
+use super::{TIER, product_id, tier};
 use crate::app::App;
 use crate::cache_status::together;
 use crate::demand::Demand;
+use crate::json_body;
 use crate::problem::{Code, Problem};
+use crate::query::Query;
 use crate::reply::{Keep, Reply};
 
 /// Ids in one request.
 const MOST: usize = 200;
 
+/// Room for that many of the longest ids, twice as much white space, and a few repetitions.
+const MOST_BYTES: usize = 64 << 10;
+
+const MEMBERS: &str = "the body is such as {\"ids\":[\"1\",\"2\"]}";
+
 #[derive(Serialize)]
 struct Batch<'a> {
-    items: Vec<Body<'a>>,
+    items: Vec<Shown<'a>>,
     missing: Vec<&'a ProductId>,
 }
 
-/// Looks up the products of a list such as `a,b,c`.
-pub(super) async fn look_up(app: &App, list: &str, demand: Demand) -> Result<Reply, Problem> {
-    let ids = ids(list)?;
+/// Looks up products.
+pub(super) async fn look_up(
+    app: &App,
+    ids: &[ProductId],
+    tier: Tier,
+    demand: Demand,
+) -> Result<Reply, Problem> {
     let options = demand.settle(&app.node).await?;
-    let answers = app.shop.products.many(&ids, options).await;
+    let answers = app.shop.products.many(ids, options).await;
     let answers = all_or_problem(answers)?;
 
     let now = app.wall_time();
@@ -39,7 +56,7 @@ pub(super) async fn look_up(app: &App, list: &str, demand: Demand) -> Result<Rep
     };
     for (id, answer) in ids.iter().zip(&answers) {
         match answer.value() {
-            Some(product) => batch.items.push(Body::new(product, now)),
+            Some(product) => batch.items.push(Shown::new(product, tier, now)),
             None => batch.missing.push(id),
         }
     }
@@ -48,15 +65,50 @@ pub(super) async fn look_up(app: &App, list: &str, demand: Demand) -> Result<Rep
     Reply::found(&batch, Keep::Revalidate, trail)
 }
 
-/// The ids of a list, each once, in the order in which they are first named.
-fn ids(list: &str) -> Result<Vec<ProductId>, Problem> {
+/// The body of a request for many.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ids {
+    ids: Vec<String>,
+}
+
+/// The products of `{"ids": ["a", "b"]}`; a look-up, though it is a POST.
+pub(crate) async fn batch_get(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    app.tokens.check_look_up(&headers)?;
+    let query = Query::parse(query.as_deref(), &[TIER])?;
+    let tier = tier(&query)?;
+    let Ids { ids } =
+        json_body::read(&headers, body, MOST_BYTES, Code::IdsInvalid, MEMBERS).await?;
+    if ids.is_empty() {
+        let detail = "`ids` is an empty list; it has at least one id";
+        return Err(Problem::new(Code::IdsEmpty, detail));
+    }
+    let ids = distinct(ids.iter().map(String::as_str))?;
+    let demand = Demand::of(&headers)?;
+    Ok(look_up(&app, &ids, tier, demand).await?.to(&headers))
+}
+
+/// The ids of a list such as `a,b,c`.
+pub(super) fn listed(list: &str) -> Result<Vec<ProductId>, Problem> {
     if list.is_empty() {
         return Err(Problem::new(
             Code::IdsEmpty,
             "`ids` is empty; give ids separated by commas, such as `ids=1,2,3`",
         ));
     }
-    let found = list.split(',').count();
+    distinct(list.split(','))
+}
+
+/// Ids, each once, in the order in which they are first named.
+pub(super) fn distinct<'a>(
+    texts: impl Iterator<Item = &'a str> + Clone,
+) -> Result<Vec<ProductId>, Problem> {
+    let found = texts.clone().count();
     if found > MOST {
         return Err(Problem::new(
             Code::IdsTooMany,
@@ -66,7 +118,7 @@ fn ids(list: &str) -> Result<Vec<ProductId>, Problem> {
     }
     let mut seen = HashSet::with_capacity(found);
     let mut ids = Vec::with_capacity(found);
-    for text in list.split(',') {
+    for text in texts {
         if seen.insert(text) {
             ids.push(product_id(text)?);
         }
@@ -106,7 +158,11 @@ mod tests {
     use super::*;
 
     fn texts(list: &str) -> Vec<String> {
-        ids(list).unwrap().iter().map(ToString::to_string).collect()
+        listed(list)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -118,8 +174,11 @@ mod tests {
     fn a_list_has_a_length() {
         let list = |length| vec!["7"; length].join(",");
         assert_eq!(texts(&list(MOST)), ["7"]);
-        assert_eq!(ids(&list(MOST + 1)).unwrap_err().code(), Code::IdsTooMany);
-        assert_eq!(ids("").unwrap_err().code(), Code::IdsEmpty);
-        assert_eq!(ids("1,,2").unwrap_err().code(), Code::ProductIdMalformed);
+        assert_eq!(
+            listed(&list(MOST + 1)).unwrap_err().code(),
+            Code::IdsTooMany
+        );
+        assert_eq!(listed("").unwrap_err().code(), Code::IdsEmpty);
+        assert_eq!(listed("1,,2").unwrap_err().code(), Code::ProductIdMalformed);
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Body<'a> {
     member_price: Money,
     promotional_price: Option<Money>,
     promotion: Option<Window>,
-    /// What a guest pays at the time of the request.
+    /// What the tier of the request pays at its time.
     price: Money,
     stock_quantity: i64,
     in_stock: bool,
@@ -40,8 +40,8 @@ struct Window {
 }
 
 impl<'a> Body<'a> {
-    /// The product as it is sold at an instant.
-    pub(super) fn new(product: &'a Product, now: Timestamp) -> Self {
+    /// The product as it is sold to a tier at an instant.
+    pub(super) fn new(product: &'a Product, tier: Tier, now: Timestamp) -> Self {
         Self {
             id: &product.id,
             sku: &product.sku,
@@ -56,7 +56,7 @@ impl<'a> Body<'a> {
                 starts_at: promotion.starts_at,
                 ends_at: promotion.ends_at,
             }),
-            price: product.price(Tier::Guest, now),
+            price: product.price(tier, now),
             stock_quantity: product.stock_quantity,
             in_stock: product.is_in_stock(),
             low_stock: product.is_low(),

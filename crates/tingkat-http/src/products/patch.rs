@@ -3,28 +3,24 @@
 //! The answer is the product as it is after the write, with the token of the write. Where the
 //! product can not be read back at the moment it is 204, because the write is done all the same.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::error::Category;
 use tingkat::Options;
 use tingkat::ports::Written;
 use tingkat_shop::money::{Currency, Money};
-use tingkat_shop::product::ProductId;
+use tingkat_shop::product::{ProductId, Tier};
 use tingkat_shop::write::{ProductPatch, StockChange, WriteError, WriteErrorKind};
 
 use super::{one, product_id};
 use crate::app::App;
 use crate::demand::{POSITION, position};
-use crate::problem::{Code, Problem, shortened};
+use crate::json_body::{self, Object};
+use crate::problem::{Code, Problem};
 use crate::query;
 use crate::tokens::Scope;
 
@@ -63,29 +59,6 @@ impl From<Price> for Money {
             amount: price.amount,
             currency: price.currency,
         }
-    }
-}
-
-/// An object and nothing else: an array would be taken for the members in their order.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(members))
-            }
-        }
-
-        from.deserialize_map(Members(PhantomData)).map(Self)
     }
 }
 
@@ -128,7 +101,7 @@ async fn read_back(app: &App, id: &ProductId, text: &str, written: Option<Writte
     };
     let looked_up = app.shop.products.by_id(id, options).await;
     let found = looked_up.ok().filter(|answer| answer.value().is_some());
-    let reply = found.and_then(|answer| one(app, &answer, "id", text).ok());
+    let reply = found.and_then(|answer| one(app, &answer, Tier::Guest, "id", text).ok());
     match reply {
         // Conditions of the request are about what it reads, and this one writes.
         Some(reply) => reply.to(&HeaderMap::new()),
@@ -137,22 +110,8 @@ async fn read_back(app: &App, id: &ProductId, text: &str, written: Option<Writte
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<ProductPatch, Problem> {
-    check_media_type(headers)?;
-    let Ok(bytes) = to_bytes(body, MOST_BYTES).await else {
-        let detail = format!(
-            "the body is larger than the {MOST_BYTES} bytes that are read of a patch, or broke off"
-        );
-        return Err(Problem::new(Code::BodyTooLarge, detail).with("most_bytes", MOST_BYTES));
-    };
-    let Object(document): Object<Document> = serde_json::from_slice(&bytes).map_err(|error| {
-        let found = shortened(&error.to_string());
-        match error.classify() {
-            Category::Data => Problem::new(Code::PatchInvalid, format!("{found}; {MEMBERS}")),
-            Category::Syntax | Category::Eof | Category::Io => {
-                Problem::new(Code::BodyMalformed, format!("{found}; {MEMBERS}"))
-            }
-        }
-    })?;
+    let document: Document =
+        json_body::read(headers, body, MOST_BYTES, Code::PatchInvalid, MEMBERS).await?;
     let stock = match (document.stock, document.stock_delta) {
         (Some(_), Some(_)) => {
             let detail = format!("found `stock` and `stock_delta` together; {MEMBERS}");
@@ -168,22 +127,6 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<ProductPatch, Problem> 
         member_price: document.member_price.map(|Object(price)| price.into()),
         version: document.version,
     })
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE);
-    let text = given.map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let text = text.unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    let is_json = ["application/json", "application/merge-patch+json"]
-        .iter()
-        .any(|known| essence.eq_ignore_ascii_case(known));
-    if is_json {
-        return Ok(());
-    }
-    let found = shortened(essence);
-    let detail = format!("found {found:?}; the body is `application/json`");
-    Err(Problem::new(Code::MediaTypeUnknown, detail))
 }
 
 fn problem(error: &WriteError, id: &str) -> Problem {

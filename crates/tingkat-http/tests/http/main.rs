@@ -7,10 +7,13 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod categories;
 mod changes;
 mod demands;
 mod edge;
 mod home;
+mod listings;
+mod operators;
 mod patches;
 mod postcodes;
 mod probes;

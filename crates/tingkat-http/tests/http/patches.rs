@@ -48,18 +48,18 @@ async fn a_write_is_answered_with_the_product_and_the_token_of_the_write() {
     )
     .await;
     assert_snapshot!(shown(answer).await, @r#"
-        200 OK
-        age: 0
-        cache-control: no-cache
-        cache-status: memory; fwd=uri-miss, source; fwd=uri-miss; stored
-        content-length: 428
-        content-type: application/json
-        etag: "3ca8ebd911ac5f9773d6ff94890484bb"
-        tingkat-position: 98eb00285d2bfaf55b6f90b72df1f939:100
-        x-content-type-options: nosniff
+    200 OK
+    age: 0
+    cache-control: no-cache
+    cache-status: memory; fwd=uri-miss, source; fwd=uri-miss; stored
+    content-length: 426
+    content-type: application/json
+    etag: "639e4a6b49f29ab0e17db4346a456468"
+    tingkat-position: 98eb00285d2bfaf55b6f90b72df1f939:100
+    x-content-type-options: nosniff
 
-        {"id":"3","sku":"PLATE","slug":"plate","name":"Plate","description":"","status":"inactive","regular_price":{"amount":250,"currency":"MYR"},"member_price":{"amount":100,"currency":"MYR"},"promotional_price":null,"promotion":null,"price":{"amount":250,"currency":"MYR"},"stock_quantity":7,"in_stock":true,"low_stock":false,"featured":false,"categories":[],"images":[],"variants":[],"version":2,"updated_at":"2026-01-01T00:00:00Z"}
-        "#);
+    {"id":"3","sku":"PLATE","slug":"plate","name":"Plate","description":"","status":"active","regular_price":{"amount":250,"currency":"MYR"},"member_price":{"amount":100,"currency":"MYR"},"promotional_price":null,"promotion":null,"price":{"amount":250,"currency":"MYR"},"stock_quantity":7,"in_stock":true,"low_stock":false,"featured":false,"categories":[],"images":[],"variants":[],"version":2,"updated_at":"2026-01-01T00:00:00Z"}
+    "#);
     let after = store.get("/v1/products/3").await;
     assert!(after.contains("memory; hit") && after.contains("\"stock_quantity\":7"));
 

@@ -192,23 +192,14 @@ async fn names_of_the_wrong_shape_are_told_the_right_one() {
 #[tokio::test(start_paused = true)]
 async fn a_request_names_products_in_one_way() {
     let store = Store::new();
-    assert_snapshot!(store.get("/v1/products").await, @r#"
-    400 Bad Request
-    cache-control: no-store
-    content-length: 220
-    content-type: application/problem+json
-    x-content-type-options: nosniff
-
-    {"type":"/problems#parameter_missing","title":"Query parameter missing","status":400,"detail":"no query parameter is given; give `ids`, `sku` or `slug`","code":"parameter_missing","known_parameters":["ids","sku","slug"]}
-    "#);
     assert_snapshot!(store.get("/v1/products?sku=A&slug=a&ids=1").await, @r#"
     400 Bad Request
     cache-control: no-store
-    content-length: 250
+    content-length: 342
     content-type: application/problem+json
     x-content-type-options: nosniff
 
-    {"type":"/problems#parameters_conflict","title":"Query parameters exclude each other","status":400,"detail":"found `sku` and `slug` and `ids` together; give `ids`, `sku` or `slug`","code":"parameters_conflict","known_parameters":["ids","sku","slug"]}
+    {"type":"/problems#parameters_conflict","title":"Query parameters exclude each other","status":400,"detail":"found `sku` and `slug` and `ids` together; `ids`, `sku` or `slug` is given alone, or beside `tier`","code":"parameters_conflict","known_parameters":["ids","sku","slug","category","featured","promoted","sort","limit","cursor","tier"]}
     "#);
     assert_snapshot!(store.get("/v1/products?sku=A&sku=B").await, @r#"
     400 Bad Request
@@ -222,20 +213,20 @@ async fn a_request_names_products_in_one_way() {
     assert_snapshot!(store.get("/v1/products?id=1").await, @r#"
     400 Bad Request
     cache-control: no-store
-    content-length: 215
+    content-length: 350
     content-type: application/problem+json
     x-content-type-options: nosniff
 
-    {"type":"/problems#parameter_unknown","title":"Unknown query parameter","status":400,"detail":"found \"id\"; this route has `ids`, `sku` or `slug`","code":"parameter_unknown","known_parameters":["ids","sku","slug"]}
+    {"type":"/problems#parameter_unknown","title":"Unknown query parameter","status":400,"detail":"found \"id\"; this route has `ids`, `sku`, `slug`, `category`, `featured`, `promoted`, `sort`, `limit`, `cursor` or `tier`","code":"parameter_unknown","known_parameters":["ids","sku","slug","category","featured","promoted","sort","limit","cursor","tier"]}
     "#);
     assert_snapshot!(store.get("/v1/products/1?sku=A").await, @r#"
     400 Bad Request
     cache-control: no-store
-    content-length: 195
+    content-length: 188
     content-type: application/problem+json
     x-content-type-options: nosniff
 
-    {"type":"/problems#parameter_unknown","title":"Unknown query parameter","status":400,"detail":"found \"sku\"; this route has no query parameters","code":"parameter_unknown","known_parameters":[]}
+    {"type":"/problems#parameter_unknown","title":"Unknown query parameter","status":400,"detail":"found \"sku\"; this route has `tier`","code":"parameter_unknown","known_parameters":["tier"]}
     "#);
     assert_eq!(store.database.loads(), 0);
 }

@@ -18,8 +18,10 @@ use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
 use tingkat_http::{App, Changes, Limits, Tokens, router};
 use tingkat_shop::All;
+use tingkat_shop::category::{CategoryCount, CategoryRow, CategoryTree};
 use tingkat_shop::money::Money;
 use tingkat_shop::postcode::{self, Postcode, PostcodeIndex};
+use tingkat_shop::product::listing::{Listing, ListingKey, Place, Popular, Sorted};
 use tingkat_shop::product::{
     CategoryName, Image, Product, ProductId, Promotion, SkuOwner, SlugOwner, Status, Variant,
 };
@@ -309,10 +311,61 @@ pub(crate) fn sources(switch: &Arc<Switch>) -> Sources {
         products: Table::<ProductId, _>::new(switch, products),
         skus: Table::new(switch, skus),
         slugs: Table::new(switch, slugs),
+        listings: Table::new(switch, listings().map(|(key, page)| (key, Sorted(page)))),
+        popular: Table::new(
+            switch,
+            [(key("sort=popularity"), Popular(page(&["3", "1"], false)))],
+        ),
+        categories: Table::new(switch, [(All, categories())]),
+        category_counts: Table::new(
+            switch,
+            [("7", 1), ("8", 2)].map(|(id, count)| (id.parse().unwrap(), CategoryCount(count))),
+        ),
         postcodes: Table::<postcode::Code, _>::new(switch, postcodes),
         postcode_index: Table::new(switch, [(All, index)]),
         states: Table::new(switch, [(All, states())]),
     }
+}
+
+/// Lamps, which are under the house.
+fn categories() -> CategoryTree {
+    let row = |id: &str, parent_id: Option<&str>, slug: &str, name: &str| CategoryRow {
+        id: id.parse().unwrap(),
+        parent_id: parent_id.map(|id| id.parse().unwrap()),
+        slug: slug.into(),
+        name: name.into(),
+        active: true,
+    };
+    CategoryTree::new([
+        row("7", Some("8"), "lamps", "Lamps"),
+        row("8", None, "house", "House"),
+    ])
+}
+
+fn key(text: &str) -> ListingKey {
+    ListingKey::parse(text).unwrap()
+}
+
+fn page(ids: &[&str], more: bool) -> Listing {
+    let place = |id: &&str| Place(0, 0, String::new(), id.parse().unwrap());
+    Listing {
+        places: ids.iter().map(place).collect(),
+        more,
+    }
+}
+
+/// Product 2 was taken off sale a moment ago, and 9 deleted.
+fn listings() -> [(ListingKey, Listing); 5] {
+    [
+        (key("sort=newest"), page(&["1", "2", "9", "3"], false)),
+        (key("after=newest.0.0.1."), page(&["2", "9", "3"], false)),
+        (key("sort=price"), page(&["3"], true)),
+        (
+            key("category=7&featured=true&promoted=false&sort=name"),
+            page(&["1"], false),
+        ),
+        (key("category=8&sort=newest"), page(&["3", "1"], false)),
+    ]
 }
 
 fn kuala_lumpur() -> Postcode {
@@ -423,6 +476,7 @@ fn plate() -> Product {
         sku: "PLATE".parse().unwrap(),
         slug: "plate".parse().unwrap(),
         name: "Plate".into(),
+        status: Status::Active,
         ..mug()
     }
 }

@@ -30,6 +30,9 @@ const SHORT_LIFE: Duration = Duration::from_secs(20);
 /// At the start nobody waits longer for a database than this.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
 
+/// What listings are read from, and followed.
+const LISTED: &[&str] = &["product", "product_category", "category"];
+
 /// What each entity is read from; an entity that is not named is read from every table.
 const READ_FROM: &[(&str, &[&str])] = &[
     (
@@ -44,6 +47,10 @@ const READ_FROM: &[(&str, &[&str])] = &[
     ),
     ("product.sku", &["product"]),
     ("product.slug", &["product"]),
+    ("product.list", LISTED),
+    ("product.popular", LISTED),
+    ("categories", &["category"]),
+    ("category.products", LISTED),
     ("postcode", &["postcode", "state"]),
     ("postcodes", &["postcode", "state"]),
     ("states", &["state"]),

@@ -45,6 +45,7 @@ CREATE TABLE product (
   low_stock_at bigint NOT NULL DEFAULT 10 CHECK (low_stock_at >= 0),
   featured boolean NOT NULL DEFAULT false,
   version bigint NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL DEFAULT now() CHECK (isfinite(created_at)),
   updated_at timestamptz NOT NULL DEFAULT now() CHECK (isfinite(updated_at)),
   CHECK (promotion_starts_at < promotion_ends_at)
 );

@@ -53,6 +53,7 @@ CREATE TABLE product (
   low_stock_at integer NOT NULL DEFAULT 10 CHECK (low_stock_at >= 0),
   featured integer NOT NULL DEFAULT 0 CHECK (featured IN (0, 1)),
   version integer NOT NULL DEFAULT 1,
+  created_at integer NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS integer) * 1000),
   updated_at integer NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS integer) * 1000),
   CHECK (promotion_starts_at < promotion_ends_at)
 ) STRICT;

@@ -7,12 +7,12 @@
 --     promotional_price: bigint or null
 --     promotion_starts_at, promotion_ends_at: microseconds since 1970 or null
 --     featured: boolean
---     updated_at: microseconds since 1970
+--     created_at, updated_at: microseconds since 1970
 -- Result: none
 INSERT INTO product (
   id, sku, slug, name, description, status, currency, regular_price, member_price,
   promotional_price, promotion_starts_at, promotion_ends_at, stock_quantity, low_stock_at,
-  featured, updated_at
+  featured, created_at, updated_at
 )
 SELECT
   given.id,
@@ -30,6 +30,7 @@ SELECT
   given.stock_quantity,
   given.low_stock_at,
   given.featured,
+  timestamptz 'epoch' + given.created_at * interval '1 microsecond',
   timestamptz 'epoch' + given.updated_at * interval '1 microsecond'
 FROM json_to_recordset($1::json) AS given (
   id text,
@@ -47,5 +48,6 @@ FROM json_to_recordset($1::json) AS given (
   stock_quantity bigint,
   low_stock_at bigint,
   featured boolean,
+  created_at bigint,
   updated_at bigint
 )

@@ -7,12 +7,12 @@
 --     promotional_price: integer or null
 --     promotion_starts_at, promotion_ends_at: microseconds since 1970 or null
 --     featured: boolean
---     updated_at: microseconds since 1970
+--     created_at, updated_at: microseconds since 1970
 -- Result: none
 INSERT INTO product (
   id, sku, slug, name, description, status, currency, regular_price, member_price,
   promotional_price, promotion_starts_at, promotion_ends_at, stock_quantity, low_stock_at,
-  featured, updated_at
+  featured, created_at, updated_at
 )
 SELECT
   given.value ->> 'id',
@@ -30,5 +30,6 @@ SELECT
   given.value ->> 'stock_quantity',
   given.value ->> 'low_stock_at',
   given.value ->> 'featured',
+  given.value ->> 'created_at',
   given.value ->> 'updated_at'
 FROM json_each(?1) AS given

@@ -31,6 +31,7 @@ pub struct ProductRow {
     pub stock_quantity: i64,
     pub low_stock_at: i64,
     pub featured: bool,
+    pub created_at: i64,
     pub updated_at: i64,
 }
 
@@ -82,6 +83,7 @@ struct Dice {
     image: Random,
     variant: Random,
     update: Random,
+    creation: Random,
 }
 
 /// A product's id is its place, from 1, in the order of skus.
@@ -104,6 +106,7 @@ pub(super) fn generate(
         image: Random::of(seed, "image"),
         variant: Random::of(seed, "variant"),
         update: Random::of(seed, "update"),
+        creation: Random::of(seed, "creation"),
     };
     let mut products = Vec::with_capacity(listed.len());
     let (mut images, mut variants, mut links) = (Vec::new(), Vec::new(), Vec::new());
@@ -156,6 +159,7 @@ fn product(
         stock_quantity,
         low_stock_at,
         featured: false,
+        created_at: today.seconds_before(dice.creation.between(91, 1_000) * DAY_SECONDS),
         updated_at: today.seconds_before(dice.update.between(1, 90 * DAY_SECONDS)),
     };
     promote(&mut dice.promotion, today, &mut product);

@@ -16,6 +16,7 @@ mod dialects;
 mod file;
 mod follower;
 mod install;
+mod listings;
 mod lives;
 mod loads;
 mod poller;

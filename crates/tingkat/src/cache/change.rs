@@ -255,6 +255,21 @@ impl Node {
         self.forget_shared(Dep::new(tag), kind).await
     }
 
+    /// As [`forget_tag`](Self::forget_tag), for many tags in one transaction.
+    ///
+    /// # Errors
+    /// As there; nothing is forgotten then.
+    pub async fn forget_tags(&self, tags: &[String], kind: ChangeKind) -> Result<(), ChangeError> {
+        let named = tags.iter().filter(|tag| !tag.is_empty());
+        let changes: Vec<Change> = named
+            .map(|tag| Change {
+                dep: Dep::new(tag.as_str()),
+                kind,
+            })
+            .collect();
+        self.change_shared(changes).await
+    }
+
     /// Removes every entry of every entity.
     ///
     /// # Errors
@@ -269,10 +284,17 @@ impl Node {
         dep: Dep,
         kind: ChangeKind,
     ) -> Result<(), ChangeError> {
+        self.change_shared(vec![Change { dep, kind }]).await
+    }
+
+    async fn change_shared(&self, changes: Vec<Change>) -> Result<(), ChangeError> {
         if self.0.log.is_none() && self.0.remote.is_some() {
             return Err(ChangeError::needs_log());
         }
-        self.commit(vec![Change { dep, kind }]).await.map(|_| ())
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.commit(changes).await.map(|_| ())
     }
 
     /// Polls if what this node knows does not cover a token yet; whether it can be relied on now.

@@ -107,6 +107,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let fresh_for = loaded
             .fresh_for
             .unwrap_or_else(|| self.jittered(life, policy))
+            .min(loaded.changes_in.unwrap_or(LONGEST_LIFE))
             .min(LONGEST_LIFE);
         let placement = loaded.placement.unwrap_or(policy.placement);
         let is_crowded = certificate

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tingkat::entity::Entity;
 use tingkat::policy::{Placement, Policy};
 use tingkat::privacy::{Names, PrivateField, fields_of};
+use tingkat_shop::category::{CategoryCount, CategoryTree};
 use tingkat_shop::postcode::{Postcode, PostcodeIndex};
+use tingkat_shop::product::listing::{Popular, Sorted};
 use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
 use tingkat_shop::state::StateList;
 
@@ -26,6 +28,10 @@ pub(crate) const ENTITIES: &[Known] = &[
     known::<Product>("product"),
     known::<SkuOwner>("product_sku"),
     known::<SlugOwner>("product_slug"),
+    known::<Sorted>("product_list"),
+    known::<Popular>("product_popular"),
+    known::<CategoryTree>("categories"),
+    known::<CategoryCount>("category_products"),
     known::<Postcode>("postcode"),
     known::<PostcodeIndex>("postcodes"),
     known::<StateList>("states"),

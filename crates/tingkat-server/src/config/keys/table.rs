@@ -201,7 +201,7 @@ fn source_and_feed() -> Vec<Key> {
         key(
             "source.max_connections",
             number(1, 10_000),
-            "40",
+            "48",
             "Connections for loads; at least all entities' `max_loads` together, or one hanging entity keeps the others waiting",
         ),
         key(

@@ -1,0 +1,85 @@
+//! Loading pages of listings.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tingkat::entity::Entity;
+use tingkat::key::Key as _;
+use tingkat::ports::Loaded;
+use tingkat_shop::category::{CategoryId, of_members};
+use tingkat_shop::popularity::Weights;
+use tingkat_shop::product::listing::{Listing, ListingKey, MOST, Place, Popular, Sorted};
+
+use crate::error::ColumnError;
+use crate::record::Record;
+use crate::rows::Row;
+use crate::statement::{PRODUCT_LIST, PRODUCT_LIST_POPULAR, Statement};
+
+/// What the statements take for one page.
+#[derive(Serialize)]
+struct Wanted<'a> {
+    key: String,
+    category: Option<&'a CategoryId>,
+    featured: Option<bool>,
+    promoted: Option<bool>,
+    sort: &'static str,
+    after: Option<&'a Place>,
+    orders: u32,
+    carts: u32,
+    wishes: u32,
+    /// Microseconds.
+    window: u64,
+}
+
+fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::Error> {
+    let (filter, weights) = (key.filter(), weights.product);
+    serde_json::to_string(&Wanted {
+        key: key.text(),
+        category: filter.category.as_ref(),
+        featured: filter.featured,
+        promoted: filter.promoted,
+        sort: key.sort().name(),
+        after: key.after(),
+        orders: weights.orders,
+        carts: weights.carts,
+        wishes: weights.wishes,
+        window: u64::try_from(weights.window.as_micros()).unwrap_or(u64::MAX),
+    })
+}
+
+fn read<L: Entity + From<Listing>>(record: &Record) -> Result<Loaded<L>, ColumnError> {
+    let mut places: Vec<Place> = record.json("items")?;
+    let categories: Vec<CategoryId> = record.json("categories")?;
+    let changes_in = record.number_or_null("changes_in")?;
+    let more = places.len() > MOST;
+    places.truncate(MOST);
+    let loaded = Loaded::value(L::from(Listing { places, more })).deps(of_members(&categories));
+    Ok(match changes_in {
+        Some(micros) => {
+            loaded.changes_in(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+        }
+        None => loaded,
+    })
+}
+
+macro_rules! pages {
+    ($($listing:ident, $statement:ident;)*) => {$(
+        impl Row for $listing {
+            const LOAD: Statement = $statement;
+            const KEY: &'static str = "key";
+
+            fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::Error> {
+                argument(key, weights)
+            }
+
+            fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
+                read(record)
+            }
+        }
+    )*};
+}
+
+pages! {
+    Sorted, PRODUCT_LIST;
+    Popular, PRODUCT_LIST_POPULAR;
+}
