@@ -29,6 +29,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
 use tingkat_http::{Limits, Tls, Tokens};
+use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
 use tingkat_sql::Url;
 
 use crate::exit::Failure;
@@ -202,7 +203,24 @@ fn database(settings: &Settings) -> tingkat_sql::Config {
         acquire_timeout: settings.time("source.acquire_timeout"),
         statement_timeout: settings.time("source.statement_timeout"),
         changes_kept_for: settings.time("source.changes_kept_for"),
+        weights: weights(settings),
         ..tingkat_sql::Config::default()
+    }
+}
+
+fn weights(settings: &Settings) -> Weights {
+    Weights {
+        product: ProductWeights {
+            orders: settings.count("popularity.product.orders"),
+            carts: settings.count("popularity.product.carts"),
+            wishes: settings.count("popularity.product.wishes"),
+            window: settings.time("popularity.product.window"),
+        },
+        postcode: PostcodeWeights {
+            deliveries: settings.count("popularity.postcode.deliveries"),
+            customers: settings.count("popularity.postcode.customers"),
+            window: settings.time("popularity.postcode.window"),
+        },
     }
 }
 

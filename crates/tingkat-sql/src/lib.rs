@@ -12,6 +12,7 @@ pub mod demo;
 mod error;
 mod install;
 mod listing;
+mod popularity;
 mod postcode;
 mod postgres;
 mod product;

@@ -11,6 +11,7 @@ use tingkat_shop::popularity::Weights;
 use tingkat_shop::product::listing::{Listing, ListingKey, MOST, Place, Popular, Sorted};
 
 use crate::error::ColumnError;
+use crate::popularity::micros;
 use crate::record::Record;
 use crate::rows::Row;
 use crate::statement::{PRODUCT_LIST, PRODUCT_LIST_POPULAR, Statement};
@@ -28,7 +29,7 @@ struct Wanted<'a> {
     carts: u32,
     wishes: u32,
     /// Microseconds.
-    window: u64,
+    window: i64,
 }
 
 fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::Error> {
@@ -43,7 +44,7 @@ fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::E
         orders: weights.orders,
         carts: weights.carts,
         wishes: weights.wishes,
-        window: u64::try_from(weights.window.as_micros()).unwrap_or(u64::MAX),
+        window: micros(weights.window),
     })
 }
 

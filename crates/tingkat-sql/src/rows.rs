@@ -156,6 +156,6 @@ fn matched<E: Row>(
 }
 
 /// Final: a value that is there, but is not what it must be, is not hidden by an older one.
-fn wrong_column(statement: &Statement, error: &ColumnError) -> SourceError {
+pub(crate) fn wrong_column(statement: &Statement, error: &ColumnError) -> SourceError {
     SourceError::fatal(format!("{}.sql: {error}", statement.name))
 }

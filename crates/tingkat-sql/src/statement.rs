@@ -30,6 +30,10 @@ statements! {
     PRODUCT_LIST_POPULAR, "product_list_popular";
     CATEGORY_LIST, "category_list";
     CATEGORY_COUNT, "category_count";
+    PRODUCT_POPULAR, "product_popular";
+    CATEGORY_POPULAR, "category_popular";
+    POSTCODE_POPULAR, "postcode_popular";
+    STATE_REPRESENTATIVES, "state_representatives";
     POSTCODE_LOAD, "postcode_load";
     POSTCODE_LIST, "postcode_list";
     STATE_LIST, "state_list";

@@ -22,6 +22,7 @@ mod loads;
 mod poller;
 mod polls;
 mod pooler;
+mod popular;
 mod postcodes;
 mod postgres;
 mod products;

@@ -12,6 +12,7 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+const YEAR: Duration = Duration::from_hours(24 * 365);
 
 const fn time(least: Duration, most: Duration) -> Kind {
     Kind::Time { least, most }
@@ -55,6 +56,7 @@ pub(super) fn keys() -> Vec<Key> {
         server(),
         redis(),
         source_and_feed(),
+        popularity(),
         privacy(),
         log(),
     ]
@@ -77,6 +79,53 @@ fn general() -> Vec<Key> {
             Kind::Choices(WAIVERS),
             "-",
             "Rules of staging and production that this service may break, by name",
+        ),
+    ]
+}
+
+fn popularity() -> Vec<Key> {
+    vec![
+        key(
+            "popularity.product.orders",
+            number(0, 1_000),
+            "3",
+            "What a line of an order counts for the popularity of a product",
+        ),
+        key(
+            "popularity.product.carts",
+            number(0, 1_000),
+            "2",
+            "What a line of a cart counts",
+        ),
+        key(
+            "popularity.product.wishes",
+            number(0, 1_000),
+            "1",
+            "What a line of a wishlist counts",
+        ),
+        key(
+            "popularity.product.window",
+            time(HOUR, YEAR),
+            "720h",
+            "How far back lines count",
+        ),
+        key(
+            "popularity.postcode.deliveries",
+            number(0, 1_000),
+            "3",
+            "What an order that was delivered there counts for the popularity of a postcode",
+        ),
+        key(
+            "popularity.postcode.customers",
+            number(0, 1_000),
+            "1",
+            "What a customer who lives there counts",
+        ),
+        key(
+            "popularity.postcode.window",
+            time(HOUR, YEAR),
+            "720h",
+            "How far back orders count",
         ),
     ]
 }

@@ -1,0 +1,12 @@
+-- One postcode of each state, which stands for the state where nothing else is known.
+--
+-- Parameters: none
+-- Result: one row per state that has a postcode, in the order of states
+--   key    text: a code
+--   score  bigint: 0
+SELECT min(postcode.code COLLATE "C") AS key, 0::bigint AS score
+FROM postcode
+JOIN state ON state.code = postcode.state_code
+WHERE postcode.position = 0
+GROUP BY state.code
+ORDER BY state.code COLLATE "C"

@@ -1,0 +1,93 @@
+//! What customers want most, counted by the database.
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tingkat::entity::Entity as _;
+use tingkat::error::SourceError;
+use tingkat_shop::category::CategoryCount;
+use tingkat_shop::popularity::{Popularity, Scored};
+use tingkat_shop::postcode::Postcode;
+use tingkat_shop::product::Product;
+
+use crate::database::Database;
+use crate::record::Record;
+use crate::rows::wrong_column;
+use crate::statement::{
+    CATEGORY_POPULAR, POSTCODE_POPULAR, PRODUCT_POPULAR, STATE_REPRESENTATIVES, Statement,
+};
+
+impl Popularity for Database {
+    fn top<'a>(
+        &'a self,
+        entity: &'a str,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Scored>, SourceError>> {
+        async move {
+            let weights = self.weights();
+            match entity {
+                Product::NAME => {
+                    let weights = weights.product;
+                    let given = json!({
+                        "orders": weights.orders,
+                        "carts": weights.carts,
+                        "wishes": weights.wishes,
+                        "window": micros(weights.window),
+                        "most": most,
+                    });
+                    self.ranked(&PRODUCT_POPULAR, Some(given)).await
+                }
+                Postcode::NAME => {
+                    let weights = weights.postcode;
+                    let given = json!({
+                        "deliveries": weights.deliveries,
+                        "customers": weights.customers,
+                        "window": micros(weights.window),
+                        "most": most,
+                    });
+                    let found = self.ranked(&POSTCODE_POPULAR, Some(given)).await?;
+                    if !found.is_empty() {
+                        return Ok(found);
+                    }
+                    let mut found = self.ranked(&STATE_REPRESENTATIVES, None).await?;
+                    found.truncate(most);
+                    Ok(found)
+                }
+                CategoryCount::NAME => {
+                    let given = json!({ "most": most });
+                    self.ranked(&CATEGORY_POPULAR, Some(given)).await
+                }
+                _ => Ok(Vec::new()),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Database {
+    async fn ranked(
+        &self,
+        statement: &Statement,
+        given: Option<Value>,
+    ) -> Result<Vec<Scored>, SourceError> {
+        let given = given.map(|given| [given.to_string()]);
+        let keys = given.as_ref().map(<[String; 1]>::as_slice);
+        let fetched = self.fetch(statement, keys).await?;
+        let read = |record: &Record| {
+            Ok(Scored {
+                key: record.text("key")?,
+                score: u64::try_from(record.number("score")?).unwrap_or_default(),
+            })
+        };
+        let scored: Result<Vec<Scored>, _> = fetched.records.iter().map(read).collect();
+        scored.map_err(|error| wrong_column(statement, &error))
+    }
+}
+
+/// As the statements take it: for ever is as long as a database can subtract from now.
+pub(crate) fn micros(window: std::time::Duration) -> i64 {
+    const LONGEST: i64 = 100 * 365 * 86_400 * 1_000_000;
+    i64::try_from(window.as_micros())
+        .unwrap_or(LONGEST)
+        .min(LONGEST)
+}

@@ -1,0 +1,188 @@
+//! What customers want, in both dialects, against the order lines of the data.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tingkat_shop::popularity::{Popularity as _, PostcodeWeights, ProductWeights, Scored, Weights};
+use tingkat_sql::demo::Demo;
+use tingkat_sql::{Config, Database};
+
+use crate::stores::{DAY, Embedded, Served, config};
+
+/// Both dialects, opened with these weights.
+async fn top(weights: Weights, empty: &str, entity: &str, most: usize) -> Vec<Scored> {
+    let config = Config {
+        weights,
+        ..config()
+    };
+    let (embedded, served) = (Embedded::new().await, Served::new().await);
+    for table in empty.split_whitespace() {
+        let sql = format!("DELETE FROM {table}");
+        served.server.psql(&sql).await.unwrap();
+        embedded.run(&sql).await;
+    }
+    let file = tingkat_sql::Url::sqlite(embedded.path());
+    let one = Database::open(&file, &config).await.unwrap();
+    let other = Database::open(&served.server.url().parse().unwrap(), &config)
+        .await
+        .unwrap();
+    let one = one.top(entity, most).await.unwrap();
+    assert_eq!(one, other.top(entity, most).await.unwrap());
+    one
+}
+
+/// Back to this point of time, as microseconds since 1970.
+fn window_from(micros: i64) -> Duration {
+    let since = Timestamp::now().as_microsecond() - micros;
+    Duration::from_micros(u64::try_from(since).unwrap())
+}
+
+/// A point in the middle of the longest time without any event near the middle of all.
+fn cut(mut times: Vec<i64>) -> i64 {
+    times.sort_unstable();
+    let middle = &times[times.len() / 3..times.len() * 2 / 3];
+    let gap = middle
+        .windows(2)
+        .max_by_key(|pair| pair[1] - pair[0])
+        .unwrap();
+    assert!(gap[1] - gap[0] > 1_000_000_000);
+    i64::midpoint(gap[0], gap[1])
+}
+
+fn ranked(scores: HashMap<String, u64>, tie: impl Fn(&str) -> i64) -> Vec<Scored> {
+    let scored = scores.into_iter().filter(|(_, score)| *score > 0);
+    let mut ranked: Vec<Scored> = scored.map(|(key, score)| Scored { key, score }).collect();
+    ranked.sort_by_key(|it| (std::cmp::Reverse(it.score), tie(&it.key), it.key.clone()));
+    ranked
+}
+
+#[tokio::test]
+async fn products_rank_by_what_is_bought_wished_for_and_in_carts_within_the_window() {
+    let demo = Demo::generate(1958, DAY);
+    let placed = demo.orders.iter().map(|order| order.placed_at);
+    let added = demo.cart_lines.iter().map(|line| line.added_at);
+    let wished = demo.wishlist_lines.iter().map(|line| line.added_at);
+    let from = cut(placed.chain(added).chain(wished).collect());
+    let counted: BTreeSet<&str> = demo
+        .orders
+        .iter()
+        .filter(|order| order.placed_at >= from)
+        .map(|order| order.id.as_str())
+        .collect();
+    let mut scores: HashMap<String, u64> = HashMap::new();
+    let mut add = |id: &str, points| *scores.entry(id.to_owned()).or_default() += points;
+    let lines = demo.order_lines.iter();
+    lines
+        .filter(|line| counted.contains(line.order_id.as_str()))
+        .for_each(|line| add(&line.product_id, 5));
+    let carts = demo.cart_lines.iter().filter(|line| line.added_at >= from);
+    carts.for_each(|line| add(&line.product_id, 2));
+    let wishes = demo
+        .wishlist_lines
+        .iter()
+        .filter(|line| line.added_at >= from);
+    wishes.for_each(|line| add(&line.product_id, 7));
+    let created: HashMap<&str, i64> = demo
+        .products
+        .iter()
+        .map(|row| (row.id.as_str(), row.created_at))
+        .collect();
+    let expected = ranked(scores, |id| -created[id]);
+    assert!(expected.len() > 500);
+
+    let weights = Weights {
+        product: ProductWeights {
+            orders: 5,
+            carts: 2,
+            wishes: 7,
+            window: window_from(from),
+        },
+        ..Weights::default()
+    };
+    assert_eq!(top(weights, "", "product", 10_000).await, expected);
+    assert_eq!(top(weights, "", "product", 10).await, expected[..10]);
+}
+
+#[tokio::test]
+async fn postcodes_rank_by_deliveries_and_customers() {
+    let demo = Demo::generate(1958, DAY);
+    let from = cut(demo.orders.iter().map(|order| order.placed_at).collect());
+    let mut scores: HashMap<String, u64> = HashMap::new();
+    for order in demo.orders.iter().filter(|order| order.placed_at >= from) {
+        *scores.entry(order.delivery_postcode.clone()).or_default() += 3;
+    }
+    for customer in &demo.customers {
+        *scores.entry(customer.postcode.clone()).or_default() += 1;
+    }
+    let weights = Weights {
+        postcode: PostcodeWeights {
+            window: window_from(from),
+            ..PostcodeWeights::default()
+        },
+        ..Weights::default()
+    };
+    let expected = ranked(scores, |_| 0);
+    assert!(expected.len() > 50);
+    assert_eq!(top(weights, "", "postcode", 10_000).await, expected);
+}
+
+#[tokio::test]
+async fn without_activity_the_featured_and_one_postcode_of_each_state_stand_for_the_rest() {
+    let demo = Demo::generate(1958, DAY);
+    let idle = Weights {
+        product: ProductWeights {
+            window: Duration::from_hours(1),
+            ..ProductWeights::default()
+        },
+        postcode: PostcodeWeights {
+            window: Duration::from_hours(1),
+            ..PostcodeWeights::default()
+        },
+    };
+    // The demo store's day is long ago.
+    let products = top(idle, "", "product", 1_000).await;
+    let featured: BTreeSet<&str> = demo
+        .products
+        .iter()
+        .filter(|row| row.featured)
+        .map(|row| row.id.as_str())
+        .collect();
+    assert_eq!(
+        products
+            .iter()
+            .map(|it| it.key.as_str())
+            .collect::<BTreeSet<_>>(),
+        featured
+    );
+    assert!(products.iter().all(|it| it.score == 0));
+
+    let empty = "order_line orders cart_line wishlist_line customer";
+    let postcodes = top(idle, empty, "postcode", 1_000).await;
+    let of: HashMap<&str, &str> = demo
+        .postcodes
+        .iter()
+        .filter(|row| row.position == 0)
+        .map(|row| (row.code.as_str(), row.state_code.as_str()))
+        .collect();
+    let states: Vec<&str> = postcodes.iter().map(|it| of[it.key.as_str()]).collect();
+    let mut all: Vec<&str> = demo.states.iter().map(|row| row.code.as_str()).collect();
+    all.sort_unstable();
+    assert_eq!(states, all);
+    assert_eq!(top(idle, empty, "postcode", 3).await, postcodes[..3]);
+}
+
+#[tokio::test]
+async fn categories_rank_by_their_products_on_sale() {
+    let demo = Demo::generate(1958, DAY);
+    let mut scores: HashMap<String, u64> = HashMap::new();
+    for link in &demo.product_categories {
+        *scores.entry(link.category_id.clone()).or_default() += 1;
+    }
+    let expected = ranked(scores, |_| 0);
+    assert_eq!(
+        top(Weights::default(), "", "category.products", 1_000).await,
+        expected
+    );
+    assert!(top(Weights::default(), "", "states", 5).await.is_empty());
+}
