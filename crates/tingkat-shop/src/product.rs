@@ -307,7 +307,8 @@ impl Products {
         &self.cache
     }
 
-    /// The product with an id; nothing when there is none.
+    /// The product with an id, whatever its status: orders and carts name what is no longer sold.
+    /// Nothing when there is none.
     ///
     /// # Errors
     /// As [`Cache::look_up`].
@@ -319,7 +320,7 @@ impl Products {
         self.cache.look_up(id, options).await
     }
 
-    /// The product with a sku; nothing when there is none.
+    /// The product with a sku, whatever its status; nothing when there is none.
     ///
     /// # Errors
     /// As [`Cache::look_up`].
@@ -331,7 +332,7 @@ impl Products {
         }
     }
 
-    /// The product with a slug; nothing when there is none.
+    /// The product with a slug; nothing when there is none, or when it is not on sale.
     ///
     /// # Errors
     /// As [`Cache::look_up`].
@@ -342,18 +343,36 @@ impl Products {
     ) -> Result<Answer<Product>, GetError> {
         let owner = self.slug_owners.look_up(slug, options).await?;
         match owner.value() {
-            Some(SlugOwner(id)) => Ok(self.cache.look_up(id, options).await?.found_by(&owner)),
+            Some(SlugOwner(id)) => {
+                let answer = self.cache.look_up(id, options).await?;
+                Ok(on_sale(answer).found_by(&owner))
+            }
             None => Ok(owner.without_value()),
         }
     }
 
-    /// Many products at once, in the order of `ids`; each has its own answer.
+    /// Many products at once, in the order of `ids`; each has its own answer, without a value where it
+    /// is not on sale.
     pub async fn many(
         &self,
         ids: &[ProductId],
         options: Options,
     ) -> Vec<Result<Answer<Product>, GetError>> {
-        self.cache.look_up_many(ids, options).await
+        let answers = self.cache.look_up_many(ids, options).await;
+        answers
+            .into_iter()
+            .map(|answer| answer.map(on_sale))
+            .collect()
+    }
+}
+
+/// The product, if shoppers may see it.
+fn on_sale(answer: Answer<Product>) -> Answer<Product> {
+    let is_sold = |product: &Product| product.status == Status::Active;
+    if answer.value().is_some_and(is_sold) {
+        answer
+    } else {
+        answer.without_value()
     }
 }
 

@@ -26,7 +26,7 @@ async fn a_product_has_every_member_in_order() {
 #[tokio::test(start_paused = true)]
 async fn what_a_product_does_not_have_is_null_or_empty() {
     let store = Store::new();
-    assert_snapshot!(store.body("/v1/products/2").await, @r#"{"id":"2","sku":"A+B C/1","slug":"mug","name":"Mug","description":"","status":"inactive","regular_price":{"amount":100,"currency":"MYR"},"member_price":{"amount":100,"currency":"MYR"},"promotional_price":null,"promotion":null,"price":{"amount":100,"currency":"MYR"},"stock_quantity":0,"in_stock":false,"low_stock":true,"featured":false,"categories":[],"images":[],"variants":[],"version":1,"updated_at":"2026-01-01T00:00:00Z"}"#);
+    assert_snapshot!(store.body("/v1/products/2").await, @r#"{"id":"2","sku":"A+B C/1","slug":"mug","name":"Mug","description":"","status":"active","regular_price":{"amount":100,"currency":"MYR"},"member_price":{"amount":100,"currency":"MYR"},"promotional_price":null,"promotion":null,"price":{"amount":100,"currency":"MYR"},"stock_quantity":0,"in_stock":false,"low_stock":true,"featured":false,"categories":[],"images":[],"variants":[],"version":1,"updated_at":"2026-01-01T00:00:00Z"}"#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,6 +43,21 @@ async fn a_product_has_the_same_bytes_by_whichever_route() {
     assert_eq!(
         store.header("/v1/products?sku=85123A", header::ETAG).await,
         tag
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_sold_has_no_page_and_is_in_no_batch() {
+    let store = Store::new();
+    for uri in ["/v1/products/4", "/v1/products?sku=SPOON"] {
+        let answer = store.get(uri).await;
+        assert!(answer.contains(r#""status":"inactive""#), "{uri}: {answer}");
+    }
+    let answer = store.get("/v1/products?slug=spoon").await;
+    assert!(answer.contains(r#""code":"product_unknown""#), "{answer}");
+    assert_eq!(
+        store.body("/v1/products?ids=4,9").await,
+        r#"{"items":[],"missing":["4","9"]}"#
     );
 }
 

@@ -354,11 +354,11 @@ fn page(ids: &[&str], more: bool) -> Listing {
     }
 }
 
-/// Product 2 was taken off sale a moment ago, and 9 deleted.
+/// Product 4 was taken off sale a moment ago, and 9 deleted.
 fn listings() -> [(ListingKey, Listing); 5] {
     [
-        (key("sort=newest"), page(&["1", "2", "9", "3"], false)),
-        (key("after=newest.0.0.1."), page(&["2", "9", "3"], false)),
+        (key("sort=newest"), page(&["1", "4", "9", "3"], false)),
+        (key("after=newest.0.0.1."), page(&["4", "9", "3"], false)),
         (key("sort=price"), page(&["3"], true)),
         (
             key("category=7&featured=true&promoted=false&sort=name"),
@@ -401,8 +401,8 @@ fn states() -> StateList {
 }
 
 /// The products that there are.
-pub(crate) fn products() -> [Product; 3] {
-    [lamp(), mug(), plate()]
+pub(crate) fn products() -> [Product; 4] {
+    [lamp(), mug(), plate(), spoon()]
 }
 
 /// Everything a product can have; on promotion for the hour that begins at one.
@@ -455,7 +455,7 @@ fn mug() -> Product {
         slug: "mug".parse().unwrap(),
         name: "Mug".into(),
         description: String::new(),
-        status: Status::Inactive,
+        status: Status::Active,
         regular_price: Money::sen(100),
         member_price: Money::sen(100),
         promotion: None,
@@ -476,7 +476,18 @@ fn plate() -> Product {
         sku: "PLATE".parse().unwrap(),
         slug: "plate".parse().unwrap(),
         name: "Plate".into(),
-        status: Status::Active,
+        ..mug()
+    }
+}
+
+/// What is not sold any more.
+fn spoon() -> Product {
+    Product {
+        id: "4".parse().unwrap(),
+        sku: "SPOON".parse().unwrap(),
+        slug: "spoon".parse().unwrap(),
+        name: "Spoon".into(),
+        status: Status::Inactive,
         ..mug()
     }
 }

@@ -16,7 +16,7 @@ use tingkat::key::Key;
 use tingkat::policy::Policy;
 use tingkat::{Answer, Options};
 
-use super::{Product, ProductId, Products, Status};
+use super::{Product, ProductId, Products};
 use crate::category::{CategoryId, of_listing};
 use crate::page::Page;
 
@@ -346,8 +346,7 @@ impl Products {
         let ids: Vec<ProductId> = places.iter().map(|place| place.3.clone()).collect();
         let answers = self.many(&ids, options).await;
         let mut items: Vec<Answer<Product>> = answers.into_iter().collect::<Result<_, _>>()?;
-        let is_sold = |product: &Product| product.status == Status::Active;
-        items.retain(|answer| answer.value().is_some_and(is_sold));
+        items.retain(|answer| answer.value().is_some());
         let last = places.pop().filter(|_| more);
         Ok(Page {
             items,
