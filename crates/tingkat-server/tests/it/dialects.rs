@@ -41,6 +41,18 @@ const LISTS: &[&str] = &[
     "/v1/postcodes?zone=east&q=kota%20k",
     "/v1/postcodes?city=UNIVERSITI%20utara%20malaysia",
     "/v1/postcodes?q=0100",
+    "/v1/products?limit=100",
+    "/v1/products?sort=price",
+    "/v1/products?sort=-price&limit=7",
+    "/v1/products?sort=name&featured=true&tier=member",
+    "/v1/products?sort=popularity",
+    "/v1/products?promoted=true&sort=price&limit=100",
+    "/v1/products?category=1",
+    "/v1/products?cursor=name.0.0.1.m",
+    "/v1/categories",
+    "/v1/categories/1",
+    "/v1/categories/1/products?sort=popularity&limit=20",
+    "/v1/categories/none",
 ];
 
 /// The path, the status and the body of every postcode, some codes that are none, every product

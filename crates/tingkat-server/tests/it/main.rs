@@ -17,6 +17,7 @@ mod day;
 mod dialects;
 mod help;
 mod logs;
+mod moves;
 mod postcodes;
 mod privacy;
 mod products;
