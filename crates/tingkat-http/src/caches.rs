@@ -12,7 +12,7 @@ use serde::Serialize;
 use tingkat::Mode;
 use tingkat::certificate::Refusal;
 use tingkat::policy::{Placement, Policy};
-use tingkat::registry::{AnyCache, Inspected};
+use tingkat::registry::{AnyCache, InRemote, Inspected};
 use tingkat::stats::{Histogram, Stats};
 
 use crate::app::App;
@@ -31,15 +31,15 @@ struct Summary {
     memory_bytes: u64,
     /// The share of look-ups that a tier answered; null before the first one.
     hit_ratio: Option<f64>,
-    memory: Hits,
-    redis: Hits,
+    memory: Asked,
+    redis: Asked,
     source: Loads,
     stale_answers: u64,
     absent_answers: u64,
 }
 
 #[derive(Serialize)]
-struct Hits {
+struct Asked {
     hits: u64,
     misses: u64,
     hit_ratio: Option<f64>,
@@ -124,6 +124,15 @@ struct Entry<'a> {
     entity: &'static str,
     key: &'a str,
     memory: Option<Held>,
+    redis: Redis,
+}
+
+/// What Redis has: the entry is there in the state `entry` alone.
+#[derive(Serialize)]
+struct Redis {
+    state: &'static str,
+    bytes: Option<usize>,
+    entry: Option<Held>,
 }
 
 #[derive(Serialize)]
@@ -173,10 +182,12 @@ pub(crate) async fn key(
     let malformed =
         |error: tingkat::error::KeyError| Problem::new(Code::KeyMalformed, error.to_string());
     let memory = cache.inspect(&key).map_err(malformed)?;
+    let redis = cache.inspect_remote(&key).await.map_err(malformed)?;
     answer(&Entry {
         entity: cache.name(),
         key: &key,
         memory: memory.map(Held::of),
+        redis: Redis::of(redis),
     })
 }
 
@@ -205,8 +216,8 @@ fn answer(body: &impl Serialize) -> Result<Response, Problem> {
 impl Summary {
     fn of(cache: &dyn AnyCache) -> Self {
         let stats = cache.stats();
-        let memory = Hits::of(stats.memory_hits.get(), stats.memory_misses.get());
-        let redis = Hits::of(stats.remote_hits.get(), stats.remote_misses.get());
+        let memory = Asked::of(stats.memory_hits.get(), stats.memory_misses.get());
+        let redis = Asked::of(stats.remote_hits.get(), stats.remote_misses.get());
         let asked = memory.hits + memory.misses;
         Self {
             entity: cache.name(),
@@ -230,7 +241,7 @@ impl Summary {
     }
 }
 
-impl Hits {
+impl Asked {
     fn of(hits: u64, misses: u64) -> Self {
         Self {
             hits,
@@ -328,6 +339,34 @@ impl Quantiles {
             count,
             p50_us: at(50),
             p99_us: at(99),
+        }
+    }
+}
+
+impl Redis {
+    fn of(found: InRemote) -> Self {
+        let state = match &found {
+            InRemote::Unused => "unused",
+            InRemote::Unknown => "unknown",
+            InRemote::Nothing => "nothing",
+            InRemote::Lease => "being loaded",
+            InRemote::Failure => "load failed",
+            InRemote::Foreign { .. } => "foreign",
+            InRemote::Entry { .. } => "entry",
+        };
+        let (bytes, entry) = match found {
+            InRemote::Entry { entry, bytes } => (Some(bytes), Some(Held::of(entry))),
+            InRemote::Foreign { bytes } => (Some(bytes), None),
+            InRemote::Unused
+            | InRemote::Unknown
+            | InRemote::Nothing
+            | InRemote::Lease
+            | InRemote::Failure => (None, None),
+        };
+        Self {
+            state,
+            bytes,
+            entry,
         }
     }
 }

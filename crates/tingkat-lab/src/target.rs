@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Method, Request, header};
+use hyper::{Method, Request, Uri, header};
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 
@@ -40,6 +40,28 @@ impl Target {
             most_body_bytes: MOST_BODY_BYTES,
             idle: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The server of a URL such as `http://shop.internal:8080`, at the first address of its host.
+    ///
+    /// # Errors
+    /// It is no such URL, or its host has no address.
+    pub async fn of_url(url: &str) -> Result<Self, AskError> {
+        let malformed = || {
+            let what = "expected http://host:port, without a path";
+            AskError::of(AskErrorKind::Malformed)(what)
+        };
+        let uri: Uri = url.parse().map_err(|_| malformed())?;
+        let is_plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
+        let host = uri.host().filter(|_| is_plain && uri.query().is_none());
+        let host = host.ok_or_else(malformed)?.trim_matches(['[', ']']);
+        let port = uri.port_u16().unwrap_or(80);
+        let addresses = tokio::net::lookup_host((host, port)).await;
+        let mut addresses = addresses.map_err(AskError::of(AskErrorKind::Unreachable))?;
+        let address = addresses.next();
+        address
+            .map(Self::new)
+            .ok_or_else(|| AskError::new(AskErrorKind::Unreachable))
     }
 
     /// Gives a request up after this long.

@@ -83,6 +83,12 @@ pub(crate) enum Command {
     /// Prepare a database
     #[command(subcommand)]
     Schema(Schema),
+    /// Forget keys, a pattern, tags or all, on every node
+    #[command(after_help = FORGET_HELP)]
+    Forget(Forget),
+    /// Tell what the caches of a node did, or what its tiers have under a key
+    #[command(after_help = INSPECT_HELP)]
+    Inspect(Inspect),
     /// Look at the configuration, without starting anything
     #[command(subcommand)]
     Config(Config),
@@ -102,6 +108,82 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
 
 Each is read from a file as well, named by the variable with _FILE. Every key of the configuration
 has a variable: `tingkat config explain KEY` names it, `tingkat config init` prints them all.";
+
+const FORGET_HELP: &str = "\
+Examples:
+  tingkat forget product 7 8              two products
+  tingkat forget postcode --pattern '50*' the postcodes that begin so
+  tingkat forget --tag state:SGR          all that shows a state; also zone:east, region:50,
+                                          city:Klang, category:c7
+  tingkat forget product --all --yes      every product
+  tingkat forget --all --yes              everything
+
+The token is read from TINGKAT_TOKEN, or from the file that TINGKAT_TOKEN_FILE names; it needs the
+scope `operate`. What a node forgets every node forgets, through the change log.";
+
+const INSPECT_HELP: &str = "\
+Examples:
+  tingkat inspect               what each cache did since the node started
+  tingkat inspect product       one cache, with its policy and its counters
+  tingkat inspect product 7     what memory and Redis have under a key, and whether it would be served
+
+Where look-ups need a token, it is read from TINGKAT_TOKEN, or from the file that
+TINGKAT_TOKEN_FILE names.";
+
+/// Arguments of `forget`.
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    /// The entity, as `tingkat inspect` names it
+    #[arg(value_name = "ENTITY", required_unless_present_any = ["tags", "all"], conflicts_with = "tags")]
+    pub(crate) entity: Option<String>,
+    /// Its keys
+    #[arg(value_name = "KEY", conflicts_with_all = ["pattern", "all"])]
+    pub(crate) keys: Vec<String>,
+    /// The keys that match, with `*` at either end
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        requires = "entity",
+        conflicts_with = "all"
+    )]
+    pub(crate) pattern: Option<String>,
+    /// All that shows a tag; may be given again
+    #[arg(long = "tag", value_name = "TAG", conflicts_with = "all")]
+    pub(crate) tags: Vec<String>,
+    /// All of the entity, or everything
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Do not ask before all is forgotten
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The entity; without one, all of them
+    #[arg(value_name = "ENTITY")]
+    pub(crate) entity: Option<String>,
+    /// A key of it
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// Which service that runs is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Where it is, such as `http://127.0.0.1:8080` [default: where this configuration listens]
+    #[arg(long, value_name = "URL", env = "TINGKAT_URL")]
+    pub(crate) url: Option<String>,
+}
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]

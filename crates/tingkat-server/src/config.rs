@@ -169,7 +169,7 @@ impl Config {
 }
 
 /// `server.port` changes the port of an address that is not from the same place or a later one.
-fn listen(settings: &Settings) -> SocketAddr {
+pub(crate) fn listen(settings: &Settings) -> SocketAddr {
     let mut listen = settings
         .text("server.listen")
         .and_then(|text| text.parse().ok())

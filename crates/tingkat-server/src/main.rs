@@ -3,11 +3,14 @@
 mod cli;
 mod config;
 mod exit;
+mod forget;
+mod inspect;
 mod logging;
 mod output;
 mod panics;
 mod schema;
 mod serve;
+mod service;
 
 use std::process::ExitCode;
 
@@ -16,6 +19,7 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command};
 use crate::config::Surroundings;
 use crate::exit::Failure;
+use crate::service::Service;
 
 /// The system's allocator gives freed memory back slowly and suffers under many threads.
 #[global_allocator]
@@ -47,7 +51,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     // Two providers are linked in; every TLS connection of this process shall use this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let flags = cli.flags();
-    let loaded = config::load(&flags, &Surroundings::here());
+    let surroundings = Surroundings::here();
+    let loaded = config::load(&flags, &surroundings);
     if let Command::Config(command) = &cli.command {
         return config::commands::run(command, &loaded);
     }
@@ -69,6 +74,14 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Schema(command) => {
             logging::start(&loaded.settings);
             runtime.block_on(schema::run(command, loaded.source()))
+        }
+        Command::Forget(arguments) => {
+            let service = Service::find(&arguments.service, loaded, &surroundings);
+            runtime.block_on(forget::run(arguments, service?))
+        }
+        Command::Inspect(arguments) => {
+            let service = Service::find(&arguments.service, loaded, &surroundings);
+            runtime.block_on(inspect::run(arguments, service?))
         }
         Command::Config(_) => Ok(()),
     }

@@ -17,6 +17,7 @@ mod build;
 mod change;
 mod fill;
 mod hit;
+mod inspect;
 mod lead;
 mod lease;
 mod load;
@@ -270,27 +271,5 @@ impl<K: Key, V> fmt::Debug for Cache<K, V> {
         f.debug_struct("Cache")
             .field("name", &self.0.name)
             .finish_non_exhaustive()
-    }
-}
-
-impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
-    /// What memory has under a key, as an operator sees it.
-    pub(crate) fn inspect(&self, key: &K) -> Option<crate::registry::Inspected> {
-        let slot = self.memory.inspect(key)?;
-        let cold = slot.cold()?;
-        let now = self.node.0.clock.now();
-        Some(crate::registry::Inspected {
-            has_value: slot.value.is_some(),
-            age: now.since(cold.created_at),
-            fresh_for: cold.fresh_until.since(now),
-            stale_for: cold.stale_until.since(cold.fresh_until.max(now)),
-            deps: cold.deps.iter().map(|dep| dep.name().to_owned()).collect(),
-            position: cold.certificate.position.to_string(),
-            refused: match self.judge_cold(key, cold, slot.epoch()) {
-                Verdict::Accepted => None,
-                Verdict::Refused(refusal) => Some(refusal),
-            },
-            bytes: cold.value_bytes,
-        })
     }
 }

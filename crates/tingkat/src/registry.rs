@@ -63,7 +63,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// An entry in memory as an operator sees it.
+/// An entry as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspected {
     /// There is a value; an entry without one says that there is no such thing.
@@ -82,6 +82,33 @@ pub struct Inspected {
     pub refused: Option<crate::certificate::Refusal>,
     /// Bytes that its value takes in memory.
     pub bytes: usize,
+}
+
+/// What the remote tier has under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InRemote {
+    /// The entity is not kept there, or there is no remote tier.
+    Unused,
+    /// It was not asked or did not answer.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// A node is loading the key.
+    Lease,
+    /// A load of the key has just failed.
+    Failure,
+    /// Bytes that are no entry of ours.
+    Foreign {
+        /// How many.
+        bytes: usize,
+    },
+    /// An entry.
+    Entry {
+        /// The entry.
+        entry: Inspected,
+        /// Bytes that it takes there.
+        bytes: usize,
+    },
 }
 
 /// What can be done with a cache whose types are not known.
@@ -121,6 +148,12 @@ pub trait AnyCache: Send + Sync {
     /// # Errors
     /// When the text is no key of the entity.
     fn inspect(&self, key: &str) -> Result<Option<Inspected>, KeyError>;
+
+    /// What the remote tier has under a key.
+    ///
+    /// # Errors
+    /// When the text is no key of the entity.
+    fn inspect_remote<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<InRemote, KeyError>>;
 
     /// Loads keys into the tiers, behind the loads of customers; how many of them have a value.
     /// Dropping the future stops it; what is in the tiers by then is not loaded again.
@@ -205,6 +238,13 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
     fn inspect(&self, key: &str) -> Result<Option<Inspected>, KeyError> {
         let key = K::parse(key)?;
         Ok(self.0.inspect(&key))
+    }
+
+    fn inspect_remote<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<InRemote, KeyError>> {
+        Box::pin(async move {
+            let key = K::parse(key)?;
+            Ok(self.0.inspect_remote(&key).await)
+        })
     }
 
     fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>> {

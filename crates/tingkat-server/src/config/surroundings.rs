@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+use secrecy::SecretString;
+
 use super::document::LONGEST;
 use super::kind::Raw;
 use super::origin::Origin;
@@ -48,6 +50,13 @@ impl Surroundings {
         let text = value.to_str().map(str::to_owned);
         text.map(Some)
             .ok_or_else(|| about(name, name, format!("{name}: not UTF-8")))
+    }
+
+    /// The token with which commands speak to a service that runs: never a flag, which everybody on
+    /// the machine can read.
+    pub(crate) fn token(&self) -> Result<Option<SecretString>, Problem> {
+        let value = self.value("TINGKAT_TOKEN", "TINGKAT_TOKEN")?;
+        Ok(value.map(|(text, _)| text.into()))
     }
 
     /// A variable, or what is in the file that the variable with `_FILE` names.

@@ -13,6 +13,8 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["schema", "uninstall"],
         &["schema", "check"],
         &["schema", "compact"],
+        &["forget"],
+        &["inspect"],
         &["config"],
         &["config", "check"],
         &["config", "show"],

@@ -18,6 +18,7 @@ mod dialects;
 mod help;
 mod logs;
 mod moves;
+mod operate;
 mod postcodes;
 mod privacy;
 mod products;

@@ -1,0 +1,101 @@
+//! A service that runs, as the commands that operate it reach it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use tingkat_lab::{Answer, AskError, AskErrorKind, Method, Target};
+
+use crate::cli;
+use crate::config::{self, Loaded, Surroundings};
+use crate::exit::{Code, Failure};
+
+/// A service and what opens it.
+pub(crate) struct Service {
+    url: String,
+    token: Option<SecretString>,
+}
+
+impl Service {
+    /// The service of the flag, or the one that is configured here.
+    pub(crate) fn find(
+        flags: &cli::Service,
+        loaded: Loaded,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Failure> {
+        let token = surroundings.token();
+        let token = token.map_err(|problem| Failure::problems(vec![problem]))?;
+        let url = match &flags.url {
+            Some(url) => url.clone(),
+            None => format!(
+                "http://{}",
+                reachable(config::listen(&loaded.into_settings()?))
+            ),
+        };
+        Ok(Self { url, token })
+    }
+
+    /// Asks for a path.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, String::new()).await
+    }
+
+    /// Sends a JSON body.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask(Method::POST, path, body.to_string()).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: String) -> Result<Value, Failure> {
+        let unreached = |error: AskError| {
+            let code = if error.kind() == AskErrorKind::Malformed {
+                Code::Usage
+            } else {
+                Code::Unreachable
+            };
+            let url = config::without_logins(&self.url);
+            Failure::chained(code, format!("failed to ask the service at {url}"), &error)
+        };
+        let target = Target::of_url(&self.url).await.map_err(unreached)?;
+        let bearer = self.token.as_ref();
+        let bearer = bearer.map(|token| format!("Bearer {}", token.expose_secret()));
+        let headers: Vec<(&str, &str)> = bearer
+            .iter()
+            .map(|bearer| ("authorization", bearer.as_str()))
+            .collect();
+        let answer = target.send_with(method, path, &headers, body).await;
+        read(&answer.map_err(unreached)?)
+    }
+}
+
+/// The address by which this machine reaches a service that listens everywhere.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port())
+    } else {
+        listen
+    }
+}
+
+/// The JSON of an answer, or what its problem says.
+fn read(answer: &Answer) -> Result<Value, Failure> {
+    let status = answer.status;
+    let body = answer.json().ok();
+    if let Some(body) = body.as_ref().filter(|_| status.is_success()) {
+        return Ok(body.clone());
+    }
+    let member = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
+    let line = match (member("title"), member("detail")) {
+        (Some(title), Some(detail)) => format!("{title}: {detail}"),
+        _ => format!("the service answered {status}, which is no answer of tingkat"),
+    };
+    let help = match member("code") {
+        Some("token_required") => "; TINGKAT_TOKEN has the token that is sent",
+        _ => "",
+    };
+    let code = if status.is_server_error() {
+        Code::Unreachable
+    } else {
+        Code::Usage
+    };
+    Err(Failure::new(code, format!("{line}{help}")))
+}
