@@ -119,12 +119,17 @@ impl Node {
     /// A node that has just begun knows nothing and would refuse all that the remote tier has: it
     /// waits for its first poll, once and not for long.
     pub(crate) async fn await_first_poll(&self, patience: Duration) {
-        if self.0.log.is_none() || self.0.has_polled.load(Ordering::Relaxed) {
+        if self.0.log.is_none() || self.has_polled() {
             return;
         }
         let patience = patience.min(self.0.knowledge.bound());
         self.validate(Tick::from_nanos(1), patience).await;
         self.0.has_polled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the first poll came back, well or not, or was given up on.
+    pub(crate) fn has_polled(&self) -> bool {
+        self.0.has_polled.load(Ordering::Relaxed)
     }
 
     /// Removes what has ended its life from all caches, once in a while: whoever loads or polls

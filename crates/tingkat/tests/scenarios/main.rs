@@ -35,6 +35,7 @@ mod k_events;
 mod l_memory;
 mod m_protocol;
 mod n_away;
+mod n_begins;
 mod n_joiners;
 mod n_many;
 mod n_queue;
