@@ -32,6 +32,7 @@ mod h_nodes;
 mod i_recovery;
 mod j_tags;
 mod k_events;
+mod k_logs;
 mod l_memory;
 mod m_protocol;
 mod n_away;
