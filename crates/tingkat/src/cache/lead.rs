@@ -179,13 +179,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             // There is no lease: nobody was there to give it.
             Ended::Found(opened) => self.land_at_once(leader, &job.policy, &opened),
             Ended::Failed(failure) => {
-                let Failure {
-                    error, stale: late, ..
-                } = &failure;
+                let error = &failure.error;
+                let stale = match stale.or_else(|| failure.stale.clone()) {
+                    None => self.filled_by_others(&key, &job, error).await,
+                    stale => stale,
+                };
                 self.put_off(&key, &job, error, failure.is_of_source);
                 // Other nodes may well reach what this one has lost.
                 let is_shared = error.is_shared() && !self.node.is_out_of_touch();
-                let stale = stale.or_else(|| late.clone());
                 leader.complete(Landing::failed(failure.error, stale, job.priority));
                 if is_shared {
                     self.write_error(&key, &lease).await;
@@ -233,6 +234,19 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             },
         };
         Ended::Failed(Failure { stale, ..failure })
+    }
+
+    /// What other nodes have filled while this one loaded in vain: cut off from the database it lets
+    /// go of its lease long before it gives up.
+    async fn filled_by_others(&self, key: &K, job: &Job, error: &GetError) -> Option<Arc<Slot<V>>> {
+        if job.must_load || error.is_final() || !self.node.is_out_of_touch() {
+            return None;
+        }
+        let budget = self.new_budget();
+        let finding = self.search_remote(key, &job.policy, &budget).await;
+        let slot = stale_of(&finding)?;
+        self.keep_to_stand_in(key, &job.policy, &slot);
+        Some(slot)
     }
 
     /// Completes a flight with what the remote tier has and may be served as it is.

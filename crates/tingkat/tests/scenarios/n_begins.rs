@@ -165,15 +165,20 @@ async fn a_node_that_begins_without_the_database_lets_go_of_a_lease() {
     source.switch.cut();
     let b = stage
         .plan()
-        .source(Arc::new(source))
+        .source(Arc::new(source.clone()))
         .open_over(stage.redis.handle(), log);
-    let _in_vain = b.caller();
+    let in_vain = b.caller();
     hop(300).await;
     assert_eq!(stage.redis.cells()[&cell()][0], b'L');
     let began = stage.clock.elapsed();
     assert_eq!(a.version().await, Some(1));
     let took = stage.clock.elapsed() - began;
     assert!(took < ms(1_300), "{took:?}: it is not renewed");
+    hop(5).await;
+    assert!(!in_vain.is_finished());
+    source.switch.set(Mood::Failing);
+    let answer = in_vain.await.unwrap().unwrap();
+    assert_eq!((version(&answer), answer.trail().stale), (Some(1), true));
 }
 
 /// What comes with Redis while a load hangs is as good as if it had been there: not marked.
