@@ -4,8 +4,10 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use crate::breaker;
+use tracing::Level;
+
 use crate::certificate::{Change, Incarnation, Position, Refusal};
+use crate::{breaker, log};
 
 /// Something that happened. Borrowed parts are valid during the call only.
 #[derive(Clone, Copy, Debug)]
@@ -93,28 +95,71 @@ pub enum Event<'a> {
     },
 }
 
+impl Event<'_> {
+    /// The entity that it is about, if it is about one.
+    pub const fn entity(&self) -> Option<&str> {
+        match *self {
+            Self::LoadFailed { entity, .. }
+            | Self::LoadHung { entity }
+            | Self::ServedStale { entity }
+            | Self::BackgroundCompleted { entity }
+            | Self::Refused { entity, .. }
+            | Self::Oversized { entity, .. }
+            | Self::Differed { entity } => Some(entity),
+            Self::Breaker { .. }
+            | Self::Forgot { .. }
+            | Self::ColdReset { .. }
+            | Self::Polled { .. }
+            | Self::Feed { .. } => None,
+        }
+    }
+}
+
 type Listener = dyn Fn(Event<'_>) + Send + Sync;
 
 /// The listeners of a node. One that panics is not allowed to break an operation.
-#[derive(Clone, Default)]
-pub(crate) struct Listeners(Vec<Arc<Listener>>);
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    all: Vec<Arc<Listener>>,
+    /// At which level a panic is logged.
+    panic_level: Level,
+}
 
 impl Listeners {
     pub(crate) fn add(&mut self, listener: Arc<Listener>) {
-        self.0.push(listener);
+        self.all.push(listener);
     }
 
-    pub(crate) fn tell(&self, event: Event<'_>) {
-        for listener in &self.0 {
-            if std::panic::catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
-                tracing::warn!("a listener panicked on {event:?}");
+    pub(crate) fn log_panics_at(&mut self, level: Level) {
+        self.panic_level = level;
+    }
+
+    /// What they log says which node and which cache it is about.
+    pub(crate) fn tell(&self, node: &str, event: Event<'_>) {
+        if self.all.is_empty() {
+            return;
+        }
+        log::about(node, event.entity()).in_scope(|| {
+            for listener in &self.all {
+                if std::panic::catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+                    log::at(self.panic_level, "a listener panicked", &event);
+                }
             }
+        });
+    }
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            panic_level: Level::WARN,
         }
     }
 }
 
 impl fmt::Debug for Listeners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} listeners", self.0.len())
+        write!(f, "{} listeners", self.all.len())
     }
 }

@@ -87,11 +87,13 @@ impl Node {
         })
     }
 
-    /// Whether the database did not answer for as long as a lease goes without renewal, so that
-    /// this node's loads are likely to fail.
+    /// Whether the database did not answer for as long as a lease goes without renewal, or never
+    /// since this node began, so that its loads are likely to fail.
     pub(crate) fn is_out_of_touch(&self) -> bool {
-        let poll_age = self.feed().and_then(|feed| feed.poll_age);
-        poll_age.is_some_and(|age| age > self.0.lease / 3 + self.0.feed.interval)
+        self.feed().is_some_and(|feed| match feed.poll_age {
+            Some(age) => age > self.0.lease / 3 + self.0.feed.interval,
+            None => self.has_polled(),
+        })
     }
 
     /// Tells the other nodes that there is something to poll for.

@@ -42,6 +42,7 @@ pub mod event;
 pub mod feed;
 mod flight;
 pub mod key;
+mod log;
 pub mod memory;
 pub mod node;
 pub mod policy;

@@ -33,6 +33,7 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 pub struct Node(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
+    id: Box<str>,
     pub(crate) prefix: Box<str>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) remote: Option<Guarded>,
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
 
 /// Sets up a [`Node`].
 pub struct Builder {
+    id: Option<String>,
     prefix: String,
     clock: Arc<dyn Clock>,
     remote: Option<Arc<dyn Remote>>,
@@ -71,6 +73,7 @@ impl Node {
     /// A node with no remote tier, no change log and the machine's clock.
     pub fn builder() -> Builder {
         Builder {
+            id: None,
             prefix: "tingkat:".to_owned(),
             clock: Arc::new(SystemClock),
             remote: None,
@@ -84,6 +87,11 @@ impl Node {
             listeners: Listeners::default(),
             switches: Switches::default(),
         }
+    }
+
+    /// Which node this is among all that log, as far as people have to tell them apart.
+    pub fn id(&self) -> &str {
+        &self.0.id
     }
 
     /// Every cache of this node, with its types erased.
@@ -119,12 +127,17 @@ impl Node {
     /// A node that has just begun knows nothing and would refuse all that the remote tier has: it
     /// waits for its first poll, once and not for long.
     pub(crate) async fn await_first_poll(&self, patience: Duration) {
-        if self.0.log.is_none() || self.0.has_polled.load(Ordering::Relaxed) {
+        if self.0.log.is_none() || self.has_polled() {
             return;
         }
         let patience = patience.min(self.0.knowledge.bound());
         self.validate(Tick::from_nanos(1), patience).await;
         self.0.has_polled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the first poll came back, well or not, or was given up on.
+    pub(crate) fn has_polled(&self) -> bool {
+        self.0.has_polled.load(Ordering::Relaxed)
     }
 
     /// Removes what has ended its life from all caches, once in a while: whoever loads or polls
@@ -152,7 +165,7 @@ impl Node {
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
-        self.0.listeners.tell(event);
+        self.0.listeners.tell(&self.0.id, event);
     }
 
     /// Waits for `work` until `deadline` from now.
@@ -184,12 +197,19 @@ impl Default for Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node")
+            .field("id", &self.0.id)
             .field("prefix", &self.0.prefix)
             .finish_non_exhaustive()
     }
 }
 
 impl Builder {
+    /// What the node is called in the log; eight random digits otherwise.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
     /// What every key in the remote tier begins with; services that share a server need different ones.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -256,6 +276,12 @@ impl Builder {
         self
     }
 
+    /// At which level it is logged that a listener panicked; as a warning otherwise.
+    pub fn log_panics_at(mut self, level: tracing::Level) -> Self {
+        self.listeners.log_panics_at(level);
+        self
+    }
+
     /// Switches a rule of the protocol off, to see who notices.
     #[cfg(feature = "broken-rules")]
     pub fn switch_off(mut self, rule: Rule) -> Self {
@@ -276,7 +302,10 @@ impl Builder {
         let remote = self
             .remote
             .map(|remote| Guarded::new(remote, self.budget, &self.breaker));
+        // Not from the seed: nodes that a test repeats are still two.
+        let id = self.id.unwrap_or_else(Random::short_id);
         let node = Node(Arc::new(Inner {
+            id: id.into(),
             prefix: self.prefix.into(),
             clock: self.clock,
             remote,

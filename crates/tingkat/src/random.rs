@@ -27,6 +27,11 @@ impl Random {
         }
     }
 
+    /// Eight digits that tell a few things apart.
+    pub(crate) fn short_id() -> String {
+        format!("{:08x}", rand::random::<u32>())
+    }
+
     /// The next 64 bits.
     pub(crate) fn bits(&self) -> u64 {
         // Only uniqueness of the counter's values matters, not their order among threads.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ impl FakeRedis {
             reads: Switch::new(),
             writes: Switch::new(),
             refuses_writes: Arc::default(),
+            is_away: Arc::default(),
             log: Arc::default(),
         }
     }
@@ -108,6 +110,7 @@ pub struct RedisHandle {
     /// What commands that write meet.
     pub writes: Switch,
     refuses_writes: Arc<Mutex<bool>>,
+    is_away: Arc<AtomicBool>,
     log: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -123,6 +126,7 @@ impl RedisHandle {
         self.reads.restore();
         self.writes.restore();
         self.refuse_writes(false);
+        self.disconnect(false);
     }
 
     /// Writes are answered with a refusal, as when the memory is full.
@@ -131,6 +135,11 @@ impl RedisHandle {
             .refuses_writes
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = refuses;
+    }
+
+    /// There is no connection, or there is one again.
+    pub fn disconnect(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::Relaxed);
     }
 
     /// The names of all commands so far, in their order.
@@ -315,6 +324,10 @@ impl Remote for RedisHandle {
                 cells.remove(key);
             }
         }))
+    }
+
+    fn is_connected(&self) -> bool {
+        !self.is_away.load(Ordering::Relaxed)
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), RemoteError>> {

@@ -16,6 +16,7 @@ use crate::envelope::{self, Envelope, Kind};
 use crate::error::{GetError, SourceError};
 use crate::event::Event;
 use crate::key::Key;
+use crate::log;
 use crate::memory::{Cold, Slot};
 use crate::node::NEVER;
 use crate::policy::{Placement, Policy};
@@ -279,7 +280,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     fn is_not_encoded(&self, error: &CodecError) {
         let is_withheld = privacy::is_withheld(error);
         if !is_withheld || self.stats.withheld.get() == 0 {
-            tracing::warn!(entity = self.name, %error, "a value has no encoding");
+            log::about(self.node.id(), Some(self.name))
+                .in_scope(|| tracing::warn!(%error, "a value has no encoding"));
         }
         if is_withheld {
             self.stats.withheld.add(1);

@@ -5,9 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use futures::future::FutureExt as _;
+use futures::future::{Either, FutureExt as _, select};
 
-use super::fill::Filled;
+use super::fill::{Filled, Opened};
 use super::lease::Turn;
 use super::load::{Answered, OwnLoad, Priority};
 use super::read::Landing;
@@ -30,6 +30,32 @@ pub(super) struct Job {
     pub(super) priority: Priority,
     /// Nothing that a tier has will do.
     pub(super) must_load: bool,
+}
+
+/// How the load of a flight ended.
+enum Ended<V> {
+    Filled(Filled<V>),
+    /// The remote tier came first.
+    Found(Opened<V>),
+    Failed(Failure<V>),
+}
+
+/// Why a flight brings nothing new.
+struct Failure<V> {
+    error: GetError,
+    is_of_source: bool,
+    /// What the remote tier had when it came.
+    stale: Option<Arc<Slot<V>>>,
+}
+
+impl<V> Failure<V> {
+    const fn new(error: GetError, is_of_source: bool) -> Self {
+        Self {
+            error,
+            is_of_source,
+            stale: None,
+        }
+    }
 }
 
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
@@ -84,16 +110,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
 
     /// Brings a flight to its end.
     pub(super) async fn load(
-        &self,
+        self: &Arc<Self>,
         leader: Leader<K, Landing<V>>,
         finding: Finding<V>,
         job: Job,
         own: Option<OwnLoad<V>>,
     ) {
         let key = leader.key().clone();
-        let searched_remote = !matches!(finding, Finding::Unknown);
-        let stale = stale_of(&finding);
-        let lease = match self.take_turn(&key, finding, &job).await {
+        let was_away = matches!(finding, Finding::Away);
+        let searched_remote = !was_away && !matches!(finding, Finding::Unknown);
+        let mut stale = stale_of(&finding);
+        let lease = match self.take_turn(&key, finding, &job, &mut stale).await {
             Turn::Load(lease) => lease,
             Turn::Found(opened) => {
                 let landed = self.land_opened(&key, &job.policy, &opened);
@@ -122,15 +149,22 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             own,
             Box::new(move |at: Tick| sent.sent(at.as_nanos())),
         );
-        let answered = match submitted {
-            Ok(receiver) => self.await_load(&key, &job.policy, &lease, receiver).await,
-            Err(error) => Err(error),
+        let load = async {
+            let answered = match submitted {
+                Ok(receiver) => self.await_load(&key, &job.policy, &lease, receiver).await,
+                Err(error) => Err(error),
+            };
+            let answered = answered.map_err(|error| Failure::new(error, !is_own))?;
+            self.try_fill(&key, &job.policy, answered, known.as_deref())
+                .map_err(|error| Failure::new(error, false))
         };
-        let source_failed = answered.is_err() && !is_own;
-        let filled = answered
-            .and_then(|answered| self.try_fill(&key, &job.policy, answered, known.as_deref()));
-        match filled {
-            Ok(mut filled) => {
+        let ended = if was_away {
+            self.load_or_find(&key, &job, load).await
+        } else {
+            load.await.map_or_else(Ended::Failed, Ended::Filled)
+        };
+        match ended {
+            Ended::Filled(mut filled) => {
                 if !is_own {
                     self.source_retry_at.store(0, Ordering::Relaxed);
                 }
@@ -142,17 +176,92 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     self.release(&key, &lease).await;
                 }
             }
-            Err(error) => {
-                self.put_off(&key, &job, &error, source_failed);
+            // There is no lease: nobody was there to give it.
+            Ended::Found(opened) => self.land_at_once(leader, &job.policy, &opened),
+            Ended::Failed(failure) => {
+                let error = &failure.error;
+                let stale = match stale.or_else(|| failure.stale.clone()) {
+                    None => self.filled_by_others(&key, &job, error).await,
+                    stale => stale,
+                };
+                self.put_off(&key, &job, error, failure.is_of_source);
                 // Other nodes may well reach what this one has lost.
                 let is_shared = error.is_shared() && !self.node.is_out_of_touch();
-                leader.complete(Landing::failed(error, stale, job.priority));
+                leader.complete(Landing::failed(failure.error, stale, job.priority));
                 if is_shared {
                     self.write_error(&key, &lease).await;
                 } else {
                     self.release(&key, &lease).await;
                 }
             }
+        }
+    }
+
+    /// Waits for a load that began without the remote tier, which is asked as soon as it comes, and
+    /// at the latest when the load has failed. What it has is as good as if it had been there.
+    async fn load_or_find(
+        &self,
+        key: &K,
+        job: &Job,
+        load: impl Future<Output = Result<Filled<V>, Failure<V>>>,
+    ) -> Ended<V> {
+        let mut load = std::pin::pin!(load);
+        let coming = self.search_when_it_comes(key, &job.policy, &job.budget);
+        let (failure, finding) = match select(&mut load, std::pin::pin!(coming)).await {
+            Either::Left((Ok(filled), _)) => return Ended::Filled(filled),
+            Either::Left((Err(failure), _)) if failure.error.is_final() => {
+                return Ended::Failed(failure);
+            }
+            Either::Left((Err(failure), _)) => {
+                let finding = self.search_remote(key, &job.policy, &job.budget).await;
+                (Some(failure), finding)
+            }
+            Either::Right((finding, _)) => (None, finding),
+        };
+        let finding = match self.as_current(finding) {
+            Ok(opened) => return Ended::Found(opened),
+            Err(finding) => finding,
+        };
+        let stale = stale_of(&finding);
+        if let Some(slot) = &stale {
+            self.keep_to_stand_in(key, &job.policy, slot);
+        }
+        let failure = match failure {
+            Some(failure) => failure,
+            None => match load.await {
+                Ok(filled) => return Ended::Filled(filled),
+                Err(failure) => failure,
+            },
+        };
+        Ended::Failed(Failure { stale, ..failure })
+    }
+
+    /// What other nodes have filled while this one loaded in vain: cut off from the database it lets
+    /// go of its lease long before it gives up.
+    async fn filled_by_others(&self, key: &K, job: &Job, error: &GetError) -> Option<Arc<Slot<V>>> {
+        if job.must_load || error.is_final() || !self.node.is_out_of_touch() {
+            return None;
+        }
+        let budget = self.new_budget();
+        let finding = self.search_remote(key, &job.policy, &budget).await;
+        let slot = stale_of(&finding)?;
+        self.keep_to_stand_in(key, &job.policy, &slot);
+        Some(slot)
+    }
+
+    /// Completes a flight with what the remote tier has and may be served as it is.
+    pub(super) fn land_at_once(
+        self: &Arc<Self>,
+        leader: Leader<K, Landing<V>>,
+        policy: &Policy,
+        opened: &Opened<V>,
+    ) {
+        let key = leader.key().clone();
+        let landed = self.land_opened(&key, policy, opened);
+        leader.complete(Landing::landed(landed));
+        let now = self.node.0.clock.now();
+        if let Some(cold) = opened.slot.cold().filter(|cold| now >= cold.fresh_until) {
+            self.refresh(&key, cold.id, None);
         }
     }
 

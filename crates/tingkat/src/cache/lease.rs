@@ -1,6 +1,7 @@
 //! The lease: the right to load a key, held by one node; waiting for what its holder brings, keeping
 //! it alive, and what is written in its place in the end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,11 +11,12 @@ use super::Shared;
 use super::fill::{Opened, value_head};
 use super::lead::Job;
 use super::load::Answered;
-use super::search::Finding;
+use super::search::{Finding, stale_of};
 use crate::envelope::Kind;
 use crate::error::{GetError, GetErrorKind, SourceError};
 use crate::feed::either;
 use crate::key::Key;
+use crate::memory::Slot;
 use crate::node::{Access, Budget};
 use crate::policy::Policy;
 use crate::ports::{Acquired, CellHead};
@@ -46,8 +48,15 @@ pub(super) enum Turn<V> {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
-    /// Waits for its turn to load: takes the lease, or waits for what its holder brings.
-    pub(super) async fn take_turn(&self, key: &K, mut finding: Finding<V>, job: &Job) -> Turn<V> {
+    /// Waits for its turn to load: takes the lease, or waits for what its holder brings. What it
+    /// sees on the way that may stand in goes to `stale`.
+    pub(super) async fn take_turn(
+        &self,
+        key: &K,
+        mut finding: Finding<V>,
+        job: &Job,
+        stale: &mut Option<Arc<Slot<V>>>,
+    ) -> Turn<V> {
         let Some(remote) = self.usable_remote(&job.policy) else {
             return Turn::Load(Lease::None);
         };
@@ -67,7 +76,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             let waited = self.node.0.clock.now().since(started);
             let refused = match finding {
                 Finding::Current(opened) => return Turn::Found(opened),
-                Finding::Unknown | Finding::Unanchored(_) => return Turn::Load(Lease::None),
+                Finding::Away | Finding::Unknown | Finding::Unanchored(_) => {
+                    return Turn::Load(Lease::None);
+                }
                 Finding::Failed if has_asked => return Turn::Fail(shared_failure()),
                 Finding::Leased if waited >= patience && !has_asked => None,
                 Finding::Missing | Finding::Failed => None,
@@ -89,6 +100,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     // While the lease lives the caller waits for a load, not for the tier: a look
                     // has a share of its own, and only one that fails ends the wait.
                     finding = self.search_remote(key, &job.policy, &remote.budget()).await;
+                    self.note_stand_in(key, job, &finding, stale);
                     continue;
                 }
             };
@@ -104,7 +116,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 .await;
             finding = match acquired {
                 Some(Acquired::Held(cell)) => {
-                    self.read_cell(key, &job.policy, Some(cell), read_as.as_ref())
+                    let held = self.read_cell(key, &job.policy, Some(cell), read_as.as_ref());
+                    self.note_stand_in(key, job, &held, stale);
+                    held
                 }
                 Some(Acquired::Granted) => return Turn::Load(Lease::Cell(lease)),
                 // An answer that is too late may be a grant: who loads now fills the cell by this
@@ -112,6 +126,23 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 None if budget.is_spent() => return Turn::Load(Lease::Cell(lease)),
                 None => return Turn::Load(Lease::None),
             };
+        }
+    }
+
+    /// Lets those who wait have what the tier has by now, where this node is cut off: its own load
+    /// can not be trusted to bring more. A node that is not can have a value that bears no mark.
+    fn note_stand_in(
+        &self,
+        key: &K,
+        job: &Job,
+        finding: &Finding<V>,
+        stale: &mut Option<Arc<Slot<V>>>,
+    ) {
+        if matches!(finding, Finding::Unanchored(_))
+            && let Some(slot) = stale_of(finding)
+        {
+            self.keep_to_stand_in(key, &job.policy, &slot);
+            *stale = Some(slot);
         }
     }
 

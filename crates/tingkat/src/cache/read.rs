@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::future::join;
+
 use super::answer::Freshness;
 use super::lead::Job;
 use super::load::{OwnLoad, Priority};
@@ -21,6 +23,9 @@ use crate::switch::Rule;
 
 /// Flights that a caller takes at most; a flight whose leader went away counts as well.
 const MOST_FLIGHTS: usize = 8;
+
+/// Who waits past the soft deadline looks at most this often for what may stand in by now.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
 /// What a flight brings to all who wait for it.
 pub(super) struct Landing<V> {
@@ -148,7 +153,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         options: Options,
     ) -> Result<Attempt, GetError> {
         let policy = self.policy();
-        self.node.await_first_poll(policy.soft_deadline).await;
+        let budget = Arc::new(self.new_budget());
+        // A node that has just begun knows nothing yet, and is not connected.
+        let first_poll = self.node.await_first_poll(policy.soft_deadline);
+        join(first_poll, self.await_first_connection(&policy, &budget)).await;
         let bound = self.node.0.knowledge.bound();
         let is_current = match options.freshness {
             // A load that is sent from now on is current by itself.
@@ -159,7 +167,6 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if !is_current {
             return Err(GetError::new(GetErrorKind::NotCurrent));
         }
-        let budget = Arc::new(self.new_budget());
         let epoch = self.node.0.knowledge.observe().epoch;
         Ok(Attempt {
             options,
@@ -300,27 +307,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         own: Option<OwnLoad<V>>,
     ) {
         let (shared, key) = (Arc::clone(self), leader.key().clone());
-        match finding {
-            Finding::Current(opened) => {
-                let landed = self.land_opened(&key, &attempt.policy, &opened);
-                return leader.complete(Landing::landed(landed));
-            }
-            Finding::PastFresh(opened) if self.is_tracked() => {
-                let landed = self.land_opened(&key, &attempt.policy, &opened);
-                leader.complete(Landing::landed(landed));
-                if let Some(cold) = opened.slot.cold() {
-                    self.refresh(&key, cold.id, None);
-                }
-                return;
-            }
-            Finding::PastFresh(_)
-            | Finding::Replaceable(..)
-            | Finding::Unanchored(_)
-            | Finding::Missing
-            | Finding::Leased
-            | Finding::Failed
-            | Finding::Unknown => {}
-        }
+        let finding = match self.as_current(finding) {
+            Ok(opened) => return self.land_at_once(leader, &attempt.policy, &opened),
+            Err(finding) => finding,
+        };
         if let Some(slot) = stale_of(&finding) {
             self.keep_to_stand_in(&key, &attempt.policy, &slot);
         }
@@ -362,22 +352,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         attempt: &Attempt,
         finding: Finding<V>,
     ) -> Result<Answer<V>, GetError> {
-        let stale = match finding {
-            Finding::Current(opened) => {
+        let stale = match self.as_current(finding) {
+            Ok(opened) => {
                 let landed = self.land_opened(key, &attempt.policy, &opened);
                 return Ok(self.landed_answer(attempt, landed, false));
             }
-            Finding::PastFresh(opened) if self.is_tracked() => {
-                let landed = self.land_opened(key, &attempt.policy, &opened);
-                return Ok(self.landed_answer(attempt, landed, false));
-            }
-            other @ (Finding::PastFresh(_)
-            | Finding::Replaceable(..)
-            | Finding::Unanchored(_)
-            | Finding::Missing
-            | Finding::Leased
-            | Finding::Failed
-            | Finding::Unknown) => stale_of(&other),
+            Err(finding) => stale_of(&finding),
         };
         // Stale values are for when nothing better can be had.
         let stand_in = if self.is_cut_off() {
@@ -512,7 +492,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// Waits for a flight up to the soft deadline where a stale value is at hand by then, or where
-    /// it is in vain; else up to the hard one.
+    /// it is in vain; else up to the hard one, or until the flight has come upon one.
     async fn wait_for(
         &self,
         key: &K,
@@ -521,16 +501,22 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         found: Option<&Slot<V>>,
     ) -> Option<Option<Landing<V>>> {
         let policy = &attempt.policy;
-        let soft = policy.soft_deadline.min(policy.hard_deadline);
-        let left = soft.saturating_sub(self.now_since(attempt));
-        let landing = self.node.within(left, &mut flight).await;
-        // Who insists shall not wait for long for a database that is away.
-        let is_hopeless = insists(attempt) && self.is_cut_off();
-        if landing.is_some() || is_hopeless || self.stand_in(key, attempt, found).is_some() {
-            return landing;
+        let mut until = policy.soft_deadline.min(policy.hard_deadline);
+        loop {
+            let left = until.saturating_sub(self.now_since(attempt));
+            let landing = self.node.within(left, &mut flight).await;
+            // Who insists shall not wait for long for a database that is away.
+            let is_hopeless = insists(attempt) && self.is_cut_off();
+            if landing.is_some()
+                || is_hopeless
+                || until >= policy.hard_deadline
+                || self.stand_in(key, attempt, found).is_some()
+            {
+                return landing;
+            }
+            let next = until.saturating_add(policy.soft_deadline.max(SHORTEST_WAIT));
+            until = next.min(policy.hard_deadline);
         }
-        let left = policy.hard_deadline.saturating_sub(self.now_since(attempt));
-        self.node.within(left, flight).await
     }
 
     fn now_since(&self, attempt: &Attempt) -> Duration {

@@ -31,7 +31,9 @@ pub(super) enum Finding<V> {
     Leased,
     /// Somebody's load has just failed.
     Failed,
-    /// The tier was not asked or did not answer.
+    /// The tier could not be asked: it is away.
+    Away,
+    /// The tier was not to be asked or did not answer.
     Unknown,
 }
 
@@ -51,12 +53,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         policy: &Policy,
         budget: &Budget,
     ) -> Finding<V> {
-        let Some(remote) = self
-            .usable_remote(policy)
-            .filter(|remote| remote.allows_reads())
-        else {
+        let Some(remote) = self.usable_remote(policy) else {
             return Finding::Unknown;
         };
+        if !remote.allows_reads() {
+            return Finding::Away;
+        }
         let name = self.space.cell(key);
         let read_as = self.read_as();
         let started = self.node.0.clock.now();
@@ -76,12 +78,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     /// Asks the remote tier for many keys at once.
     pub(super) async fn search_many(&self, keys: &[&K], attempt: &Attempt) -> Vec<Finding<V>> {
         let policy = &attempt.policy;
-        let remote = self
-            .usable_remote(policy)
-            .filter(|remote| remote.allows_reads() && !keys.is_empty());
+        let remote = self.usable_remote(policy).filter(|_| !keys.is_empty());
         let Some(remote) = remote.filter(|_| !self.must_load(attempt.options)) else {
             return keys.iter().map(|_| Finding::Unknown).collect();
         };
+        if !remote.allows_reads() {
+            return keys.iter().map(|_| Finding::Away).collect();
+        }
         let names: Vec<String> = keys.iter().map(|key| self.space.cell(*key)).collect();
         let read_as = self.read_as();
         let started = self.node.0.clock.now();
@@ -128,6 +131,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             | Finding::Missing
             | Finding::Leased
             | Finding::Failed
+            | Finding::Away
             | Finding::Unknown => {
                 self.stats.remote_misses.add(1);
                 self.stats.remote_miss_time.record(took);
@@ -182,6 +186,43 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         }
     }
 
+    /// What may be served unmarked as it is.
+    pub(super) fn as_current(&self, finding: Finding<V>) -> Result<Opened<V>, Finding<V>> {
+        match finding {
+            Finding::Current(opened) => Ok(opened),
+            // An accepted value is current however old it is.
+            Finding::PastFresh(opened) if self.is_tracked() => Ok(opened),
+            other @ (Finding::PastFresh(_)
+            | Finding::Replaceable(..)
+            | Finding::Unanchored(_)
+            | Finding::Missing
+            | Finding::Leased
+            | Finding::Failed
+            | Finding::Away
+            | Finding::Unknown) => Err(other),
+        }
+    }
+
+    /// Gives a node that has just begun the time to connect to the remote tier.
+    pub(super) async fn await_first_connection(&self, policy: &Policy, budget: &Budget) {
+        if let Some(remote) = self.usable_remote(policy) {
+            remote.await_first_connection(&self.node, budget).await;
+        }
+    }
+
+    /// What a tier has that was away, once it can be asked.
+    pub(super) async fn search_when_it_comes(
+        &self,
+        key: &K,
+        policy: &Policy,
+        budget: &Budget,
+    ) -> Finding<V> {
+        if let Some(remote) = self.usable_remote(policy) {
+            remote.comes(&self.node).await;
+        }
+        self.search_remote(key, policy, budget).await
+    }
+
     pub(super) fn land_opened(&self, key: &K, policy: &Policy, opened: &Opened<V>) -> Landed<V> {
         self.keep(key, policy, opened);
         let fresh_at = opened.observed.fresh_at;
@@ -214,6 +255,7 @@ pub(super) fn stale_of<V>(finding: &Finding<V>) -> Option<Arc<Slot<V>>> {
         | Finding::Missing
         | Finding::Leased
         | Finding::Failed
+        | Finding::Away
         | Finding::Unknown => None,
     }
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::load::{OwnLoad, Priority};
-use super::search::Finding;
 use super::{Answer, Mode, Shared, Tier, Trail};
 use crate::certificate::Verdict;
 use crate::error::{GetError, GetErrorKind};
@@ -88,17 +87,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         {
             return Some(slot);
         }
-        match self.search_remote(key, policy, &self.new_budget()).await {
-            Finding::Current(opened) => Some(opened.slot),
-            Finding::PastFresh(opened) if self.is_tracked() => Some(opened.slot),
-            Finding::PastFresh(_)
-            | Finding::Replaceable(..)
-            | Finding::Unanchored(_)
-            | Finding::Missing
-            | Finding::Leased
-            | Finding::Failed
-            | Finding::Unknown => None,
-        }
+        let finding = self.search_remote(key, policy, &self.new_budget()).await;
+        self.as_current(finding).ok().map(|opened| opened.slot)
     }
 
     /// Whether an entry would be served now, unmarked.

@@ -22,10 +22,15 @@ pub(crate) struct Guarded {
     reads: breaker::Shared,
     writes: breaker::Shared,
     is_probing: AtomicBool,
+    /// There was a connection, or it was waited for.
+    has_begun: AtomicBool,
 }
 
-/// How often an open breaker looks whether there is a connection again.
+/// How often is looked whether there is a connection again.
 const RECONNECT_LOOK: Duration = Duration::from_millis(50);
+
+/// How often a node that has just begun looks for its first connection.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
 
 /// What is left of a request's share of the remote tier.
 #[derive(Debug)]
@@ -120,6 +125,7 @@ impl Guarded {
             reads: breaker::Shared::new(config.clone()),
             writes: breaker::Shared::new(config.clone()),
             is_probing: false.into(),
+            has_begun: false.into(),
         }
     }
 
@@ -136,6 +142,30 @@ impl Guarded {
     /// Whether a call that reads may pass.
     pub(crate) fn allows_reads(&self) -> bool {
         self.remote.is_connected() && self.reads.allows()
+    }
+
+    /// Waits for the first connection, once and for half of a budget: the rest is for asking.
+    pub(crate) async fn await_first_connection(&self, node: &Node, budget: &Budget) {
+        if self.has_begun.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some((left, _spending)) = budget.begin(&*node.0.clock) {
+            node.within(left / 2, self.connects(node, FIRST_LOOK)).await;
+        }
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until calls that read may pass.
+    pub(crate) async fn comes(&self, node: &Node) {
+        while !self.allows_reads() {
+            node.0.clock.sleep(RECONNECT_LOOK).await;
+        }
+    }
+
+    async fn connects(&self, node: &Node, pause: Duration) {
+        while !self.remote.is_connected() {
+            node.0.clock.sleep(pause).await;
+        }
     }
 
     /// Calls the tier, if its breaker and the budget allow; nothing on any failure.
@@ -238,9 +268,7 @@ impl Guarded {
         loop {
             // Without a connection there is nothing to learn, and failures would only put off the
             // probe that matters.
-            while !self.remote.is_connected() {
-                node.0.clock.sleep(RECONNECT_LOOK).await;
-            }
+            self.connects(node, RECONNECT_LOOK).await;
             for (writes, cell) in [(false, &self.reads), (true, &self.writes)] {
                 let now = node.0.clock.now();
                 let is_due = cell.with(|breaker| breaker.wants_probe(now));

@@ -134,10 +134,11 @@ fn every_number_belongs_to_a_test_that_runs() {
 #[test]
 fn a_number_of_nothing_or_of_a_test_that_is_left_out_is_found() {
     let found = |text: &str| strays(&format!("fn before() {{}}\n{text}fn shows() {{}}\n"));
-    assert_eq!(found("/// Scenario 1.\n#[test]\n"), []);
+    let none: [usize; 0] = [];
+    assert_eq!(found("/// Scenario 1.\n#[test]\n"), none);
     assert_eq!(
         found("    /// Scenarios 1, 2. And\n    /// more.\n    #[tokio::test(x)]\n"),
-        []
+        none
     );
     assert_eq!(found("/// Scenario 1.\n"), [2]);
     assert_eq!(found("    /// Scenario 1.\n\n    #[test]\n"), [2]);

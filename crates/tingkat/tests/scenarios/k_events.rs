@@ -1,10 +1,10 @@
 //! K. Events, counters, lifecycle.
 
 use tingkat::certificate::{Change, ChangeKind, Dep};
-use tingkat::{GetErrorKind, Mode, Node, Policy};
+use tingkat::{Mode, Node};
 use tingkat_testkit::fakes::Mood;
 
-use crate::stage::{Stage, hop, key, ms, product, still, version};
+use crate::stage::{Stage, hop, key, ms, product, version};
 
 /// Scenario 129.
 #[tokio::test(start_paused = true)]
@@ -93,55 +93,6 @@ async fn forgetting_is_told_though_redis_is_away() {
     shop.cache.forget_tag("state:SGR").await.unwrap();
     assert_eq!(shop.events.count("Forgot { dep: \"product:7\" }"), 1);
     assert_eq!(shop.events.count("Forgot { dep: \"state:SGR\" }"), 1);
-}
-
-/// Scenario 132.
-#[tokio::test(start_paused = true)]
-async fn a_listener_that_panics_breaks_nothing_and_the_next_one_hears() {
-    let stage = Stage::new();
-    let shop = stage
-        .plan()
-        .tune(|node| node.on_event(|event| panic!("heard {event:?}")))
-        .open()
-        .await;
-    shop.version().await;
-    shop.cache.forget(&key()).await.unwrap();
-    assert_eq!(shop.version().await, Some(1));
-    assert_eq!(shop.events.count("Forgot"), 1);
-}
-
-/// Scenario 134. The engine logs next to nothing and tells events instead: those of a cache name
-/// its entity; which process it is, is the subscriber's to say.
-#[tokio::test(start_paused = true)]
-async fn events_of_a_cache_name_its_entity() {
-    let stage = Stage::new();
-    let policy = Policy {
-        max_value_bytes: 1,
-        ..still()
-    };
-    let shop = stage.node_with(policy).await;
-    shop.version().await;
-    stage.source.switch.cut();
-    let hung = shop.cache.get(&"8".to_owned()).await;
-    assert_eq!(hung.unwrap_err().kind(), GetErrorKind::Deadline);
-    hop(5).await;
-    shop.cache.expire(&key()).await.unwrap();
-    stage.source.switch.set(Mood::Failing);
-    assert!(shop.look().await.trail().stale);
-    for name in [
-        "Oversized",
-        "Refused",
-        "LoadFailed",
-        "ServedStale",
-        "LoadHung",
-    ] {
-        let told = shop.events.all();
-        let of_name: Vec<_> = told.iter().filter(|it| it.starts_with(name)).collect();
-        assert!(!of_name.is_empty(), "no {name} in {told:?}");
-        for event in of_name {
-            assert!(event.contains("entity: \"product\""), "{event}");
-        }
-    }
 }
 
 /// Scenario 136. Counters are per entity: there is no label that a key could widen.

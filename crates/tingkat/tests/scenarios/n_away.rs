@@ -11,7 +11,7 @@ use crate::stage::{Shop, Stage, cell, hop, key, ms, product, still, version};
 const BOUND_MS: u64 = 1_000;
 
 /// Cuts a node from the database: its polls and every load.
-fn cut_off(stage: &Stage, shop: &Shop, mood: Mood) {
+pub(crate) fn cut_off(stage: &Stage, shop: &Shop, mood: Mood) {
     shop.log.switch.set(mood);
     stage.source.switch.set(mood);
 }
@@ -272,74 +272,6 @@ async fn cut_off_a_node_does_not_serve_what_it_knows_was_forgotten() {
     assert!(b.try_look().await.is_err());
 }
 
-/// Line 4: a node that begins without the database.
-#[tokio::test(start_paused = true)]
-async fn a_node_that_begins_without_the_database_serves_marked_what_redis_has() {
-    for mood in [Mood::Failing, Mood::Hanging] {
-        let stage = Stage::new();
-        let a = stage.node().await;
-        a.version().await;
-        hop(5).await;
-        let log = stage.database.log();
-        log.switch.set(mood);
-        stage.source.switch.set(mood);
-        let b = stage.plan().open_over(stage.redis.handle(), log.clone());
-        for _ in 0..3 {
-            let answer = b.look().await;
-            assert_eq!((version(&answer), answer.trail().stale), (Some(1), true));
-            assert_eq!(b.in_memory(), None, "never as accepted");
-        }
-        assert_eq!(b.node.feed().unwrap().poll_age, None, "not ready");
-        assert_eq!(
-            stage.redis.cells()[&cell()][0],
-            b'V',
-            "left for the next node"
-        );
-        let c = stage.plan().open_over(stage.redis.handle(), log.clone());
-        assert!(c.look().await.trail().stale);
-        let only_cached = Options::default().only_if_cached();
-        assert!(c.look_with(only_cached).await.unwrap().trail().stale);
-        stage.source.switch.restore();
-        log.switch.restore();
-        hop(1_500).await;
-        let answer = b.look().await;
-        assert!(
-            !answer.trail().stale,
-            "the poll has judged it: {:?}",
-            answer.trail()
-        );
-        assert_eq!(stage.source.batches().len(), stage.loads());
-    }
-}
-
-/// Line 4: by age, up to `stale_for`.
-#[tokio::test(start_paused = true)]
-async fn a_node_that_begins_without_the_database_serves_nothing_older_than_stale_for() {
-    let stage = Stage::new();
-    let policy = Policy {
-        stale_for: ms(30_000),
-        ..still()
-    };
-    let a = stage.node_with(policy.clone()).await;
-    a.version().await;
-    let log = stage.database.log();
-    cut_off(&stage, &a, Mood::Failing);
-    log.switch.set(Mood::Failing);
-    hop(29_000).await;
-    let b = stage
-        .plan()
-        .policy(policy.clone())
-        .open_over(stage.redis.handle(), log.clone());
-    assert!(b.look().await.trail().stale);
-    hop(2_000).await;
-    let c = stage
-        .plan()
-        .policy(policy)
-        .open_over(stage.redis.handle(), log);
-    assert!(c.try_look().await.is_err());
-    assert!(b.try_look().await.is_err());
-}
-
 /// Line 5: another life of the database.
 #[tokio::test(start_paused = true)]
 async fn after_a_failover_nothing_old_is_served_unmarked_and_all_of_it_may_stand_in() {
@@ -405,24 +337,6 @@ async fn after_a_crash_of_the_database_entries_are_demoted_and_not_lost() {
         3,
         "once before, one failure for both, once after"
     );
-}
-
-/// A node that has just begun waits a moment for its first poll instead of loading all again.
-#[tokio::test(start_paused = true)]
-async fn a_node_that_has_just_begun_uses_a_hot_redis() {
-    let stage = Stage::new();
-    let a = stage.node().await;
-    a.version().await;
-    hop(5).await;
-    let log = stage.database.log();
-    log.switch.slow(ms(30));
-    let b = stage.plan().open_over(stage.redis.handle(), log);
-    let answer = b.look().await;
-    assert_eq!(
-        (version(&answer), answer.trail().tier),
-        (Some(1), Tier::Remote)
-    );
-    assert_eq!(stage.loads(), 1);
 }
 
 /// A mark appears at no other time: a day of reads with changes, and nothing away.
