@@ -179,28 +179,28 @@ async fn one_row_writes_what_it_writes_among_others() {
     store.server.psql(&format!("{ROWS}{LOOSE}")).await.unwrap();
     let (mut wrong, mut changed) = (Vec::new(), 0);
     for table in TABLES {
-        let changes: Vec<(&str, &str)> = table
+        let updates: Vec<(&str, &str)> = table
             .columns
             .iter()
             .flat_map(|(column, values)| values.iter().map(move |value| (*column, *value)))
             .collect();
-        let alone = changes.iter().map(|(column, value)| {
+        let alone = updates.iter().map(|(column, value)| {
             format!(
                 "UPDATE {} SET {column} = {value} WHERE {}",
                 table.name, table.changed
             )
         });
-        let among = changes.iter().map(|(column, value)| {
+        let among = updates.iter().map(|(column, value)| {
             format!(
                 "UPDATE {0} SET {column} = CASE WHEN {1} THEN {value} ELSE {column} END
                  WHERE ({1}) OR ({2})",
                 table.name, table.changed, table.touched
             )
         });
-        let (alone, among): (Vec<_>, Vec<_>) = (alone.collect(), among.collect());
-        let one = written_by_each(&store, &alone).await;
-        let many = written_by_each(&store, &among).await;
-        for ((statement, one), many) in alone.iter().zip(one).zip(many) {
+        let (singly, jointly): (Vec<_>, Vec<_>) = (alone.collect(), among.collect());
+        let one = written_by_each(&store, &singly).await;
+        let many = written_by_each(&store, &jointly).await;
+        for ((statement, one), many) in singly.iter().zip(one).zip(many) {
             changed += usize::from(!one.is_empty());
             if one != many {
                 wrong.push(format!("{statement}\n  alone {one:?}\n  among {many:?}"));
