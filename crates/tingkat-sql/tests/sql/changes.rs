@@ -261,6 +261,16 @@ async fn a_dep_that_no_index_takes_is_told_to_its_caller() {
     }
 }
 
+#[tokio::test]
+async fn a_kind_that_nobody_knows_is_told_to_its_caller() {
+    let store = Served::new().await;
+    for kind in ["'forget'", "'x'", "''", "NULL"] {
+        let sql = format!("SELECT tingkat.append(ARRAY['f', {kind}], ARRAY['a', 'b'])");
+        let error = store.server.psql(&sql).await.unwrap_err().to_string();
+        assert!(error.contains("a kind is f, e or p"), "{error}");
+    }
+}
+
 /// A store of other rules than ours may have names that can not be reported in full.
 #[tokio::test]
 async fn a_name_of_any_length_does_not_break_the_stores_own_write() {

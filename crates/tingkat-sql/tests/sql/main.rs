@@ -28,6 +28,7 @@ mod postgres;
 mod products;
 mod rehearsals;
 mod schema;
+mod single_rows;
 mod sqlite_deps;
 mod sqlite_life;
 mod sqlite_log;

@@ -175,7 +175,8 @@ impl Postgres {
     }
 
     /// Lets so many clients run a script of `pgbench` in a database for about so long, and says how
-    /// many transactions a second they made.
+    /// many transactions a second they made. In the script `:new` is 1 for each client until it sets
+    /// that to something else, for what a session does once.
     ///
     /// # Errors
     /// A statement fails, or the server does not answer.
@@ -193,6 +194,8 @@ impl Postgres {
                 "--username",
                 SUPERUSER,
                 "--no-vacuum",
+                "--define",
+                "new=1",
                 "--file",
                 "/dev/stdin",
             ]);

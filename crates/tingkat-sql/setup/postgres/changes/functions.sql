@@ -19,6 +19,9 @@ BEGIN
   IF EXISTS (SELECT FROM unnest(deps) AS dep WHERE dep IS NULL OR octet_length(dep) NOT BETWEEN 1 AND 2000) THEN
     RAISE EXCEPTION 'a dep has 1 to 2000 bytes' USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF EXISTS (SELECT FROM unnest(kinds) AS kind WHERE kind IS NULL OR kind NOT IN ('f', 'e', 'p')) THEN
+    RAISE EXCEPTION 'a kind is f, e or p' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   INSERT INTO tingkat.change (kind, dep)
   SELECT kind::"char", dep FROM unnest(kinds, deps) AS new_rows (kind, dep)
   ON CONFLICT DO NOTHING;
