@@ -22,6 +22,7 @@ const TRIGGERS: &str = include_str!("../setup/postgres/changes/triggers.sql");
 const DROP_TRIGGERS: &str = include_str!("../setup/postgres/changes/drop_triggers.sql");
 const DROP: &str = include_str!("../setup/postgres/changes/drop.sql");
 const BEGIN_LIFE: &str = "SELECT tingkat.renew(NULL);\n";
+const FORGET_ALL: &str = "SELECT tingkat.forget(ARRAY['*']);\n";
 const LIST_WATCHED: &str = include_str!("../setup/postgres/log_watched.sql");
 
 /// What takes no lock on any table of the store, whichever store it is.
@@ -137,6 +138,10 @@ pub async fn install_changes(database: &Database) -> Result<Installed, InstallEr
         }
     }
     run(&mut connection, BEGIN_LIFE).await?;
+    if database.queries().own_tables().next().is_some() {
+        // What the operator's tables have not written until now, nobody knows.
+        run(&mut connection, FORGET_ALL).await?;
+    }
     // Committed: what happens to the connection does not matter any more.
     let _ = connection.close().await;
     Ok(installed)

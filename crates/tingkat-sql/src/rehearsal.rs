@@ -57,6 +57,8 @@ pub enum Verdict {
         /// What the entry depends on.
         depends_on: Vec<String>,
     },
+    /// The log got something; what it must, only the operator knows.
+    Reported,
     /// The log got nothing.
     Silent,
     /// The entry that shows it can not be loaded.

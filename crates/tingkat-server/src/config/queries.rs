@@ -48,7 +48,9 @@ fn problem(wrong: &WrongQuery, origin: Option<&Origin>) -> Problem {
 fn refuse_embedded(settings: &Settings, problems: &mut Vec<Problem>) {
     let url = settings.secret("source.url");
     let url: Option<Url> = url.and_then(|url| url.expose_secret().parse().ok());
-    if url.is_some_and(|url| url.path().is_none()) {
+    // What is malformed is told already.
+    let is_told = problems.iter().any(|problem| problem.about == "source.url");
+    if is_told || url.is_some_and(|url| url.path().is_none()) {
         return;
     }
     for path in [PRESET, QUERIES] {

@@ -113,7 +113,7 @@ async fn play(
         return Ok(if written.is_empty() {
             Verdict::Silent
         } else {
-            Verdict::Passed
+            Verdict::Reported
         });
     };
     let expected = expected(table, act, images)?;
