@@ -40,7 +40,7 @@ impl Whole for CategoryTree {
             name: row.name,
             active: row.active,
         };
-        Ok(Self::new(rows.into_iter().map(row).collect()))
+        Ok(Self::new(rows.into_iter().map(row)))
     }
 }
 

@@ -38,7 +38,9 @@ impl Kind {
     /// Whether values of a type of PostgreSQL are read as this.
     pub(crate) fn fits(self, found: &PgTypeInfo) -> bool {
         match self {
-            Self::Text | Self::TextOrNull | Self::Json => <String as Type<Postgres>>::compatible(found),
+            Self::Text | Self::TextOrNull | Self::Json => {
+                <String as Type<Postgres>>::compatible(found)
+            }
             Self::Number | Self::NumberOrNull => <i64 as Type<Postgres>>::compatible(found),
             Self::Flag => <bool as Type<Postgres>>::compatible(found),
         }

@@ -66,6 +66,40 @@ const FILES: &[(&str, &str)] = &[
     ),
     // What there is not.
     (
+        "product_list.sql",
+        "SELECT page AS key, '[]' AS items, '[]' AS categories, NULL::bigint AS changes_in
+         FROM unnest($1::text[]) AS page",
+    ),
+    (
+        "product_list_popular.sql",
+        "SELECT page AS key, '[]' AS items, '[]' AS categories, NULL::bigint AS changes_in
+         FROM unnest($1::text[]) AS page",
+    ),
+    (
+        "category_list.sql",
+        "SELECT '' AS id, NULL AS parent_id, '' AS slug, '' AS name, true AS active WHERE false",
+    ),
+    (
+        "category_count.sql",
+        "SELECT id, 0::bigint AS products, '[]' AS categories FROM unnest($1::text[]) AS id",
+    ),
+    (
+        "product_popular.sql",
+        "SELECT '' AS key, 0::bigint AS score WHERE '' = ANY ($1::text[])",
+    ),
+    (
+        "category_popular.sql",
+        "SELECT '' AS key, 0::bigint AS score WHERE '' = ANY ($1::text[])",
+    ),
+    (
+        "postcode_popular.sql",
+        "SELECT '' AS key, 0::bigint AS score WHERE '' = ANY ($1::text[])",
+    ),
+    (
+        "state_representatives.sql",
+        "SELECT '' AS key, 0::bigint AS score WHERE false",
+    ),
+    (
         "postcode_load.sql",
         "SELECT '' AS code, '' AS cities, '' AS state_code, '' AS state_name, '' AS zone
          WHERE '' = ANY ($1::text[])",

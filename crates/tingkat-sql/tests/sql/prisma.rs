@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use tingkat_shop::money::Money;
+use tingkat_shop::popularity::Popularity as _;
 use tingkat_shop::product::{Product, Status};
 use tingkat_shop::state::Zone;
 use tingkat_shop::{All, ProductPatch, WriteErrorKind as Kind};
@@ -9,6 +10,7 @@ use tingkat_sql::{Coherence, Preset, Queries, Verdict, changes_drop_sql, changes
 use tingkat_sql::{install_changes, install_demo, uninstall_changes};
 
 use crate::changes::written;
+use crate::listings::{page, places};
 use crate::poller::Poller;
 use crate::stores::{Served, load, parsed, prisma, values};
 
@@ -199,6 +201,102 @@ async fn postcodes_and_states_are_read() {
     values(&*sources.postcode_index, [All]).await;
     let unknown = load(&*sources.postcodes, [parsed("00000")]).await.unwrap();
     assert!(matches!(unknown[0].found, tingkat::ports::Found::Absent));
+}
+
+const BUSY: &str = r#"
+    INSERT INTO products (id, name, slug, sku, status, "regularPrice", "memberPrice", "createdAt", "updatedAt")
+    VALUES
+      ('a', 'Alpha', 'a', 'A', 'ACTIVE', 3.00, 3.00, '2026-01-01', now()),
+      ('b', 'beta', 'b', 'B', 'OUT_OF_STOCK', 0.10, 0.10, '2026-01-02', now()),
+      ('c', 'Gamma', 'c', 'C', 'ACTIVE', 99.90, 1.00, '2026-01-03', now()),
+      ('d', 'Hidden', 'd', 'D', 'INACTIVE', 1.00, 1.00, '2026-01-04', now());
+    UPDATE products SET "isPromotional" = true, "promotionalPrice" = 0.05,
+      "promotionEndDate" = (now() + interval '1 hour') AT TIME ZONE 'UTC' WHERE id = 'c';
+    UPDATE products SET "isPromotional" = false WHERE sku = 'TEH-01';
+    INSERT INTO product_categories VALUES
+      ('1', 'a', 'clx4kitchen'), ('2', 'b', 'clx4drinks0000208l45v9c3m'), ('3', 'd', 'clx4kitchen');
+    INSERT INTO addresses (id, "userId", city, state, "postalCode") VALUES
+      ('s', NULL, 'PJ', 'SGR', '47301'), ('u', 'user', 'Kuching', 'SWK', '93000'),
+      ('x', 'user', 'Nowhere', 'SGR', '00000');
+    INSERT INTO orders (id, "orderNumber", "shippingAddressId", "createdAt") VALUES
+      ('o1', '1', 's', now() AT TIME ZONE 'UTC'), ('o2', '2', 's', '2001-01-01');
+    INSERT INTO order_items VALUES ('1', 'o1', 'a', 5), ('2', 'o2', 'c', 5), ('3', 'o1', 'd', 1);
+    INSERT INTO cart_items VALUES ('1', 'u', 'c', 1), ('2', 'v', 'c', 1), ('3', 'u', 'b', 1);
+    INSERT INTO wishlist_items VALUES ('1', 'u', 'a'), ('2', 'v', 'clx4tea00000008l4h3yq2r7k');
+"#;
+
+async fn ids(store: &Served, text: &str) -> Vec<String> {
+    let places = places(&page(&store.database, text).await).places;
+    places
+        .into_iter()
+        .map(|place| place.3.to_string())
+        .collect()
+}
+
+#[tokio::test]
+async fn listings_categories_and_what_is_popular_are_the_storefronts() {
+    let store = whole().await;
+    store.server.psql(BUSY).await.unwrap();
+    let database = &store.database;
+    for inspection in database.inspect().await.unwrap() {
+        assert_eq!(inspection.complaints, [], "{}", inspection.statement);
+    }
+    for (text, expected) in [
+        ("sort=price", ["c", "b", "a", TEA].as_slice()),
+        ("sort=-price", &[TEA, "a", "b", "c"]),
+        ("sort=newest", &[TEA, "c", "b", "a"]),
+        ("sort=name", &["a", "b", "c", TEA]),
+        ("sort=popularity", &["c", "a", "b", TEA]),
+        (&format!("category={DRINKS}&sort=price"), &["b", TEA]),
+        ("category=clx4kitchen&sort=price", &["b", "a", TEA]),
+        ("promoted=true&sort=price", &["c"]),
+    ] {
+        assert_eq!(ids(&store, text).await, expected, "{text}");
+    }
+    let price = page(database, "sort=price").await;
+    assert!(price.changes_in.unwrap() <= std::time::Duration::from_hours(1));
+
+    let tree = values(&*database.sources().categories, [All])
+        .await
+        .remove(0);
+    let drinks = tree.find(&parsed(DRINKS)).unwrap();
+    assert_eq!(drinks.parent_id.as_ref().unwrap().as_str(), "clx4kitchen");
+    let counts = ["clx4kitchen", DRINKS, "none"].map(parsed);
+    let counts = values(&*database.sources().category_counts, counts).await;
+    assert_eq!(
+        counts.iter().map(|count| count.0).collect::<Vec<_>>(),
+        [3, 2, 0]
+    );
+
+    let top = async |entity| {
+        let top = database.top(entity, 10).await.unwrap();
+        let top = top.into_iter().map(|scored| (scored.key, scored.score));
+        top.collect::<Vec<_>>()
+    };
+    let expected = [("a", 3 + 1), ("c", 2 + 2), (TEA, 1)];
+    let expected = expected.map(|(key, score)| (key.to_owned(), score));
+    // The newest first where equal.
+    assert_eq!(
+        top("product").await,
+        [&expected[1..2], &expected[..1], &expected[2..]].concat()
+    );
+    let codes: Vec<String> = top("postcode")
+        .await
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(codes, ["47301", "93000"]);
+    store
+        .server
+        .psql("DELETE FROM orders; DELETE FROM addresses")
+        .await
+        .unwrap();
+    let codes: Vec<String> = top("postcode")
+        .await
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(codes, ["87000", "47301", "93000"]);
 }
 
 /// What the application does, and exactly the deps that it writes.
