@@ -11,6 +11,7 @@ mod policies;
 mod presets;
 mod privacy;
 mod problem;
+mod queries;
 mod redact;
 mod redis;
 mod reference;
@@ -30,7 +31,7 @@ use secrecy::ExposeSecret as _;
 use tingkat::breaker;
 use tingkat_http::{Limits, Tls, Tokens};
 use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
-use tingkat_sql::Url;
+use tingkat_sql::{Queries, Url};
 
 use crate::exit::Failure;
 
@@ -98,6 +99,7 @@ pub(crate) fn load(flags: &Flags, from: &Surroundings) -> Loaded {
     // Before the rules, which are silent about what is told already.
     redis::build(&settings, &mut problems);
     tls::build(&settings, &mut problems);
+    queries::build(&settings, &mut problems);
     rules::check(&settings, from.memory, &mut problems);
     Loaded { settings, problems }
 }
@@ -112,17 +114,28 @@ impl Loaded {
         }
     }
 
-    /// The database that is configured, or the embedded one. What is wrong with the rest does not
-    /// matter: a job that prepares a database has no Redis and no tokens.
-    pub(crate) fn source(mut self) -> Result<Url, Failure> {
+    /// The database that is configured, or the embedded one, and the statements for it. What is wrong
+    /// with the rest does not matter: a job that prepares a database has no Redis and no tokens.
+    pub(crate) fn source(mut self) -> Result<Source, Failure> {
         self.problems.retain(|problem| {
             let is_concerned = ["source.", "log.", "file"]
                 .iter()
                 .any(|begin| problem.about.starts_with(begin));
             is_concerned && problem.rule.is_none()
         });
-        self.into_settings().map(|settings| source(&settings))
+        let settings = self.into_settings()?;
+        Ok(Source {
+            url: source(&settings),
+            // Judged already.
+            queries: queries::build(&settings, &mut Vec::new()),
+        })
     }
+}
+
+/// What a job that prepares a database needs to know.
+pub(crate) struct Source {
+    pub(crate) url: Url,
+    pub(crate) queries: Queries,
 }
 
 fn source(settings: &Settings) -> Url {
@@ -138,6 +151,7 @@ impl Config {
         let mut problems = Vec::new();
         let redis = redis::build(&settings, &mut problems);
         let tls = tls::build(&settings, &mut problems);
+        let queries = queries::build(&settings, &mut problems);
         if !problems.is_empty() {
             return Err(Failure::problems(problems));
         }
@@ -145,7 +159,7 @@ impl Config {
             listen: listen(&settings),
             limits: limits(&settings),
             source: source(&settings),
-            database: database(&settings),
+            database: database(&settings, queries),
             redis,
             redis_budget: settings.time("redis.budget"),
             breaker: breaker(&settings),
@@ -197,13 +211,14 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn database(settings: &Settings) -> tingkat_sql::Config {
+fn database(settings: &Settings, queries: Queries) -> tingkat_sql::Config {
     tingkat_sql::Config {
         max_connections: settings.count("source.max_connections"),
         acquire_timeout: settings.time("source.acquire_timeout"),
         statement_timeout: settings.time("source.statement_timeout"),
         changes_kept_for: settings.time("source.changes_kept_for"),
         weights: weights(settings),
+        queries,
         ..tingkat_sql::Config::default()
     }
 }

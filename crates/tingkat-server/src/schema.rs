@@ -3,33 +3,37 @@
 mod check;
 
 use serde_json::{Value, json};
-use tingkat_sql::{Compaction, Config, Database, Installed, Url};
+use tingkat_sql::{Compaction, Config, Database, Installed, Preset, Queries};
 
 use crate::cli::{Install, Report, Schema, Uninstall};
+use crate::config::Source;
 use crate::exit::Failure;
 use crate::output::{print, tell};
 
 /// Runs one of the commands on this database.
-pub(crate) async fn run(command: &Schema, url: Result<Url, Failure>) -> Result<(), Failure> {
+pub(crate) async fn run(command: &Schema, source: Result<Source, Failure>) -> Result<(), Failure> {
     match command {
-        Schema::Install(arguments) => install(arguments, url).await,
-        Schema::Uninstall(arguments) => uninstall(arguments, url).await,
-        Schema::Check(report) => check::run(report, url?).await,
-        Schema::Compact(report) => compact(report, url?).await,
+        Schema::Install(arguments) => install(arguments, source).await,
+        Schema::Uninstall(arguments) => uninstall(arguments, source).await,
+        Schema::Check(report) => check::run(report, source?).await,
+        Schema::Compact(report) => compact(report, source?).await,
     }
 }
 
-async fn install(arguments: &Install, url: Result<Url, Failure>) -> Result<(), Failure> {
-    if arguments.dry_run {
-        let store = if arguments.demo {
-            tingkat_sql::demo_sql()
-        } else {
-            ""
-        };
-        print(&format!("{store}{}", tingkat_sql::changes_sql()));
-        return Ok(());
+async fn install(arguments: &Install, source: Result<Source, Failure>) -> Result<(), Failure> {
+    if arguments.demo
+        && let Ok(source) = &source
+        && source.queries != Queries::default()
+    {
+        return Err(Failure::configuration(
+            "--demo: the demo store has the tables of source.preset = \"tingkat\", and needs no \
+             source.queries",
+        ));
     }
-    let database = open(url?).await?;
+    if arguments.dry_run {
+        return dry_run(arguments.demo, source).await;
+    }
+    let database = open(source?).await?;
     let installed = async {
         if arguments.demo {
             tingkat_sql::install_demo(&database).await?;
@@ -59,12 +63,30 @@ async fn install(arguments: &Install, url: Result<Url, Failure>) -> Result<(), F
     Ok(())
 }
 
-async fn uninstall(arguments: &Uninstall, url: Result<Url, Failure>) -> Result<(), Failure> {
+/// Shows the SQL. That of a preset needs no database, whatever is wrong with the one that is named.
+async fn dry_run(demo: bool, source: Result<Source, Failure>) -> Result<(), Failure> {
+    let changes = match source {
+        Ok(source) if source.queries != Queries::of(source.queries.preset()) => {
+            let database = open(source).await?;
+            let changes = database.changes_sql().await;
+            database.close().await;
+            changes?
+        }
+        Ok(source) => tingkat_sql::changes_sql(source.queries.preset()),
+        Err(_) => tingkat_sql::changes_sql(Preset::default()),
+    };
+    let store = if demo { tingkat_sql::demo_sql() } else { "" };
+    print(&format!("{store}{changes}"));
+    Ok(())
+}
+
+async fn uninstall(arguments: &Uninstall, source: Result<Source, Failure>) -> Result<(), Failure> {
     if arguments.dry_run {
-        print(&tingkat_sql::changes_drop_sql());
+        let queries = source.map(|source| source.queries).unwrap_or_default();
+        print(&tingkat_sql::changes_drop_sql(&queries));
         return Ok(());
     }
-    let database = open(url?).await?;
+    let database = open(source?).await?;
     let removed = tingkat_sql::uninstall_changes(&database).await;
     database.close().await;
     let removed = removed?;
@@ -80,8 +102,8 @@ async fn uninstall(arguments: &Uninstall, url: Result<Url, Failure>) -> Result<(
     Ok(())
 }
 
-async fn compact(report: &Report, url: Url) -> Result<(), Failure> {
-    let database = open(url).await?;
+async fn compact(report: &Report, source: Source) -> Result<(), Failure> {
+    let database = open(source).await?;
     let compacted = database.compact().await;
     database.close().await;
     let (line, folded) = match compacted? {
@@ -94,14 +116,18 @@ async fn compact(report: &Report, url: Url) -> Result<(), Failure> {
 }
 
 /// The database that is configured, which must be a PostgreSQL one.
-async fn open(url: Url) -> Result<Database, Failure> {
-    if url.path().is_some() {
+async fn open(source: Source) -> Result<Database, Failure> {
+    if source.url.path().is_some() {
         return Err(Failure::configuration(
             "DATABASE_URL: expected a PostgreSQL database such as postgres://user:password@host/database; \
              `tingkat serve` creates the embedded one by itself",
         ));
     }
-    Ok(Database::open(&url, &Config::default()).await?)
+    let config = Config {
+        queries: source.queries,
+        ..Config::default()
+    };
+    Ok(Database::open(&source.url, &config).await?)
 }
 
 fn triggers(installed: &Installed) -> Value {

@@ -3,39 +3,61 @@
 use tingkat::ports::Loaded;
 use tingkat_shop::category::{CategoryCount, CategoryId, CategoryRow, CategoryTree, of_members};
 
+use crate::columns::{Json, columns};
 use crate::error::ColumnError;
-use crate::record::Record;
 use crate::rows::{Row, Whole};
 use crate::statement::{CATEGORY_COUNT, CATEGORY_LIST, Statement};
 
-impl Whole for CategoryTree {
-    const LOAD: Statement = CATEGORY_LIST;
-
-    fn read(records: &[Record]) -> Result<Self, ColumnError> {
-        let rows: Vec<CategoryRow> = records.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self::new(rows))
+columns! {
+    /// A category.
+    pub(crate) struct CategoryListRow {
+        id: CategoryId,
+        parent_id: Option<CategoryId>,
+        slug: String,
+        name: String,
+        active: bool,
     }
 }
 
-fn read(record: &Record) -> Result<CategoryRow, ColumnError> {
-    Ok(CategoryRow {
-        id: record.parsed("id")?,
-        parent_id: record.parsed_or_null("parent_id")?,
-        slug: record.text("slug")?,
-        name: record.text("name")?,
-        active: record.flag("active")?,
-    })
+columns! {
+    /// How many products a category has.
+    pub(crate) struct CategoryCountRow {
+        id: String,
+        products: i64,
+        categories: Json<Vec<CategoryId>>,
+    }
+}
+
+impl Whole for CategoryTree {
+    const LOAD: Statement = CATEGORY_LIST;
+    type Columns = CategoryListRow;
+
+    fn read(rows: Vec<CategoryListRow>) -> Result<Self, ColumnError> {
+        let row = |row: CategoryListRow| CategoryRow {
+            id: row.id,
+            parent_id: row.parent_id,
+            slug: row.slug,
+            name: row.name,
+            active: row.active,
+        };
+        Ok(Self::new(rows.into_iter().map(row)))
+    }
 }
 
 impl Row for CategoryCount {
     const LOAD: Statement = CATEGORY_COUNT;
     const KEY: &'static str = "id";
+    type Columns = CategoryCountRow;
 
-    fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
-        let products = record.number("products")?;
+    fn read(
+        CategoryCountRow {
+            id: _id,
+            products,
+            categories,
+        }: CategoryCountRow,
+    ) -> Result<Loaded<Self>, ColumnError> {
         let products = u64::try_from(products)
             .map_err(|_| ColumnError::new("products", format_args!("is negative: {products}")))?;
-        let categories: Vec<CategoryId> = record.json("categories")?;
-        Ok(Loaded::value(Self(products)).deps(of_members(&categories)))
+        Ok(Loaded::value(Self(products)).deps(of_members(&categories.0)))
     }
 }

@@ -1,35 +1,35 @@
 //! Installing and removing the change log in somebody else's live store: one table at a time, never
 //! waiting long for a lock, and again as often as wanted.
 
+mod watched;
+
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use crate::coherence::WATCHED;
 use crate::database::Database;
 use crate::error::{InstallError, InstallErrorKind, sqlstate};
 use crate::postgres::Postgres;
+use crate::preset::Preset;
+use crate::queries::Queries;
+
+pub(crate) use watched::Watched;
+use watched::{function_of, of_table, parts};
 
 const BEGIN: &str = include_str!("../setup/postgres/changes/begin.sql");
 const TRIGGERS: &str = include_str!("../setup/postgres/changes/triggers.sql");
 const DROP_TRIGGERS: &str = include_str!("../setup/postgres/changes/drop_triggers.sql");
 const DROP: &str = include_str!("../setup/postgres/changes/drop.sql");
 const BEGIN_LIFE: &str = "SELECT tingkat.renew(NULL);\n";
+const FORGET_ALL: &str = "SELECT tingkat.forget(ARRAY['*']);\n";
 const LIST_WATCHED: &str = include_str!("../setup/postgres/log_watched.sql");
 
-/// What takes no lock on any table of the store.
+/// What takes no lock on any table of the store, whichever store it is.
 const LOG: &[&str] = &[
     include_str!("../setup/postgres/changes/tables.sql"),
     include_str!("../setup/postgres/changes/functions.sql"),
     include_str!("../setup/postgres/changes/compact.sql"),
-    include_str!("../setup/postgres/changes/category.sql"),
-    include_str!("../setup/postgres/changes/postcode.sql"),
-    include_str!("../setup/postgres/changes/product.sql"),
-    include_str!("../setup/postgres/changes/product_category.sql"),
-    include_str!("../setup/postgres/changes/product_image.sql"),
-    include_str!("../setup/postgres/changes/product_variant.sql"),
-    include_str!("../setup/postgres/changes/state.sql"),
 ];
 
 /// How often a table is tried whose writers do not let go of it.
@@ -47,24 +47,63 @@ pub struct Installed {
     pub unchanged: Vec<String>,
 }
 
-/// The SQL that installs the change log, as `--dry-run` shows it.
-pub fn changes_sql() -> String {
-    let mut sql = LOG.join("\n");
-    for table in WATCHED {
+impl Database {
+    /// The SQL that installs the change log, as `--dry-run` shows it. The database is asked only if
+    /// statements are the operator's own: which tables these read.
+    ///
+    /// # Errors
+    /// As [`install_changes`].
+    pub async fn changes_sql(&self) -> Result<String, InstallError> {
+        Ok(script(&self.to_watch().await?))
+    }
+}
+
+/// The SQL that installs the change log for a preset, as `--dry-run` shows it.
+pub fn changes_sql(preset: Preset) -> String {
+    script(&Queries::of(preset).watched())
+}
+
+fn script(watched: &[Watched]) -> String {
+    let mut sql = functions(watched);
+    for table in watched {
         sql.push('\n');
-        sql.push_str(&of_table(TRIGGERS, table));
+        sql.push_str(&table.script(TRIGGERS));
     }
     sql.push('\n');
     sql.push_str(BEGIN_LIFE);
     sql
 }
 
+/// The log, and what triggers will call.
+fn functions(watched: &[Watched]) -> String {
+    let functions = watched.iter().map(|table| table.function.as_str());
+    let parts: Vec<&str> = LOG.iter().copied().chain(functions).collect();
+    parts.join("\n")
+}
+
 /// The SQL that removes the change log.
-pub fn changes_drop_sql() -> String {
+pub fn changes_drop_sql(queries: &Queries) -> String {
     let mut sql = String::new();
-    for table in WATCHED {
-        sql.push_str(&of_table(DROP_TRIGGERS, table));
+    for table in queries.watched() {
+        sql.push_str(&table.script(DROP_TRIGGERS));
         sql.push('\n');
+    }
+    sql.push_str(&drop_sql(
+        queries
+            .watched()
+            .iter()
+            .map(|table| function_of(&table.name)),
+    ));
+    sql
+}
+
+/// Removes the log with these functions of triggers.
+fn drop_sql(functions: impl Iterator<Item = String>) -> String {
+    let mut sql = String::new();
+    for function in functions {
+        sql.push_str("DROP FUNCTION IF EXISTS tingkat.");
+        sql.push_str(&function);
+        sql.push_str("();\n");
     }
     sql.push_str(DROP);
     sql
@@ -80,24 +119,29 @@ pub async fn install_changes(database: &Database) -> Result<Installed, InstallEr
     let missing = database.missing_tables().await?;
     if !missing.is_empty() {
         let message = format!(
-            "the database has no table {}; --demo creates those of the demo store",
+            "the database has no table {}; --demo creates those of the demo store, source.preset \
+             and source.queries are for a store with other tables",
             missing.join(", ")
         );
         return Err(InstallError::new(InstallErrorKind::TablesMissing, message));
     }
+    let watched = database.to_watch().await?;
     let mut connection = postgres.connect().await?;
-    run(&mut connection, &LOG.join("\n")).await?;
-    let lacking = database.unwatched(WATCHED).await?;
+    run(&mut connection, &functions(&watched)).await?;
     let mut installed = Installed::default();
-    for &table in WATCHED {
-        if lacking.contains(&table.to_owned()) {
-            run_patiently(&mut connection, table, &of_table(TRIGGERS, table)).await?;
-            installed.changed.push(table.to_owned());
+    for table in &watched {
+        if database.is_unwatched(&table.schema, &table.name).await? {
+            run_patiently(&mut connection, &table.name, &table.script(TRIGGERS)).await?;
+            installed.changed.push(table.name.clone());
         } else {
-            installed.unchanged.push(table.to_owned());
+            installed.unchanged.push(table.name.clone());
         }
     }
     run(&mut connection, BEGIN_LIFE).await?;
+    if database.queries().own_tables().next().is_some() {
+        // What the operator's tables have not written until now, nobody knows.
+        run(&mut connection, FORGET_ALL).await?;
+    }
     // Committed: what happens to the connection does not matter any more.
     let _ = connection.close().await;
     Ok(installed)
@@ -114,13 +158,22 @@ pub async fn uninstall_changes(database: &Database) -> Result<Installed, Install
         .fetch_all(&mut connection)
         .await?;
     let mut removed = Installed::default();
+    let mut functions: Vec<String> = database
+        .queries()
+        .watched()
+        .iter()
+        .map(|table| function_of(&table.name))
+        .collect();
     for row in rows {
         // As the server itself quotes it.
         let table: String = row.try_get("name")?;
-        run_patiently(&mut connection, &table, &of_table(DROP_TRIGGERS, &table)).await?;
+        let (_, name) = parts(&table);
+        functions.push(function_of(&name));
+        let drop = of_table(DROP_TRIGGERS, &name, &table);
+        run_patiently(&mut connection, &table, &drop).await?;
         removed.changed.push(table);
     }
-    run(&mut connection, DROP).await?;
+    run(&mut connection, &drop_sql(functions.into_iter())).await?;
     let _ = connection.close().await;
     Ok(removed)
 }
@@ -132,10 +185,6 @@ fn served(database: &Database) -> Result<&Postgres, InstallError> {
             "an embedded database has its change log from its creation",
         )
     })
-}
-
-fn of_table(sql: &str, table: &str) -> String {
-    sql.replace("{table}", table)
 }
 
 /// As one transaction.

@@ -9,41 +9,13 @@ use sqlx::Row as _;
 use crate::database::Database;
 use crate::error::{CheckError, CheckErrorKind};
 use crate::postgres::{Postgres, Trouble, literal};
-use crate::statement::{
-    CATEGORY_COUNT, CATEGORY_LIST, POSTCODE_LIST, POSTCODE_LOAD, PRODUCT_LIST, PRODUCT_LOAD,
-    PRODUCT_SKU_LOAD, PRODUCT_SLUG_LOAD, STATE_LIST, Statement,
-};
+use crate::statement::{LOADS, Parameter, Statement};
 
 const OBJECTS: &str = include_str!("../setup/postgres/log_objects.sql");
 const TRIGGERS: &str = include_str!("../setup/postgres/log_triggers.sql");
 
 /// What the installed log says of itself if it fits this release.
 const VERSION: &str = "Tingkat change log, version 1";
-
-/// The tables whose changes are reported: those that the statements read.
-pub(crate) const WATCHED: &[&str] = &[
-    "category",
-    "postcode",
-    "product",
-    "product_category",
-    "product_image",
-    "product_variant",
-    "state",
-];
-
-/// The statements whose rows are followed. What customers buy and wish for is not: it is counted
-/// anew every few minutes.
-const LOADS: &[Statement] = &[
-    PRODUCT_LOAD,
-    PRODUCT_SKU_LOAD,
-    PRODUCT_SLUG_LOAD,
-    PRODUCT_LIST,
-    CATEGORY_LIST,
-    CATEGORY_COUNT,
-    POSTCODE_LOAD,
-    POSTCODE_LIST,
-    STATE_LIST,
-];
 
 /// What there is of the change log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,26 +109,26 @@ impl Database {
         };
         let mut relations = BTreeSet::new();
         for statement in LOADS {
-            let plan = plan(postgres, statement).await.map_err(CheckError::of)?;
+            let plan = plan(postgres, statement, self.queries().sql(statement)).await;
+            let plan = plan
+                .map_err(|error| CheckError::of(error).in_file(&self.queries().file(statement)))?;
             collect_relations(&plan, &mut relations);
         }
         let report = watched(postgres, relations).await;
         report.map_err(CheckError::of)
     }
 
-    /// Which of these tables have not all triggers.
-    pub(crate) async fn unwatched(&self, tables: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+    /// Whether a table has not all triggers.
+    pub(crate) async fn is_unwatched(
+        &self,
+        schema: &str,
+        table: &str,
+    ) -> Result<bool, sqlx::Error> {
         let Some(postgres) = self.postgres() else {
-            return Ok(Vec::new());
+            return Ok(false);
         };
-        let mut lacking = Vec::new();
-        for &table in tables {
-            let one = BTreeSet::from([(String::new(), table.to_owned())]);
-            if !watched(postgres, one).await?.missing.is_empty() {
-                lacking.push(table.to_owned());
-            }
-        }
-        Ok(lacking)
+        let one = BTreeSet::from([(schema.to_owned(), table.to_owned())]);
+        Ok(!watched(postgres, one).await?.missing.is_empty())
     }
 }
 
@@ -192,12 +164,12 @@ impl Objects {
     }
 }
 
-async fn plan(postgres: &Postgres, statement: &Statement) -> Result<Value, sqlx::Error> {
-    // A key that there may be: for no keys at all the planner might read no table.
-    let keys = literal::texts(&["0".to_owned()])?;
-    let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) {}", statement.postgres);
+async fn plan(postgres: &Postgres, statement: &Statement, sql: &str) -> Result<Value, sqlx::Error> {
+    let samples = statement.parameters.iter().map(|it| Parameter::sample(*it));
+    let samples: Vec<String> = samples.map(str::to_owned).collect();
+    let sql = format!("EXPLAIN (VERBOSE, FORMAT JSON) {sql}");
     // Planning waits for whoever changes a table.
-    let rows = postgres.work(|script| Ok(script.add(&sql, std::slice::from_ref(&keys))));
+    let rows = postgres.work(|script| Ok(script.add(&sql, &samples)));
     let rows = rows.await?;
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let text = row.try_get_raw(0)?.as_str().map_err(sqlx::Error::Decode)?;

@@ -10,9 +10,9 @@ use tingkat::ports::ChangeLog;
 use tingkat_shop::popularity::Weights;
 use tingkat_shop::{ProductWriter, Sources};
 
-use crate::coherence::WATCHED;
-use crate::error::{CheckError, CheckErrorKind, OpenError, source_error};
+use crate::error::{CheckError, CheckErrorKind, OpenError, OpenErrorKind, source_error};
 use crate::postgres::Postgres;
+use crate::queries::Queries;
 use crate::record::Record;
 use crate::rows::Rows;
 use crate::sqlite::{FileId, Sqlite};
@@ -40,6 +40,8 @@ pub struct Config {
     pub changes_kept_for: Duration,
     /// How popularity is counted.
     pub weights: Weights,
+    /// The statements for the tables of this store.
+    pub queries: Queries,
 }
 
 impl Default for Config {
@@ -52,6 +54,7 @@ impl Default for Config {
             coherent: true,
             changes_kept_for: Duration::from_mins(5),
             weights: Weights::default(),
+            queries: Queries::default(),
         }
     }
 }
@@ -60,6 +63,7 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 pub struct Database {
     dialect: Dialect,
+    queries: Arc<Queries>,
     demo_day: Option<Date>,
     is_coherent: bool,
     changes_kept_for: Duration,
@@ -102,12 +106,18 @@ impl Database {
     /// # Errors
     /// When the file can not be used; the text is one line and names it.
     pub async fn open(url: &Url, config: &Config) -> Result<Self, OpenError> {
+        if url.path().is_some() && config.queries != Queries::default() {
+            let message = "an embedded database has the tables of the preset `tingkat`, and no \
+                           statements of one's own";
+            return Err(OpenError::new(OpenErrorKind::Foreign, message));
+        }
         let dialect = match url.place() {
             Place::Postgres(server) => Dialect::Postgres(Arc::new(Postgres::open(server, config))),
             Place::Sqlite(path) => Dialect::Sqlite(Arc::new(Sqlite::open(path, config).await?)),
         };
         Ok(Self {
             dialect,
+            queries: Arc::new(config.queries.clone()),
             demo_day: config.demo_day,
             is_coherent: config.coherent,
             changes_kept_for: config.changes_kept_for,
@@ -136,17 +146,14 @@ impl Database {
     /// # Errors
     /// When it does not; the text says why and what to do.
     pub async fn check(&self) -> Result<(), CheckError> {
-        let wanted: Vec<String> = WATCHED.iter().map(|&name| name.to_owned()).collect();
+        let wanted: Vec<String> = self.queries.tables();
         let records = self.tables(&wanted).await.map_err(CheckError::of)?;
-        let missing: Vec<&str> = WATCHED
-            .iter()
-            .filter(|name| !records.iter().any(|table| table.name == **name))
-            .copied()
-            .collect();
+        let missing = missing(&wanted, &records);
         if !missing.is_empty() {
             let message = format!(
                 "the database has no table {}: run `tingkat schema install --demo` for the demo \
-                 store, or point source.queries to statements for your own schema",
+                 store, choose source.preset, or point source.queries to statements for your own \
+                 schema",
                 missing.join(", ")
             );
             return Err(CheckError::new(CheckErrorKind::SchemaMissing, message));
@@ -193,7 +200,7 @@ impl Database {
     /// Writes products.
     pub fn product_writer(&self) -> Arc<dyn ProductWriter> {
         match &self.dialect {
-            Dialect::Postgres(postgres) => postgres.writer(self.is_coherent),
+            Dialect::Postgres(postgres) => postgres.writer(&self.queries, self.is_coherent),
             Dialect::Sqlite(sqlite) => Arc::new(sqlite.writer(self.is_coherent)),
         }
     }
@@ -218,7 +225,10 @@ impl Database {
         keys: Option<&[String]>,
     ) -> Result<Fetched, SourceError> {
         match &self.dialect {
-            Dialect::Postgres(postgres) => postgres.fetch(statement, keys, self.certifies()).await,
+            Dialect::Postgres(postgres) => {
+                let query = self.queries.query(statement);
+                postgres.fetch(query, keys, self.certifies()).await
+            }
             Dialect::Sqlite(sqlite) => {
                 let fetched = sqlite.fetch(statement, keys, self.certifies()).await;
                 fetched.map_err(|error| source_error(statement.name, error))
@@ -236,11 +246,15 @@ impl Database {
     }
 
     /// The tables of the store that there are not.
-    pub(crate) async fn missing_tables(&self) -> Result<Vec<&'static str>, sqlx::Error> {
-        let wanted: Vec<String> = WATCHED.iter().map(|&name| name.to_owned()).collect();
+    pub(crate) async fn missing_tables(&self) -> Result<Vec<String>, sqlx::Error> {
+        let wanted = self.queries.tables();
         let found = self.tables(&wanted).await?;
-        let is_missing = |name: &&&str| !found.iter().any(|table| table.name == **name);
-        Ok(WATCHED.iter().filter(is_missing).copied().collect())
+        Ok(missing(&wanted, &found))
+    }
+
+    /// The statements for the tables of this store.
+    pub(crate) fn queries(&self) -> &Queries {
+        &self.queries
     }
 
     pub(crate) const fn changes_kept_for(&self) -> Duration {
@@ -268,6 +282,11 @@ impl Database {
             Dialect::Sqlite(_) => None,
         }
     }
+}
+
+fn missing(wanted: &[String], found: &[Table]) -> Vec<String> {
+    let is_missing = |name: &&String| !found.iter().any(|table| table.name == **name);
+    wanted.iter().filter(is_missing).cloned().collect()
 }
 
 /// A table that there is.

@@ -95,6 +95,8 @@ pub enum CheckErrorKind {
     SchemaMissing,
     /// It follows another server, and does not know what is committed.
     Standby,
+    /// Nothing says what changed rows of a table write.
+    Untold,
 }
 
 impl CheckError {
@@ -121,6 +123,12 @@ impl CheckError {
             message: message.into(),
             cause: Some(error),
         }
+    }
+
+    /// The same, of a statement that stands in a file.
+    pub(crate) fn in_file(self, file: &str) -> Self {
+        let message = format!("{file}: {}", self.message);
+        Self { message, ..self }
     }
 
     /// What is wrong.
@@ -155,6 +163,8 @@ pub enum InstallErrorKind {
     TablesMissing,
     /// Others hold a table for too long; calling again goes on.
     Busy,
+    /// Nothing says what changed rows of a table write.
+    Untold,
 }
 
 impl InstallError {
@@ -169,6 +179,23 @@ impl InstallError {
     /// Why it was not installed.
     pub const fn kind(&self) -> InstallErrorKind {
         self.kind
+    }
+}
+
+impl From<CheckError> for InstallError {
+    fn from(error: CheckError) -> Self {
+        let kind = match error.kind {
+            CheckErrorKind::Unreachable => InstallErrorKind::Unreachable,
+            CheckErrorKind::Untold => InstallErrorKind::Untold,
+            CheckErrorKind::Refused | CheckErrorKind::SchemaMissing | CheckErrorKind::Standby => {
+                InstallErrorKind::Refused
+            }
+        };
+        Self {
+            kind,
+            message: error.message,
+            cause: error.cause,
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 mod category;
 mod changes;
 mod coherence;
+mod columns;
 mod compaction;
+mod complaint;
 mod database;
 pub mod demo;
 mod error;
@@ -15,7 +17,9 @@ mod listing;
 mod popularity;
 mod postcode;
 mod postgres;
+mod preset;
 mod product;
+mod queries;
 mod record;
 mod rehearsal;
 mod rows;
@@ -29,12 +33,15 @@ mod write;
 pub use changes::{Installed, changes_drop_sql, changes_sql, install_changes, uninstall_changes};
 pub use coherence::{Coherence, TriggerReport};
 pub use compaction::Compaction;
+pub use complaint::{Complaint, Inspection};
 pub use database::{Config, Database};
 pub use demo::Demo;
 pub use error::{
     CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
 };
 pub use install::{demo_sql, install_demo};
+pub use preset::Preset;
+pub use queries::{Queries, WrongQuery};
 pub use rehearsal::{Rehearsal, Verdict};
 pub use sqlite::FileId;
 pub use url::{Url, UrlError};

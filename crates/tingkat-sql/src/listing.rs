@@ -10,11 +10,21 @@ use tingkat_shop::category::{CategoryId, of_members};
 use tingkat_shop::popularity::Weights;
 use tingkat_shop::product::listing::{Listing, ListingKey, MOST, Place, Popular, Sorted};
 
+use crate::columns::{Json, columns};
 use crate::error::ColumnError;
 use crate::popularity::micros;
-use crate::record::Record;
 use crate::rows::Row;
 use crate::statement::{PRODUCT_LIST, PRODUCT_LIST_POPULAR, Statement};
+
+columns! {
+    /// What is loaded of a page.
+    pub(crate) struct PageRow {
+        key: String,
+        items: Json<Vec<Place>>,
+        categories: Json<Vec<CategoryId>>,
+        changes_in: Option<i64>,
+    }
+}
 
 /// What the statements take for one page.
 #[derive(Serialize)]
@@ -48,19 +58,23 @@ fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::E
     })
 }
 
-fn read<L: Entity + From<Listing>>(record: &Record) -> Result<Loaded<L>, ColumnError> {
-    let mut places: Vec<Place> = record.json("items")?;
-    let categories: Vec<CategoryId> = record.json("categories")?;
-    let changes_in = record.number_or_null("changes_in")?;
+fn read<L: Entity + From<Listing>>(
+    PageRow {
+        key: _key,
+        items: Json(mut places),
+        categories: Json(categories),
+        changes_in,
+    }: PageRow,
+) -> Loaded<L> {
     let more = places.len() > MOST;
     places.truncate(MOST);
     let loaded = Loaded::value(L::from(Listing { places, more })).deps(of_members(&categories));
-    Ok(match changes_in {
+    match changes_in {
         Some(micros) => {
             loaded.changes_in(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
         }
         None => loaded,
-    })
+    }
 }
 
 macro_rules! pages {
@@ -68,13 +82,14 @@ macro_rules! pages {
         impl Row for $listing {
             const LOAD: Statement = $statement;
             const KEY: &'static str = "key";
+            type Columns = PageRow;
 
             fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::Error> {
                 argument(key, weights)
             }
 
-            fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
-                read(record)
+            fn read(row: PageRow) -> Result<Loaded<Self>, ColumnError> {
+                Ok(read(row))
             }
         }
     )*};

@@ -10,12 +10,21 @@ use tingkat_shop::popularity::{Popularity, Scored};
 use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::Product;
 
+use crate::columns::{Columns as _, columns};
 use crate::database::Database;
 use crate::record::Record;
 use crate::rows::wrong_column;
 use crate::statement::{
     CATEGORY_POPULAR, POSTCODE_POPULAR, PRODUCT_POPULAR, STATE_REPRESENTATIVES, Statement,
 };
+
+columns! {
+    /// A place in a ranking.
+    pub(crate) struct RankRow {
+        key: String,
+        score: i64,
+    }
+}
 
 impl Popularity for Database {
     fn top<'a>(
@@ -74,9 +83,10 @@ impl Database {
         let keys = given.as_ref().map(<[String; 1]>::as_slice);
         let fetched = self.fetch(statement, keys).await?;
         let read = |record: &Record| {
+            let row = RankRow::read(record)?;
             Ok(Scored {
-                key: record.text("key")?,
-                score: u64::try_from(record.number("score")?).unwrap_or_default(),
+                key: row.key,
+                score: u64::try_from(row.score).unwrap_or_default(),
             })
         };
         let scored: Result<Vec<Scored>, _> = fetched.records.iter().map(read).collect();

@@ -1,42 +1,55 @@
 //! Loading postcodes.
 
 use tingkat::ports::Loaded;
-use tingkat_shop::postcode::{Postcode, PostcodeIndex};
+use tingkat_shop::postcode::{Code, Postcode, PostcodeIndex};
 use tingkat_shop::state::Zone;
 
+use crate::columns::{Json, columns};
 use crate::error::ColumnError;
-use crate::record::Record;
 use crate::rows::{Row, Whole};
 use crate::statement::{POSTCODE_LIST, POSTCODE_LOAD, Statement};
+
+columns! {
+    /// Where a postcode is.
+    pub(crate) struct PostcodeRow {
+        code: Code,
+        cities: Json<Vec<String>>,
+        state_code: String,
+        state_name: String,
+        zone: Zone,
+    }
+}
 
 impl Row for Postcode {
     const LOAD: Statement = POSTCODE_LOAD;
     const KEY: &'static str = "code";
+    type Columns = PostcodeRow;
 
-    fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
-        read(record).map(Loaded::value)
+    fn read(row: PostcodeRow) -> Result<Loaded<Self>, ColumnError> {
+        read(row).map(Loaded::value)
     }
 }
 
 impl Whole for PostcodeIndex {
     const LOAD: Statement = POSTCODE_LIST;
+    type Columns = PostcodeRow;
 
-    fn read(records: &[Record]) -> Result<Self, ColumnError> {
-        let postcodes: Vec<Postcode> = records.iter().map(read).collect::<Result<_, _>>()?;
+    fn read(rows: Vec<PostcodeRow>) -> Result<Self, ColumnError> {
+        let postcodes: Vec<Postcode> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self::new(postcodes))
     }
 }
 
-fn read(record: &Record) -> Result<Postcode, ColumnError> {
-    let cities: Vec<String> = record.json("cities")?;
+fn read(row: PostcodeRow) -> Result<Postcode, ColumnError> {
+    let Json(cities) = row.cities;
     if cities.is_empty() {
         return Err(ColumnError::new("cities", "is an empty list"));
     }
     Ok(Postcode {
-        code: record.parsed("code")?,
+        code: row.code,
         cities,
-        state_code: record.text("state_code")?,
-        state_name: record.text("state_name")?,
-        zone: record.named("zone", Zone::from_name)?,
+        state_code: row.state_code,
+        state_name: row.state_name,
+        zone: row.zone,
     })
 }

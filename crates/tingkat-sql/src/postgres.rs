@@ -29,6 +29,7 @@ use crate::postgres::line::{Line, in_time};
 use crate::postgres::log::Log;
 use crate::postgres::script::Script;
 use crate::postgres::write::Writer;
+use crate::queries::{Queries, Query};
 use crate::record::Record;
 use crate::statement::Statement;
 use crate::url::Server;
@@ -123,8 +124,13 @@ impl Postgres {
     }
 
     /// Writes products; with tokens, if somebody follows the log.
-    pub(crate) fn writer(self: &Arc<Self>, certified: bool) -> Arc<dyn ProductWriter> {
-        Arc::new(Writer::new(Arc::clone(self), certified))
+    pub(crate) fn writer(
+        self: &Arc<Self>,
+        queries: &Arc<Queries>,
+        certified: bool,
+    ) -> Arc<dyn ProductWriter> {
+        let (postgres, queries) = (Arc::clone(self), Arc::clone(queries));
+        Arc::new(Writer::new(postgres, queries, certified))
     }
 
     /// The rows of a load, and what its transaction saw if that is asked for.
@@ -133,11 +139,11 @@ impl Postgres {
     /// for the answer to the abandoned statement, and from a server that is gone there is none.
     pub(crate) async fn fetch(
         &self,
-        statement: &Statement,
+        query: Query<'_>,
         keys: Option<&[String]>,
         certifies: bool,
     ) -> Result<Fetched, SourceError> {
-        let failed = |error| source_error(statement.name, error);
+        let failed = |error| source_error(query.name, error);
         // Made again when an empty log got its first life, and when a connection was found dead.
         for attempt in 1..=ATTEMPTS {
             let mut lent = Lent {
@@ -151,9 +157,7 @@ impl Postgres {
             };
             self.prepare(&mut script).map_err(failed)?;
             let certificate_at = certifies.then(|| script.add(CERTIFICATE, &[]));
-            let rows_at = script
-                .add_statement(statement.postgres, keys)
-                .map_err(failed)?;
+            let rows_at = script.add_statement(query.sql, keys).map_err(failed)?;
             let mut outcome = script.run(&mut lent.connection).await;
             lent.is_sound = outcome.error.as_ref().is_none_or(spares_connection);
             if outcome.error.as_ref().is_some_and(is_lost) && attempt < ATTEMPTS {
@@ -228,6 +232,21 @@ impl Postgres {
             let timeout = WORK_WITHIN.as_millis().to_string();
             script.set_local("statement_timeout", &timeout)?;
             let place = add(&mut script)?;
+            Ok((script, place))
+        };
+        self.run_on(&self.background, WORK_WITHIN, script).await
+    }
+
+    /// The rows of a statement that may change nothing.
+    pub(crate) async fn try_out(
+        &self,
+        sql: &str,
+        literals: &[String],
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let script = || {
+            let mut script = Script::of_one_snapshot();
+            self.prepare(&mut script)?;
+            let place = script.add(sql, literals);
             Ok((script, place))
         };
         self.run_on(&self.background, WORK_WITHIN, script).await

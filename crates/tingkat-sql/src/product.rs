@@ -1,20 +1,64 @@
 //! Loading products, and which product has a sku or a slug.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use tingkat::certificate::Dep;
 use tingkat::ports::Loaded;
 use tingkat_shop::money::{Currency, Money};
 use tingkat_shop::product::{
-    CategoryName, Image, Product, Promotion, SkuOwner, SlugOwner, Status, Variant,
+    CategoryName, Image, Product, ProductId, Promotion, Sku, SkuOwner, Slug, SlugOwner, Status,
+    Variant,
 };
 
+use crate::columns::{Json, columns};
 use crate::error::ColumnError;
-use crate::record::Record;
 use crate::rows::Row;
 use crate::statement::{PRODUCT_LOAD, PRODUCT_SKU_LOAD, PRODUCT_SLUG_LOAD, Statement};
 
+columns! {
+    /// What is loaded of a product.
+    pub(crate) struct ProductRow {
+        id: ProductId,
+        sku: Sku,
+        slug: Slug,
+        name: String,
+        description: String,
+        status: Status,
+        currency: Currency,
+        regular_price: i64,
+        member_price: i64,
+        promotional_price: Option<i64>,
+        promotion_starts_at: Option<Timestamp>,
+        promotion_ends_at: Option<Timestamp>,
+        stock_quantity: i64,
+        low_stock_at: i64,
+        featured: bool,
+        categories: Json<Vec<CategoryRow>>,
+        images: Json<Vec<ImageRow>>,
+        variants: Json<Vec<VariantRow>>,
+        version: i64,
+        updated_at: Timestamp,
+    }
+}
+
+columns! {
+    /// Which product has a sku.
+    pub(crate) struct SkuRow {
+        sku: String,
+        id: ProductId,
+    }
+}
+
+columns! {
+    /// Which product has a slug.
+    pub(crate) struct SlugRow {
+        slug: String,
+        id: ProductId,
+    }
+}
+
 #[derive(Deserialize)]
-struct CategoryRow {
+pub(crate) struct CategoryRow {
     id: String,
     slug: String,
     name: String,
@@ -22,13 +66,13 @@ struct CategoryRow {
 }
 
 #[derive(Deserialize)]
-struct ImageRow {
+pub(crate) struct ImageRow {
     url: String,
     alt: String,
 }
 
 #[derive(Deserialize)]
-struct VariantRow {
+pub(crate) struct VariantRow {
     sku: String,
     name: String,
     value: String,
@@ -40,35 +84,39 @@ struct VariantRow {
 impl Row for Product {
     const LOAD: Statement = PRODUCT_LOAD;
     const KEY: &'static str = "id";
+    type Columns = ProductRow;
 
-    fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
-        let currency: Currency = record.parsed("currency")?;
+    fn read(row: ProductRow) -> Result<Loaded<Self>, ColumnError> {
+        let currency = row.currency;
         let money = |amount| Money { amount, currency };
-        let categories: Vec<CategoryRow> = record.json("categories")?;
-        let (shown, hidden): (Vec<_>, Vec<_>) =
-            categories.into_iter().partition(|category| category.active);
+        let (shown, hidden): (Vec<_>, Vec<_>) = row
+            .categories
+            .0
+            .into_iter()
+            .partition(|category| category.active);
+        let promotion = row.promotional_price.map(|amount| Promotion {
+            price: money(amount),
+            starts_at: row.promotion_starts_at,
+            ends_at: row.promotion_ends_at,
+        });
         let product = Self {
-            id: record.parsed("id")?,
-            sku: record.parsed("sku")?,
-            slug: record.parsed("slug")?,
-            name: record.text("name")?,
-            description: record.text("description")?,
-            status: record.named("status", Status::from_name)?,
-            regular_price: money(record.number("regular_price")?),
-            member_price: money(record.number("member_price")?),
-            promotion: promotion(record, currency)?,
-            stock_quantity: record.number("stock_quantity")?,
-            low_stock_at: record.number("low_stock_at")?,
-            featured: record.flag("featured")?,
+            id: row.id,
+            sku: row.sku,
+            slug: row.slug,
+            name: row.name,
+            description: row.description,
+            status: row.status,
+            regular_price: money(row.regular_price),
+            member_price: money(row.member_price),
+            promotion,
+            stock_quantity: row.stock_quantity,
+            low_stock_at: row.low_stock_at,
+            featured: row.featured,
             categories: shown.into_iter().map(category).collect(),
-            images: record
-                .json::<Vec<ImageRow>>("images")?
-                .into_iter()
-                .map(image)
-                .collect(),
-            variants: variants(record, currency)?,
-            version: record.number("version")?,
-            updated_at: record.time("updated_at")?,
+            images: row.images.0.into_iter().map(image).collect(),
+            variants: variants(row.variants.0, currency)?,
+            version: row.version,
+            updated_at: row.updated_at,
         };
         // A hidden category's row decides that it is hidden: without its dep, the product would not
         // notice that the category is shown again.
@@ -77,17 +125,6 @@ impl Row for Product {
             .map(|category| Dep::of_key("category", &category.id));
         Ok(Loaded::value(product).deps(hidden))
     }
-}
-
-fn promotion(record: &Record, currency: Currency) -> Result<Option<Promotion>, ColumnError> {
-    let Some(amount) = record.number_or_null("promotional_price")? else {
-        return Ok(None);
-    };
-    Ok(Some(Promotion {
-        price: Money { amount, currency },
-        starts_at: record.time_or_null("promotion_starts_at")?,
-        ends_at: record.time_or_null("promotion_ends_at")?,
-    }))
 }
 
 fn category(row: CategoryRow) -> CategoryName {
@@ -105,7 +142,7 @@ fn image(row: ImageRow) -> Image {
     }
 }
 
-fn variants(record: &Record, currency: Currency) -> Result<Vec<Variant>, ColumnError> {
+fn variants(rows: Vec<VariantRow>, currency: Currency) -> Result<Vec<Variant>, ColumnError> {
     let variant = |row: VariantRow| {
         Ok(Variant {
             sku: row
@@ -125,27 +162,25 @@ fn variants(record: &Record, currency: Currency) -> Result<Vec<Variant>, ColumnE
             stock_quantity: row.stock_quantity,
         })
     };
-    record
-        .json::<Vec<VariantRow>>("variants")?
-        .into_iter()
-        .map(variant)
-        .collect()
+    rows.into_iter().map(variant).collect()
 }
 
 impl Row for SkuOwner {
     const LOAD: Statement = PRODUCT_SKU_LOAD;
     const KEY: &'static str = "sku";
+    type Columns = SkuRow;
 
-    fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
-        Ok(Loaded::value(Self(record.parsed("id")?)))
+    fn read(SkuRow { sku: _sku, id }: SkuRow) -> Result<Loaded<Self>, ColumnError> {
+        Ok(Loaded::value(Self(id)))
     }
 }
 
 impl Row for SlugOwner {
     const LOAD: Statement = PRODUCT_SLUG_LOAD;
     const KEY: &'static str = "slug";
+    type Columns = SlugRow;
 
-    fn read(record: &Record) -> Result<Loaded<Self>, ColumnError> {
-        Ok(Loaded::value(Self(record.parsed("id")?)))
+    fn read(SlugRow { slug: _slug, id }: SlugRow) -> Result<Loaded<Self>, ColumnError> {
+        Ok(Loaded::value(Self(id)))
     }
 }

@@ -17,9 +17,11 @@ use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
 use tingkat_shop::state::StateList;
 
+use crate::changes::Watched;
 use crate::database::Database;
 use crate::error::{CheckError, sqlstate};
 use crate::postgres::Postgres;
+use crate::preset::{Preset, Table};
 use crate::rows::Rows;
 
 const WRITTEN: &str = include_str!("../setup/postgres/rehearse_written.sql");
@@ -55,6 +57,12 @@ pub enum Verdict {
         /// What the entry depends on.
         depends_on: Vec<String>,
     },
+    /// The log got something; what it must, only the operator knows.
+    Reported,
+    /// The log got nothing.
+    Silent,
+    /// The entry that shows it can not be loaded.
+    Unreadable(String),
     /// It could not be made.
     Skipped(String),
 }
@@ -62,34 +70,68 @@ pub enum Verdict {
 type Deps = for<'a> fn(&'a Database, &'a str) -> BoxFuture<'a, Result<Vec<Dep>, SourceError>>;
 
 struct Play {
+    /// The table, or a column of it.
     name: &'static str,
+    /// What is added to the name where another one has it, too.
+    how: &'static str,
     change: &'static str,
     /// What the entry of a key depends on.
     deps: Deps,
 }
 
+impl Play {
+    fn table(&self) -> &'static str {
+        self.name
+            .split_once('.')
+            .map_or(self.name, |(table, _)| table)
+    }
+}
+
 macro_rules! plays {
-    ($($name:literal, $file:literal, $deps:expr;)*) => {
+    ($directory:literal, $($name:literal, $how:literal, $file:literal, $deps:expr;)*) => {
         &[$(Play {
             name: $name,
-            change: include_str!(concat!("../setup/postgres/rehearse_", $file, ".sql")),
+            how: $how,
+            change: include_str!(concat!("../setup/", $directory, "/rehearse_", $file, ".sql")),
             deps: $deps,
         }),*]
     };
 }
 
-const PLAYS: &[Play] = plays! {
-    "category", "category", deps_of_product;
-    "postcode", "postcode", deps_of_postcode;
-    "product", "product", deps_of_product;
-    "product.sku", "product_sku", deps_of_sku;
-    "product.slug", "product_slug", deps_of_slug;
-    "product_category", "product_category", deps_of_product;
-    "product_image", "product_image", deps_of_product;
-    "product_variant", "product_variant", deps_of_product;
-    "state", "state", deps_of_postcode;
-    "state (a new one)", "states", deps_of_states;
+const OF_TINGKAT: &[Play] = plays! {
+    "postgres",
+    "category", "", "category", deps_of_product;
+    "postcode", "", "postcode", deps_of_postcode;
+    "product", "", "product", deps_of_product;
+    "product.sku", "", "product_sku", deps_of_sku;
+    "product.slug", "", "product_slug", deps_of_slug;
+    "product_category", "", "product_category", deps_of_product;
+    "product_image", "", "product_image", deps_of_product;
+    "product_variant", "", "product_variant", deps_of_product;
+    "state", "", "state", deps_of_postcode;
+    "state", " (a new one)", "states", deps_of_states;
 };
+
+const OF_PRISMA: &[Play] = plays! {
+    "prisma",
+    "categories", "", "category", deps_of_product;
+    "malaysian_postcodes", "", "postcode", deps_of_postcode;
+    "products", "", "product", deps_of_product;
+    "products.sku", "", "product_sku", deps_of_sku;
+    "products.slug", "", "product_slug", deps_of_slug;
+    "product_categories", "", "product_category", deps_of_product;
+    "product_images", "", "product_image", deps_of_product;
+    "product_variants", "", "product_variant", deps_of_product;
+    "malaysian_states", "", "state", deps_of_postcode;
+    "malaysian_states", " (a new one)", "states", deps_of_states;
+};
+
+const fn plays(preset: Preset) -> &'static [Play] {
+    match preset {
+        Preset::Tingkat => OF_TINGKAT,
+        Preset::Prisma => OF_PRISMA,
+    }
+}
 
 impl Database {
     /// Makes a change in each table of the store, looks at what the log got, and undoes it. Takes the
@@ -102,15 +144,31 @@ impl Database {
         let Some(postgres) = self.postgres() else {
             return Ok(Vec::new());
         };
-        let mut rehearsals = Vec::with_capacity(PLAYS.len());
-        for play in PLAYS {
-            let verdict = allowed(self.play(postgres, play).await)?;
+        let queries = self.queries();
+        let tables = self.to_watch().await?;
+        let tables: Vec<(Watched, Option<&Table>)> = tables
+            .into_iter()
+            .map(|watched| {
+                let mut of_preset = queries.preset_tables();
+                let table = of_preset.find(|table| table.name == watched.name);
+                (watched, table)
+            })
+            .collect();
+        let mut rehearsals = Vec::new();
+        for play in plays(queries.preset()) {
+            // The operator's own tables have other columns.
+            if !tables
+                .iter()
+                .any(|(_, table)| table.is_some_and(|it| it.name == play.table()))
+            {
+                continue;
+            }
             rehearsals.push(Rehearsal {
-                name: play.name.to_owned(),
-                verdict,
+                name: format!("{}{}", play.name, play.how),
+                verdict: allowed(self.play(postgres, play).await)?,
             });
         }
-        rehearsals.extend(copies::rehearse(postgres).await?);
+        rehearsals.extend(copies::rehearse(postgres, &tables).await?);
         Ok(rehearsals)
     }
 
@@ -130,7 +188,7 @@ impl Database {
         }
         let deps = match (play.deps)(self, &key).await {
             Ok(deps) => deps,
-            Err(error) => return Ok(Verdict::Skipped(error.to_string())),
+            Err(error) => return Ok(Verdict::Unreadable(error.to_string())),
         };
         let depends_on: Vec<String> = deps.iter().map(|dep| dep.name().to_owned()).collect();
         Ok(if written.iter().any(|dep| depends_on.contains(dep)) {
@@ -207,8 +265,10 @@ async fn deps<E: Entity>(
     }];
     for loaded in source.load(&wanted).await?.loaded {
         deps.extend(loaded.deps);
-        if let Found::Value(value) = loaded.found {
-            deps.extend(value.deps());
+        match loaded.found {
+            Found::Value(value) => deps.extend(value.deps()),
+            Found::Failed(error) => return Err(error),
+            Found::Absent | Found::NotModified | Found::Uncached(_) => {}
         }
     }
     Ok(deps)

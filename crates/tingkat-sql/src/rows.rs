@@ -11,6 +11,7 @@ use tingkat::key::Key as _;
 use tingkat::ports::{Batch, Found, Loaded, Source, Wanted};
 use tingkat_shop::popularity::Weights;
 
+use crate::columns::Columns;
 use crate::database::Database;
 use crate::error::ColumnError;
 use crate::record::Record;
@@ -24,6 +25,9 @@ pub(crate) trait Row: Entity {
     /// The column with the row's own key.
     const KEY: &'static str;
 
+    /// What the statement gives.
+    type Columns: Columns;
+
     /// What the statement takes for a key.
     fn argument(key: &Self::Key, weights: &Weights) -> Result<String, serde_json::Error> {
         let _ = weights;
@@ -31,7 +35,7 @@ pub(crate) trait Row: Entity {
     }
 
     /// What the row says.
-    fn read(record: &Record) -> Result<Loaded<Self>, ColumnError>
+    fn read(row: Self::Columns) -> Result<Loaded<Self>, ColumnError>
     where
         Self: Sized;
 }
@@ -41,8 +45,11 @@ pub(crate) trait Whole: Entity + Clone {
     /// Takes no parameter.
     const LOAD: Statement;
 
+    /// What the statement gives.
+    type Columns: Columns;
+
     /// What the rows say together.
-    fn read(records: &[Record]) -> Result<Self, ColumnError>;
+    fn read(rows: Vec<Self::Columns>) -> Result<Self, ColumnError>;
 }
 
 /// What the rows say about each wanted key.
@@ -61,7 +68,8 @@ pub(crate) struct Rows<E: Entity> {
 }
 
 impl<E: Row> Rows<E> {
-    pub(crate) const fn new(database: Database) -> Self {
+    pub(crate) fn new(database: Database) -> Self {
+        debug_assert_eq!(E::LOAD.columns, E::Columns::COLUMNS, "{}", E::LOAD.name);
         Self {
             database,
             statement: E::LOAD,
@@ -72,7 +80,8 @@ impl<E: Row> Rows<E> {
 }
 
 impl<E: Whole> Rows<E> {
-    pub(crate) const fn whole(database: Database) -> Self {
+    pub(crate) fn whole(database: Database) -> Self {
+        debug_assert_eq!(E::LOAD.columns, E::Columns::COLUMNS, "{}", E::LOAD.name);
         Self {
             database,
             statement: E::LOAD,
@@ -127,7 +136,10 @@ fn together<E: Whole>(
     wanted: &[Wanted<E::Key, E>],
     records: &[Record],
 ) -> Result<Vec<Loaded<E>>, SourceError> {
-    let whole = E::read(records).map_err(|error| wrong_column(&E::LOAD, &error))?;
+    let rows: Result<Vec<_>, _> = records.iter().map(E::Columns::read).collect();
+    let whole = rows
+        .and_then(E::read)
+        .map_err(|error| wrong_column(&E::LOAD, &error))?;
     let answer = |_| Loaded::value(whole.clone());
     Ok(wanted.iter().map(answer).collect())
 }
@@ -148,7 +160,8 @@ fn matched<E: Row>(
         }
     }
     let answer = |wanted: &Wanted<E::Key, E>| match found.get(&wanted.key) {
-        Some(record) => E::read(record)
+        Some(record) => E::Columns::read(record)
+            .and_then(E::read)
             .unwrap_or_else(|error| Loaded::new(Found::Failed(wrong_column(&E::LOAD, &error)))),
         None => Loaded::absent(),
     };

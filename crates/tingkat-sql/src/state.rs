@@ -2,23 +2,30 @@
 
 use tingkat_shop::state::{State, StateList, Zone};
 
+use crate::columns::columns;
 use crate::error::ColumnError;
-use crate::record::Record;
 use crate::rows::Whole;
 use crate::statement::{STATE_LIST, Statement};
 
-impl Whole for StateList {
-    const LOAD: Statement = STATE_LIST;
-
-    fn read(records: &[Record]) -> Result<Self, ColumnError> {
-        records.iter().map(read).collect::<Result<_, _>>().map(Self)
+columns! {
+    /// A state.
+    pub(crate) struct StateRow {
+        code: String,
+        name: String,
+        zone: Zone,
     }
 }
 
-fn read(record: &Record) -> Result<State, ColumnError> {
-    Ok(State {
-        code: record.text("code")?,
-        name: record.text("name")?,
-        zone: record.named("zone", Zone::from_name)?,
-    })
+impl Whole for StateList {
+    const LOAD: Statement = STATE_LIST;
+    type Columns = StateRow;
+
+    fn read(rows: Vec<StateRow>) -> Result<Self, ColumnError> {
+        let state = |row: StateRow| State {
+            code: row.code,
+            name: row.name,
+            zone: row.zone,
+        };
+        Ok(Self(rows.into_iter().map(state).collect()))
+    }
 }

@@ -4,30 +4,26 @@ use jiff::Timestamp;
 use tingkat_shop::money::Currency;
 use tingkat_shop::write::{ProductPatch, StockChange, WriteErrorKind};
 
-use crate::error::ColumnError;
-use crate::record::Record;
+use crate::columns::columns;
 
-/// A product, as far as a write has to know it.
-#[derive(Clone, Copy)]
-pub(crate) struct Stored {
-    pub(crate) currency: Currency,
-    pub(crate) regular_price: i64,
-    pub(crate) member_price: i64,
-    pub(crate) stock: i64,
-    pub(crate) version: i64,
-    pub(crate) updated_at: Timestamp,
+columns! {
+    /// A product, as far as a write has to know it.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Stored {
+        currency: Currency,
+        regular_price: i64,
+        member_price: i64,
+        stock_quantity: i64,
+        version: i64,
+        updated_at: Timestamp,
+    }
 }
 
-impl Stored {
-    pub(crate) fn read(record: &Record) -> Result<Self, ColumnError> {
-        Ok(Self {
-            currency: record.parsed("currency")?,
-            regular_price: record.number("regular_price")?,
-            member_price: record.number("member_price")?,
-            stock: record.number("stock_quantity")?,
-            version: record.number("version")?,
-            updated_at: record.time("updated_at")?,
-        })
+columns! {
+    /// What a write has made of it.
+    pub(crate) struct Rewritten {
+        version: i64,
+        updated_at: Timestamp,
     }
 }
 
@@ -48,13 +44,15 @@ pub(crate) fn decide(was: Option<Stored>, patch: &ProductPatch) -> Result<Stored
         return Err(WriteErrorKind::Currency { expected });
     }
     let stock = match patch.stock {
-        None => was.stock,
+        None => was.stock_quantity,
         Some(StockChange::Set(quantity)) => quantity,
         Some(StockChange::Adjust(by)) => was
-            .stock
+            .stock_quantity
             .checked_add(by)
             .filter(|stock| *stock >= 0)
-            .ok_or(WriteErrorKind::StockOutOfRange { stock: was.stock })?,
+            .ok_or(WriteErrorKind::StockOutOfRange {
+                stock: was.stock_quantity,
+            })?,
     };
     let now = Stored {
         regular_price: patch
@@ -63,7 +61,7 @@ pub(crate) fn decide(was: Option<Stored>, patch: &ProductPatch) -> Result<Stored
         member_price: patch
             .member_price
             .map_or(was.member_price, |price| price.amount),
-        stock,
+        stock_quantity: stock,
         ..was
     };
     if now.member_price > now.regular_price {

@@ -29,3 +29,6 @@ pub use config::Config;
 pub use database::Database;
 pub use server::Postgres;
 pub use session::{Session, SessionError};
+
+/// The tables of a Prisma storefront, as its migrations make them, without a row.
+pub const PRISMA_STORE: &str = include_str!("postgres/prisma_store.sql");

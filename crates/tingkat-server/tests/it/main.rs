@@ -24,6 +24,7 @@ mod privacy;
 mod products;
 mod program;
 mod purging;
+mod queries;
 mod question;
 mod readiness;
 mod redis;

@@ -82,6 +82,42 @@ pub(crate) fn bound(sql: &str, literals: &[String]) -> String {
     out
 }
 
+/// What there is in a text of SQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// The largest number of a parameter.
+    pub(crate) highest_parameter: usize,
+    /// Statements that are not empty.
+    pub(crate) statements: usize,
+}
+
+/// Looks over a text as [`bound`] would.
+pub(crate) fn outline(sql: &str) -> Outline {
+    let mut found = Outline::default();
+    let mut rest = sql;
+    let mut before = None;
+    let mut is_empty = true;
+    while let Some(character) = rest.chars().next() {
+        let token = token(rest, character, before);
+        let (text, after) = rest.split_at(token.length);
+        match token.kind {
+            Kind::Comment => {}
+            Kind::Other if text == ";" => is_empty = true,
+            Kind::Other if text.trim().is_empty() => {}
+            Kind::Other | Kind::Parameter(_) => {
+                found.statements += usize::from(is_empty);
+                is_empty = false;
+            }
+        }
+        if let Kind::Parameter(number) = token.kind {
+            found.highest_parameter = found.highest_parameter.max(number);
+        }
+        before = text.chars().next_back();
+        rest = after;
+    }
+    found
+}
+
 struct Token {
     length: usize,
     kind: Kind,
@@ -206,6 +242,21 @@ mod tests {
     fn a_key_can_not_break_out_of_a_comment() {
         assert_eq!(bind("-- $1 text\n$1"), " \n<1>");
         assert_eq!(bind("/* $1 /* nested */ $1 */$2"), " <2>");
+    }
+
+    #[test]
+    fn parameters_and_statements_are_counted_where_the_server_would_see_them() {
+        let seen = |sql| {
+            let found = outline(sql);
+            (found.highest_parameter, found.statements)
+        };
+        for nothing in ["", " \n", "-- $1;\n", "/* ; */ ; -- x", ";;"] {
+            assert_eq!(seen(nothing), (0, 0), "{nothing}");
+        }
+        assert_eq!(seen("SELECT $2, $1 -- $9"), (2, 1));
+        assert_eq!(seen("SELECT ';$3' ; -- the end"), (0, 1));
+        assert_eq!(seen("SELECT $1; SELECT 2;"), (1, 2));
+        assert_eq!(seen("$1"), (1, 1));
     }
 
     #[test]

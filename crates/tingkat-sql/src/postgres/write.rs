@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use tingkat::certificate::Change;
@@ -20,12 +19,13 @@ use super::line::in_time;
 use super::log::{Log, changes};
 use super::script::{Outcome, Script};
 use super::{Lent, Postgres, literal};
+use crate::columns::Columns as _;
 use crate::error::{spares_connection, sqlstate};
+use crate::queries::Queries;
 use crate::record::Record;
-use crate::write::{Stored, decide};
+use crate::statement::{PRODUCT_WRITE, PRODUCT_WRITE_READ};
+use crate::write::{Rewritten, Stored, decide};
 
-const READ: &str = include_str!("../../setup/postgres/write_read.sql");
-const WRITE: &str = include_str!("../../setup/postgres/write_product.sql");
 const WRITTEN: &str = include_str!("../../setup/postgres/log_written.sql");
 
 /// A product that somebody else is writing is waited for this long.
@@ -37,6 +37,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Writes products into the database.
 pub(crate) struct Writer {
     postgres: Arc<Postgres>,
+    queries: Arc<Queries>,
     /// Somebody follows the log.
     certified: bool,
 }
@@ -49,9 +50,14 @@ struct Places {
 }
 
 impl Writer {
-    pub(crate) const fn new(postgres: Arc<Postgres>, certified: bool) -> Self {
+    pub(crate) const fn new(
+        postgres: Arc<Postgres>,
+        queries: Arc<Queries>,
+        certified: bool,
+    ) -> Self {
         Self {
             postgres,
+            queries,
             certified,
         }
     }
@@ -83,14 +89,15 @@ impl Writer {
             return Err(WriteError::new(kind));
         };
         // From here on it is in the database, whatever we can tell of it.
-        let (version, updated_at) = saved(&row).map_err(unsure)?;
+        let saved = Rewritten::read(&Record::Postgres(row))
+            .map_err(|error| WriteError::new(WriteErrorKind::Unsure).caused_by(error))?;
         let (written, changes) = match places.written {
             Some(place) => self.written(&mut outcome, place).await?,
             None => (None, Vec::new()),
         };
         Ok(Saved {
-            version,
-            updated_at,
+            version: saved.version,
+            updated_at: saved.updated_at,
             written,
             changes,
         })
@@ -119,7 +126,10 @@ impl Writer {
             .map(|price| price.currency.code().to_owned())
             .collect();
         let id = literal::text(id.as_str())?;
-        let read = script.add(READ, std::slice::from_ref(&id));
+        let read = script.add(
+            self.queries.sql(&PRODUCT_WRITE_READ),
+            std::slice::from_ref(&id),
+        );
         let literals = [
             id,
             number(patch.version),
@@ -129,7 +139,7 @@ impl Writer {
             number(patch.member_price.map(|price| price.amount)),
             literal::texts(&currencies)?,
         ];
-        let write = script.add(WRITE, &literals);
+        let write = script.add(self.queries.sql(&PRODUCT_WRITE), &literals);
         let written = self.certified.then(|| script.add(WRITTEN, &[]));
         let places = Places {
             read,
@@ -190,12 +200,6 @@ impl ProductWriter for Writer {
             self.save(id, patch).await
         })
     }
-}
-
-fn saved(row: &PgRow) -> Result<(i64, Timestamp), sqlx::Error> {
-    let micros: i64 = row.try_get("updated_at")?;
-    let updated_at = decoded(Timestamp::from_microsecond(micros))?;
-    Ok((row.try_get("version")?, updated_at))
 }
 
 fn token(row: &PgRow) -> Result<(Option<Written>, Vec<Change>), sqlx::Error> {

@@ -10,6 +10,7 @@ use tingkat_shop::product::ProductId;
 use tingkat_shop::write::{ProductPatch, ProductWriter, Saved, WriteError, WriteErrorKind};
 
 use super::log::{Log, Trouble, change, written};
+use crate::columns::Columns as _;
 use crate::error::{sqlite, sqlite_code};
 use crate::record::Record;
 use crate::write::{Stored, decide};
@@ -73,7 +74,7 @@ impl Log {
             .bind(id.as_str())
             .bind(now.regular_price)
             .bind(now.member_price)
-            .bind(now.stock)
+            .bind(now.stock_quantity)
             .execute(&mut *transaction)
             .await
             .map_err(of_write)?;

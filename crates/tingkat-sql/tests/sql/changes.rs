@@ -4,7 +4,7 @@ use crate::dep_rule::{CASES, ROWS as SHARED_ROWS};
 use crate::stores::Served;
 
 /// The deps that a transaction of these statements writes; it is rolled back.
-async fn written(store: &Served, statements: &str) -> Vec<String> {
+pub(crate) async fn written(store: &Served, statements: &str) -> Vec<String> {
     let sql = format!(
         "BEGIN; {statements};
          SELECT 'dep ' || kind::text || ' ' || dep FROM tingkat.change WHERE xid = pg_current_xact_id()

@@ -128,14 +128,14 @@ fn percent(text: &str) -> String {
         .collect()
 }
 
-fn places(page: &Loaded<Listing>) -> Listing {
+pub(crate) fn places(page: &Loaded<Listing>) -> Listing {
     match &page.found {
         Found::Value(listing) => listing.clone(),
         other => panic!("no listing: {other:?}"),
     }
 }
 
-async fn page(database: &Database, text: &str) -> Loaded<Listing> {
+pub(crate) async fn page(database: &Database, text: &str) -> Loaded<Listing> {
     let key = ListingKey::parse(text).unwrap();
     let sources = database.sources();
     if key.sort().name() == "popularity" {

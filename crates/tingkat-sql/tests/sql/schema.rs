@@ -7,8 +7,8 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use tingkat::ports::Wanted;
 use tingkat_shop::ProductPatch;
 use tingkat_sql::{
-    CheckErrorKind, Coherence, Compaction, InstallErrorKind, changes_drop_sql, changes_sql,
-    install_changes, install_demo, uninstall_changes,
+    CheckErrorKind, Coherence, Compaction, InstallErrorKind, Preset, Queries, changes_drop_sql,
+    changes_sql, install_changes, install_demo, uninstall_changes,
 };
 use tingkat_testkit::eventually;
 
@@ -84,11 +84,19 @@ async fn it_is_installed_once_and_removed_without_a_trace() {
 #[tokio::test]
 async fn the_sql_that_is_shown_does_the_same() {
     let store = bare().await;
-    store.server.psql(&changes_sql()).await.unwrap();
+    store
+        .server
+        .psql(&changes_sql(Preset::Tingkat))
+        .await
+        .unwrap();
     assert_eq!(store.database.coherence().await.unwrap(), Coherence::Whole);
     let again = install_changes(&store.database).await.unwrap();
     assert_eq!(again.changed, [""; 0]);
-    store.server.psql(&changes_drop_sql()).await.unwrap();
+    store
+        .server
+        .psql(&changes_drop_sql(&Queries::default()))
+        .await
+        .unwrap();
     assert_eq!(traces(&store).await, "0 0");
 }
 

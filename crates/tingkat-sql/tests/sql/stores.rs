@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 use tempfile::TempDir;
 use tingkat::error::SourceError;
 use tingkat::ports::{Found, Loaded, Source, Wanted};
-use tingkat_sql::{Config, Database, Url, install_changes, install_demo};
+use tingkat_sql::{Config, Database, Preset, Queries, Url, install_changes, install_demo};
 use tingkat_testkit::{Postgres, postgres};
 
 /// The day that every store of these tests is made for.
@@ -94,6 +94,24 @@ impl Served {
         let database = open(&server.url()).await;
         Self { database, server }
     }
+}
+
+/// A PostgreSQL database with the tables of a Prisma storefront, and a database that reads them.
+pub(crate) async fn prisma() -> Served {
+    let server = Postgres::shared().await.unwrap();
+    server.psql(postgres::PRISMA_STORE).await.unwrap();
+    let database = open_with(&server.url(), Queries::of(Preset::Prisma)).await;
+    Served { database, server }
+}
+
+pub(crate) async fn open_with(url: &str, queries: Queries) -> Database {
+    let config = Config {
+        queries,
+        ..config()
+    };
+    Database::open(&url.parse().unwrap(), &config)
+        .await
+        .unwrap()
 }
 
 /// Puts the demo store and the change log into a database.

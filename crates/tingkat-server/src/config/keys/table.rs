@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tingkat::privacy::USUAL;
+use tingkat_sql::Preset;
 
 use super::Key;
 use crate::config::kind::Kind;
@@ -247,6 +248,18 @@ fn source_and_feed() -> Vec<Key> {
             "The store's database; without any setting, an embedded demo store in ./tingkat.db",
         )
         .known_as("DATABASE_URL"),
+        key(
+            "source.preset",
+            Kind::Choice(Preset::NAMES),
+            "tingkat",
+            "Whose tables the statements are for: those of the demo store, or those of a Prisma storefront",
+        ),
+        key(
+            "source.queries",
+            Kind::Path,
+            "-",
+            "A directory of .sql files, each in the place of the preset's statement of that name",
+        ),
         key(
             "source.max_connections",
             number(1, 10_000),

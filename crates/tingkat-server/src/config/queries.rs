@@ -1,0 +1,71 @@
+//! The statements for the tables of the store.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+use tingkat_sql::{Preset, Queries, Url, WrongQuery};
+
+use super::origin::Origin;
+use super::problem::Problem;
+use super::settings::Settings;
+use super::{redact, suggest};
+
+const PRESET: &str = "source.preset";
+const QUERIES: &str = "source.queries";
+
+/// Reads them; the preset's alone where something is wrong.
+pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Queries {
+    let preset = settings.text(PRESET).and_then(Preset::from_name);
+    let preset = preset.unwrap_or_default();
+    refuse_embedded(settings, problems);
+    let Some(directory) = settings.text(QUERIES) else {
+        return Queries::of(preset);
+    };
+    Queries::read(preset, Path::new(directory)).unwrap_or_else(|wrong| {
+        let origin = settings.get(QUERIES).map(|it| it.origin.clone());
+        problems.extend(wrong.iter().map(|wrong| problem(wrong, origin.as_ref())));
+        Queries::of(preset)
+    })
+}
+
+fn problem(wrong: &WrongQuery, origin: Option<&Origin>) -> Problem {
+    let file = redact::urls(&wrong.file.display().to_string()).into_owned();
+    let name = origin.map_or_else(|| QUERIES.to_owned(), |origin| origin.called(QUERIES));
+    let message = format!("{name}: {file}: {}", wrong.problem);
+    let help = wrong.is_unknown.then(|| {
+        let known: Vec<String> = Queries::names().collect();
+        let found = wrong.file.file_name().and_then(|name| name.to_str());
+        let meant = suggest::nearest(found.unwrap_or_default(), known.iter().map(String::as_str));
+        meant.map_or_else(
+            || format!("the statements are {}", known.join(", ")),
+            |meant| format!("did you mean {meant}?"),
+        )
+    });
+    Problem::new(QUERIES, origin.cloned(), message).helped(help)
+}
+
+/// The embedded database is made by the service itself, with its own tables.
+fn refuse_embedded(settings: &Settings, problems: &mut Vec<Problem>) {
+    let url = settings.secret("source.url");
+    let url: Option<Url> = url.and_then(|url| url.expose_secret().parse().ok());
+    // What is malformed is told already.
+    let is_told = problems.iter().any(|problem| problem.about == "source.url");
+    if is_told || url.is_some_and(|url| url.path().is_none()) {
+        return;
+    }
+    for path in [PRESET, QUERIES] {
+        let Some(setting) = settings.get(path) else {
+            continue;
+        };
+        if setting.value.shown() == Preset::default().name() && path == PRESET {
+            continue;
+        }
+        let origin = setting.origin.clone();
+        let name = origin.called(path);
+        let message = format!(
+            "{name}: the embedded database has tables of its own; expected a PostgreSQL database in {}",
+            origin.name_of("source.url")
+        );
+        problems.push(Problem::new(path, Some(origin), message));
+    }
+}

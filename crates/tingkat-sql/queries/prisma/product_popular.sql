@@ -1,0 +1,56 @@
+-- The products that customers want most. Without any activity, those that are featured.
+-- Carts and wishes have no date, so that the window is for orders alone.
+--
+-- Parameters
+--   $1 text[]  one JSON object with
+--     orders, carts, wishes: bigint: what a line counts
+--     window: bigint: for how many microseconds back it counts
+--     most: bigint: how many are wanted
+-- Result: one row per product, in order
+--   key    text: its id
+--   score  bigint
+WITH given AS MATERIALIZED (
+  SELECT asked.orders, asked.carts, asked.wishes, asked.most,
+    (now() - asked."window" * interval '1 microsecond') AT TIME ZONE 'UTC' AS since
+  FROM unnest($1::text[]) AS parameter (document)
+  CROSS JOIN json_to_record(parameter.document::json) AS asked (
+    orders bigint,
+    carts bigint,
+    wishes bigint,
+    "window" bigint,
+    most bigint
+  )
+),
+line AS (
+  SELECT order_items."productId" AS product_id, given.orders AS points
+  FROM given
+  JOIN orders ON orders."createdAt" >= given.since
+  JOIN order_items ON order_items."orderId" = orders.id
+  UNION ALL
+  SELECT cart_items."productId", given.carts AS points
+  FROM given
+  CROSS JOIN cart_items
+  UNION ALL
+  SELECT wishlist_items."productId", given.wishes AS points
+  FROM given
+  CROSS JOIN wishlist_items
+),
+scored AS MATERIALIZED (
+  SELECT products.id, products."createdAt" AS created_at, sum(line.points)::bigint AS score
+  FROM line
+  JOIN products ON products.id = line.product_id AND products.status::text = 'ACTIVE'
+  GROUP BY products.id, products."createdAt"
+  HAVING sum(line.points) > 0
+),
+wanted AS (
+  SELECT scored.id, scored.created_at, scored.score
+  FROM scored
+  UNION ALL
+  SELECT products.id, products."createdAt", 0 AS score
+  FROM products
+  WHERE products.status::text = 'ACTIVE' AND products.featured AND NOT EXISTS (SELECT FROM scored)
+)
+SELECT wanted.id AS key, wanted.score
+FROM wanted
+ORDER BY wanted.score DESC, wanted.created_at DESC, wanted.id COLLATE "C"
+LIMIT (SELECT given.most FROM given)

@@ -1,0 +1,10 @@
+-- What a changed row of `product_variants` writes. Products are not found by the skus of their variants.
+--
+-- Parameters: none
+-- Result: one row per row of `rows` and dep
+--   dep   text
+--   seen  jsonb: what of the row this dep rests on
+SELECT
+  'product:' || "productId" AS dep,
+  jsonb_build_array(sku, name, value, "regularPrice", "memberPrice", "stockQuantity") AS seen
+FROM rows

@@ -1,0 +1,8 @@
+-- What to keep at hand: the items that changed last.
+SELECT item.item_id::text AS key, 0::bigint AS score
+FROM item
+WHERE item.is_shown
+ORDER BY item.changed_at DESC, item.item_id
+LIMIT (
+  SELECT (given.document::json ->> 'most')::bigint FROM unnest($1::text[]) AS given (document)
+)
