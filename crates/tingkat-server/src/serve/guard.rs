@@ -45,7 +45,7 @@ const READ_FROM: &[(&str, &[&str])] = &[
             "product_variant",
         ],
     ),
-    ("product.sku", &["product"]),
+    ("product.sku", &["product", "product_variant"]),
     ("product.slug", &["product"]),
     ("product.list", LISTED),
     ("product.popular", LISTED),
@@ -338,9 +338,15 @@ mod tests {
     fn a_table_puts_at_risk_what_is_read_from_it() {
         assert_eq!(at_risk("product_image"), ["product"]);
         assert_eq!(
-            at_risk("product"),
-            ["product", "product.sku", "product.slug"]
+            at_risk("product_category"),
+            [
+                "product",
+                "product.list",
+                "product.popular",
+                "category.products"
+            ]
         );
+        assert_eq!(at_risk("product_variant"), ["product", "product.sku"]);
         assert_eq!(at_risk("state"), ["postcode", "postcodes", "states"]);
         assert_eq!(at_risk("Products").len(), READ_FROM.len());
         assert!(reads("basket", &["state".to_owned()]));

@@ -7,11 +7,11 @@ use tingkat::{Entity, Policy};
 
 /// Who makes a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Brand {
+pub(crate) struct Brand {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it is from.
-    pub country: String,
+    pub(crate) country: String,
 }
 
 impl Entity for Brand {

@@ -10,7 +10,7 @@ use tingkat::ports::{Batch, Loaded, Source, Wanted};
 use crate::brand::Brand;
 
 /// The table, and its triggers: a changed row tells the change log which entry it is in.
-pub const TABLE: &str = "
+pub(crate) const TABLE: &str = "
     CREATE TABLE brand (id integer PRIMARY KEY, name text NOT NULL, country text NOT NULL);
     CREATE TRIGGER brand_insert AFTER INSERT ON brand
     BEGIN INSERT INTO tingkat_change (dep) VALUES ('brand:' || new.id); END;
@@ -25,7 +25,7 @@ const LOAD: &str = "
     JOIN brand ON brand.id = wanted.value";
 
 /// The table as a source.
-pub struct Brands(pub SqlitePool);
+pub(crate) struct Brands(pub(crate) SqlitePool);
 
 impl Source<u64, Brand> for Brands {
     fn load<'a>(

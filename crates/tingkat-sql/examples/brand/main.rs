@@ -49,8 +49,14 @@ async fn run(file: &Path) -> Result<Vec<String>, Box<dyn Error>> {
         .source(Arc::new(Brands(pool.clone())))
         .build();
 
-    let product = shop.products.by_id(&"7".parse()?, Options::default()).await?;
-    lines.push(format!("product 7: {:?}", product.value().map(|it| &it.name)));
+    let product = shop
+        .products
+        .by_id(&"7".parse()?, Options::default())
+        .await?;
+    lines.push(format!(
+        "product 7: {:?}",
+        product.value().map(|it| &it.name)
+    ));
     let name = async || -> Result<_, tingkat::GetError> {
         let brand = brands.look_up(&7, Options::default()).await?;
         Ok(brand.value().map(|brand| brand.name.clone()))

@@ -49,12 +49,12 @@ WHEN (
   old.id, old.sku, old.slug, old.name, old.description, old.status, old.currency,
   old.regular_price, old.member_price, old.promotional_price, old.promotion_starts_at,
   old.promotion_ends_at, old.stock_quantity, old.low_stock_at, old.featured, old.version,
-  old.updated_at
+  old.created_at, old.updated_at
 ) IS NOT (
   new.id, new.sku, new.slug, new.name, new.description, new.status, new.currency,
   new.regular_price, new.member_price, new.promotional_price, new.promotion_starts_at,
   new.promotion_ends_at, new.stock_quantity, new.low_stock_at, new.featured, new.version,
-  new.updated_at
+  new.created_at, new.updated_at
 )
 BEGIN
   INSERT INTO tingkat_change (dep) VALUES ('product:' || new.id);
@@ -82,14 +82,16 @@ END;
 
 CREATE TRIGGER tingkat_product_update_list AFTER UPDATE OF
   id, name, status, featured, currency, regular_price, member_price, promotional_price,
-  promotion_starts_at, promotion_ends_at
+  promotion_starts_at, promotion_ends_at, created_at
 ON product
 WHEN (
   old.id, old.name, old.status, old.featured, old.currency, old.regular_price,
-  old.member_price, old.promotional_price, old.promotion_starts_at, old.promotion_ends_at
+  old.member_price, old.promotional_price, old.promotion_starts_at, old.promotion_ends_at,
+  old.created_at
 ) IS NOT (
   new.id, new.name, new.status, new.featured, new.currency, new.regular_price,
-  new.member_price, new.promotional_price, new.promotion_starts_at, new.promotion_ends_at
+  new.member_price, new.promotional_price, new.promotion_starts_at, new.promotion_ends_at,
+  new.created_at
 )
 BEGIN
   INSERT INTO tingkat_change (dep) VALUES ('products.list');
@@ -205,12 +207,16 @@ END;
 
 CREATE TRIGGER tingkat_product_variant_insert AFTER INSERT ON product_variant
 BEGIN
-  INSERT INTO tingkat_change (dep) VALUES ('product:' || new.product_id);
+  INSERT INTO tingkat_change (dep) VALUES
+    ('product:' || new.product_id),
+    ('product.sku:' || new.sku);
 END;
 
 CREATE TRIGGER tingkat_product_variant_delete AFTER DELETE ON product_variant
 BEGIN
-  INSERT INTO tingkat_change (dep) VALUES ('product:' || old.product_id);
+  INSERT INTO tingkat_change (dep) VALUES
+    ('product:' || old.product_id),
+    ('product.sku:' || old.sku);
 END;
 
 CREATE TRIGGER tingkat_product_variant_update AFTER UPDATE ON product_variant
@@ -229,6 +235,13 @@ CREATE TRIGGER tingkat_product_variant_update_product AFTER UPDATE OF product_id
 WHEN old.product_id <> new.product_id
 BEGIN
   INSERT INTO tingkat_change (dep) VALUES ('product:' || old.product_id);
+END;
+
+CREATE TRIGGER tingkat_product_variant_update_sku AFTER UPDATE OF sku, product_id ON product_variant
+WHEN (old.sku, old.product_id) IS NOT (new.sku, new.product_id)
+BEGIN
+  INSERT INTO tingkat_change (dep)
+  SELECT 'product.sku:' || old.sku UNION SELECT 'product.sku:' || new.sku;
 END;
 
 CREATE TRIGGER tingkat_product_variant_replace BEFORE INSERT ON product_variant

@@ -68,7 +68,15 @@ pub(super) const TABLES: &[Table] = &[
         changes: changes!("product_categories"),
     },
     part_of_product("product_images", changes!("product_images")),
-    part_of_product("product_variants", changes!("product_variants")),
+    Table {
+        name: "product_variants",
+        key: "productId",
+        rows: &[(Product::NAME, "productId"), (SkuOwner::NAME, "sku")],
+        sets: &[],
+        entities: &[Product::NAME, SkuOwner::NAME],
+        all_sets: &[],
+        changes: changes!("product_variants"),
+    },
     Table {
         name: "products",
         key: "id",

@@ -72,7 +72,15 @@ pub(super) const TABLES: &[Table] = &[
         changes: changes!("product_category"),
     },
     part_of_product("product_image", changes!("product_image")),
-    part_of_product("product_variant", changes!("product_variant")),
+    Table {
+        name: "product_variant",
+        key: "product_id",
+        rows: &[(Product::NAME, "product_id"), (SkuOwner::NAME, "sku")],
+        sets: &[],
+        entities: &[Product::NAME, SkuOwner::NAME],
+        all_sets: &[],
+        changes: changes!("product_variant"),
+    },
     Table {
         name: "state",
         key: "code",

@@ -50,6 +50,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("UPDATE product SET description = 'd' WHERE id = 'p'", &["product:p"]),
     ("UPDATE product SET version = version + 1 WHERE id = 'p'", &["product:p"]),
     ("UPDATE product SET updated_at = now() WHERE id = 'p'", &["product:p"]),
+    ("UPDATE product SET created_at = '2020-01-01' WHERE id = 'p'", &["product:p", "products.list"]),
     // What listings filter or sort by.
     ("UPDATE product SET name = 'N' WHERE id = 'p'", &["product:p", "products.list"]),
     ("UPDATE product SET status = 'draft' WHERE id = 'p'", &["product:p", "products.list"]),
@@ -130,13 +131,16 @@ const RULE: &[(&str, &[&str])] = &[
     ),
     ("DELETE FROM product_image WHERE product_id = 'q'", &["product:q"]),
     ("UPDATE product_variant SET stock_quantity = 7 WHERE sku = 'V1'", &["product:p"]),
-    ("UPDATE product_variant SET product_id = 'q' WHERE sku = 'V1'", &["product:p", "product:q"]),
-    ("UPDATE product_variant SET sku = 'V2' WHERE sku = 'V1'", &["product:p"]),
-    ("DELETE FROM product_variant WHERE sku = 'V1'", &["product:p"]),
+    ("UPDATE product_variant SET product_id = 'q' WHERE sku = 'V1'", &["product.sku:V1", "product:p", "product:q"]),
+    ("UPDATE product_variant SET sku = 'V2' WHERE sku = 'V1'", &["product.sku:V1", "product.sku:V2", "product:p"]),
+    ("DELETE FROM product_variant WHERE sku = 'V1'", &["product.sku:V1", "product:p"]),
     // What a cascade deletes, too.
     (
         "DELETE FROM product WHERE id = 'p'",
-        &["category.members:a", "product.sku:S1", "product.slug:s-1", "product:p", "products.list"],
+        &[
+            "category.members:a", "product.sku:S1", "product.sku:V1", "product.slug:s-1", "product:p",
+            "products.list",
+        ],
     ),
     (
         "DELETE FROM category WHERE id = 'a'",
@@ -170,7 +174,7 @@ const RULE: &[(&str, &[&str])] = &[
     ),
     ("TRUNCATE product_category", &["product.*", "products.list"]),
     ("TRUNCATE product_image", &["product.*"]),
-    ("TRUNCATE product_variant", &["product.*"]),
+    ("TRUNCATE product_variant", &["product.*", "product.sku.*"]),
     (
         "TRUNCATE category CASCADE",
         &["categories.tree", "category.*", "product.*", "products.list"],

@@ -134,6 +134,7 @@ pub(crate) const CASES: &[Case] = &[
             "category.members:ca",
             "category.members:cb",
             "product.sku:SA",
+            "product.sku:VA",
             "product.slug:la",
             "product:pa",
             "products.list",
@@ -219,11 +220,11 @@ pub(crate) const CASES: &[Case] = &[
     (
         "INSERT INTO product_variant (sku, product_id, name, value, regular_price, member_price)
          VALUES ('VC', 'pc', 'size', 'S', 10, 9)",
-        &["product:pc"],
+        &["product.sku:VC", "product:pc"],
     ),
     (
         "UPDATE product_variant SET sku = 'VX' WHERE sku = 'VA'",
-        &["product:pa"],
+        &["product.sku:VA", "product.sku:VX", "product:pa"],
     ),
     (
         "UPDATE product_variant SET value = 'M' WHERE sku = 'VA'",
@@ -243,7 +244,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     (
         "UPDATE product_variant SET product_id = 'pc' WHERE sku = 'VA'",
-        &["product:pa", "product:pc"],
+        &["product.sku:VA", "product:pa", "product:pc"],
     ),
     (
         "UPDATE product_variant SET value = 'S' WHERE sku = 'VA'",
@@ -251,7 +252,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     (
         "DELETE FROM product_variant WHERE sku = 'VB'",
-        &["product:pb"],
+        &["product.sku:VB", "product:pb"],
     ),
     (
         "INSERT INTO postcode (code, position, city, state_code) VALUES ('99992', 0, 'D', 'ZZA')",

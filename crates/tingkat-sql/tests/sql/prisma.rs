@@ -395,6 +395,7 @@ const RULE: &[(&str, &[&str])] = &[
         &[
             "category.members:A",
             "product.sku:S1",
+            "product.sku:VS",
             "product.slug:s-1",
             "product:P",
             "products.list",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tingkat_shop::money::Money;
 use tingkat_shop::product::{Product, ProductId, SkuOwner, SlugOwner};
 
-use crate::stores::{Embedded, csv, parsed, values};
+use crate::stores::{Embedded, Served, csv, parsed, values};
 
 fn all_ids() -> impl Iterator<Item = ProductId> {
     (1..=1_958).map(|number: u32| parsed(&number.to_string()))
@@ -87,4 +87,35 @@ async fn a_page_shows_categories_images_and_variants_in_order() {
     assert!(products.iter().all(is_sorted));
     assert!(products.iter().any(|product| product.categories.len() == 3));
     assert!(products.iter().any(|product| product.variants.len() == 3));
+}
+
+#[tokio::test]
+async fn a_product_is_found_by_the_skus_of_its_variants() {
+    let (embedded, served) = (Embedded::new().await, Served::new().await);
+    for database in [&embedded.database, &served.database] {
+        let sources = database.sources();
+        let products = values(&*sources.products, all_ids()).await;
+        let (mut skus, mut owners) = (Vec::new(), Vec::new());
+        for product in products {
+            for variant in &product.variants {
+                skus.push(variant.sku.clone());
+                owners.push(product.id.clone());
+            }
+        }
+        assert!(skus.len() > 50);
+        let found = values(&*sources.skus, skus).await;
+        let found: Vec<ProductId> = found.into_iter().map(|owner| owner.0).collect();
+        assert_eq!(found, owners);
+    }
+    // A product's own sku counts before that of a variant.
+    let clash = "UPDATE product_variant SET sku = (SELECT sku FROM product WHERE id = '3')
+                 WHERE sku = (SELECT min(sku) FROM product_variant WHERE product_id <> '3')";
+    embedded.run(clash).await;
+    served.server.psql(clash).await.unwrap();
+    for database in [&embedded.database, &served.database] {
+        let sources = database.sources();
+        let third = values(&*sources.products, [parsed("3")]).await.remove(0);
+        let owner = values(&*sources.skus, [third.sku]).await.remove(0);
+        assert_eq!(owner.0.as_str(), "3");
+    }
 }

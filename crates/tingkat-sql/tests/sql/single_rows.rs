@@ -67,6 +67,10 @@ const TABLES: &[Table] = &[
             ("featured", &["true", "NULL", "featured"]),
             ("version", &["version + 1", "NULL", "version"]),
             (
+                "created_at",
+                &["created_at + '1 us'::interval", "NULL", "created_at"],
+            ),
+            (
                 "updated_at",
                 &["updated_at + '1 us'::interval", "NULL", "updated_at"],
             ),

@@ -140,11 +140,16 @@ const REPLACEMENTS: &[Case] = &[
     (
         "REPLACE INTO product_variant (sku, product_id, name, value, regular_price, member_price)
          VALUES ('VB', 'pc', 'size', 'S', 10, 9)",
-        &["product:pb", "product:pc"],
+        &["product.sku:VB", "product:pb", "product:pc"],
     ),
     (
         "UPDATE OR REPLACE product_variant SET sku = 'VB' WHERE sku = 'VA'",
-        &["product:pa", "product:pb"],
+        &[
+            "product.sku:VA",
+            "product.sku:VB",
+            "product:pa",
+            "product:pb",
+        ],
     ),
     (
         "REPLACE INTO product_category (product_id, category_id) VALUES ('pb', 'cb')",

@@ -13,7 +13,7 @@ BEGIN
     SELECT
       id, sku, slug, name, status, featured, currency, regular_price, member_price,
       promotional_price, promotion_starts_at, promotion_ends_at, stock_quantity, low_stock_at,
-      version, updated_at,
+      version, created_at, updated_at,
       EXISTS (SELECT FROM old_rows OFFSET 1) AS is_one_of_several
     INTO old_row FROM old_rows;
     IF NOT FOUND THEN
@@ -23,7 +23,7 @@ BEGIN
       SELECT
         id, sku, slug, name, status, featured, currency, regular_price, member_price,
         promotional_price, promotion_starts_at, promotion_ends_at, stock_quantity, low_stock_at,
-        version, updated_at,
+        version, created_at, updated_at,
         false AS is_one_of_several
       INTO new_row FROM new_rows;
       IF old_row *= new_row THEN
@@ -88,14 +88,14 @@ BEGIN
         name::text COLLATE "C" AS name, description::text COLLATE "C" AS description,
         status::text COLLATE "C" AS status, currency::text COLLATE "C" AS currency,
         regular_price, member_price, promotional_price, promotion_starts_at, promotion_ends_at,
-        stock_quantity, low_stock_at, featured, version, updated_at
+        stock_quantity, low_stock_at, featured, version, created_at, updated_at
       FROM old_rows
     ), now AS NOT MATERIALIZED (
       SELECT id::text COLLATE "C" AS id, sku::text COLLATE "C" AS sku, slug::text COLLATE "C" AS slug,
         name::text COLLATE "C" AS name, description::text COLLATE "C" AS description,
         status::text COLLATE "C" AS status, currency::text COLLATE "C" AS currency,
         regular_price, member_price, promotional_price, promotion_starts_at, promotion_ends_at,
-        stock_quantity, low_stock_at, featured, version, updated_at
+        stock_quantity, low_stock_at, featured, version, created_at, updated_at
       FROM new_rows
     )
     SELECT 'f', left(deps.dep, 600)
@@ -114,11 +114,11 @@ BEGIN
             OR (
               was.name, was.status, was.featured, was.currency, was.regular_price,
               was.member_price, was.promotional_price, was.promotion_starts_at,
-              was.promotion_ends_at
+              was.promotion_ends_at, was.created_at
             ) IS DISTINCT FROM (
               now.name, now.status, now.featured, now.currency, now.regular_price,
               now.member_price, now.promotional_price, now.promotion_starts_at,
-              now.promotion_ends_at
+              now.promotion_ends_at, now.created_at
             )
         )
     ) AS deps (dep, is_changed)
@@ -128,12 +128,12 @@ BEGIN
         was.id, was.sku, was.slug, was.name, was.description, was.status, was.currency,
         was.regular_price, was.member_price, was.promotional_price, was.promotion_starts_at,
         was.promotion_ends_at, was.stock_quantity, was.low_stock_at, was.featured, was.version,
-        was.updated_at
+        was.created_at, was.updated_at
       ) IS DISTINCT FROM (
         now.id, now.sku, now.slug, now.name, now.description, now.status, now.currency,
         now.regular_price, now.member_price, now.promotional_price, now.promotion_starts_at,
         now.promotion_ends_at, now.stock_quantity, now.low_stock_at, now.featured, now.version,
-        now.updated_at
+        now.created_at, now.updated_at
       )
     ON CONFLICT DO NOTHING;
   ELSE

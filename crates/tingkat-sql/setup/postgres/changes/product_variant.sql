@@ -1,4 +1,4 @@
--- What a changed variant writes. Products are not found by the skus of their variants.
+-- What a changed variant writes. Its product is found by its sku as well.
 
 CREATE OR REPLACE FUNCTION tingkat.product_variant_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -31,6 +31,17 @@ BEGIN
         ) AS deps (dep)
         WHERE dep IS NOT NULL
         ON CONFLICT DO NOTHING;
+        -- A sale writes the stock; whose sku it is changes once in a lifetime.
+        IF (old_row.sku::text COLLATE "C", old_row.product_id::text COLLATE "C")
+          IS DISTINCT FROM (new_row.sku::text COLLATE "C", new_row.product_id::text COLLATE "C")
+        THEN
+          INSERT INTO tingkat.change (kind, dep)
+          SELECT 'f', left(dep, 600) FROM (
+            VALUES ('product.sku:' || old_row.sku::text), ('product.sku:' || new_row.sku::text)
+          ) AS deps (dep)
+          WHERE dep IS NOT NULL
+          ON CONFLICT DO NOTHING;
+        END IF;
       END IF;
       RETURN NULL;
     END IF;
@@ -40,7 +51,7 @@ BEGIN
   END IF;
   IF is_bulk THEN
     INSERT INTO tingkat.change (kind, dep)
-    SELECT 'f', dep FROM unnest(ARRAY['product.*']) AS dep
+    SELECT 'f', dep FROM unnest(ARRAY['product.*', 'product.sku.*']) AS dep
     ON CONFLICT DO NOTHING;
   ELSIF TG_OP = 'UPDATE' THEN
     INSERT INTO tingkat.change (kind, dep)
@@ -64,6 +75,9 @@ BEGIN
     )
     SELECT 'f', left(dep, 600) FROM (
       SELECT 'product:' || product_id FROM changed
+      UNION SELECT 'product.sku:' || sku FROM changed
+      GROUP BY sku, product_id
+      HAVING count(*) = 1
     ) AS deps (dep)
     WHERE dep IS NOT NULL
     ON CONFLICT DO NOTHING;
@@ -71,6 +85,7 @@ BEGIN
     INSERT INTO tingkat.change (kind, dep)
     SELECT 'f', left(dep, 600) FROM (
       SELECT 'product:' || product_id FROM all_rows
+      UNION ALL SELECT 'product.sku:' || sku FROM all_rows
     ) AS deps (dep)
     WHERE dep IS NOT NULL
     ON CONFLICT DO NOTHING;

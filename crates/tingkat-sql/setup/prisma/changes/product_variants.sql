@@ -1,4 +1,4 @@
--- What a changed row of `product_variants` writes. Products are not found by the skus of their variants.
+-- What a changed row of `product_variants` writes. Its product is found by its sku as well.
 --
 -- Parameters: none
 -- Result: one row per row of `rows` and dep
@@ -8,3 +8,5 @@ SELECT
   'product:' || "productId" AS dep,
   jsonb_build_array(sku, name, value, "regularPrice", "memberPrice", "stockQuantity") AS seen
 FROM rows
+UNION ALL
+SELECT 'product.sku:' || sku, jsonb_build_array("productId") FROM rows
