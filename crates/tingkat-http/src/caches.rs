@@ -29,6 +29,8 @@ struct Summary {
     entries: u64,
     bytes: u64,
     memory_bytes: u64,
+    /// Keys that customers want most, which are evicted last.
+    favourites: usize,
     /// The share of look-ups that a tier answered; null before the first one.
     hit_ratio: Option<f64>,
     memory: Asked,
@@ -225,6 +227,7 @@ impl Summary {
             entries: cache.entries(),
             bytes: cache.bytes(),
             memory_bytes: cache.policy().memory_bytes,
+            favourites: cache.favourites(),
             hit_ratio: ratio(memory.hits + redis.hits, asked),
             memory,
             redis,

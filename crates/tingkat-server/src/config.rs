@@ -67,6 +67,7 @@ pub(crate) struct Config {
     /// Nothing for the default, which depends on the database.
     pub(crate) key_prefix: Option<String>,
     pub(crate) feed: Feed,
+    pub(crate) popularity: Popularity,
     pub(crate) tokens: Tokens,
     /// Who the service proves to be, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
@@ -81,6 +82,15 @@ pub(crate) struct Config {
     pub(crate) switched_off: Option<tingkat::node::Rule>,
     /// What all of it was made from.
     pub(crate) settings: Settings,
+}
+
+/// What popularity is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Popularity {
+    /// So many keys of an entity are kept.
+    pub(crate) keep: usize,
+    /// How often it is counted.
+    pub(crate) refresh: Duration,
 }
 
 /// How the change log is followed.
@@ -168,6 +178,10 @@ impl Config {
                 poll_interval: settings.time("feed.poll_interval"),
                 staleness_bound: settings.time("feed.staleness_bound"),
                 check_interval: settings.time("feed.check_interval"),
+            },
+            popularity: Popularity {
+                keep: settings.size("popularity.keep"),
+                refresh: settings.time("popularity.refresh"),
             },
             tokens: tokens(&settings),
             tls,

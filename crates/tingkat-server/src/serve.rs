@@ -1,5 +1,6 @@
 //! `tingkat serve`: puts the parts together, answers, and stops in order.
 
+mod favourites;
 mod guard;
 mod probe;
 mod reload;
@@ -177,6 +178,15 @@ impl Parts {
             observed.waived = waived;
             observed.privacy = privacy;
         });
+        let favourites = favourites::Favourites {
+            database: self.database.clone(),
+            node: self.node.clone(),
+            clock: Arc::clone(&self.clock),
+            keep: config.popularity.keep,
+            every: config.popularity.refresh,
+            stop: stop.clone(),
+        };
+        self.tasks.spawn(favourites.keep());
         let guard = guard::Guard {
             database: self.database.clone(),
             node: self.node.clone(),

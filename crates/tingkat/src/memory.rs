@@ -7,9 +7,10 @@
 //! is charged its name, its hash and the pointer to it, the transactions are those that the load's
 //! snapshot saw running, and [`FIXED_BYTES`] covers the slot, the table and the allocator.
 
+use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::Cache as QuickCache;
@@ -150,22 +151,52 @@ impl<K: Key, V> Weighter<K, Slot<V>> for Bytes {
     }
 }
 
-/// Counts what is evicted.
-#[derive(Clone, Debug)]
-struct Evictions(Arc<Stats>);
+/// The keys that are evicted last. Together they have half of the memory, each as much of it as
+/// the others: an entry beyond its share is evicted like any other, so that there is always something
+/// to evict.
+#[derive(Debug)]
+struct Favourites<K> {
+    keys: HashSet<K>,
+    share: u64,
+}
 
-impl<K, V> Lifecycle<K, V> for Evictions {
+/// Counts what is evicted, and spares the favourites.
+#[derive(Debug)]
+struct Evictions<K> {
+    stats: Arc<Stats>,
+    favourites: Arc<RwLock<Favourites<K>>>,
+}
+
+impl<K> Clone for Evictions<K> {
+    fn clone(&self) -> Self {
+        Self {
+            stats: Arc::clone(&self.stats),
+            favourites: Arc::clone(&self.favourites),
+        }
+    }
+}
+
+impl<K: Key, V> Lifecycle<K, Slot<V>> for Evictions<K> {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), _key: K, _value: V) {
-        self.0.evictions.add(1);
+    /// Asked of what would be evicted, never on a hit.
+    fn is_pinned(&self, key: &K, slot: &Slot<V>) -> bool {
+        let favourites = self.favourites.read();
+        let favourites = favourites.unwrap_or_else(PoisonError::into_inner);
+        favourites.keys.contains(key) && Bytes.weight(key, slot) <= favourites.share
+    }
+
+    fn on_evict(&self, (): &mut (), _key: K, _slot: Slot<V>) {
+        self.stats.evictions.add(1);
     }
 }
 
 /// The memory tier of one entity.
 #[derive(Debug)]
 pub(crate) struct Memory<K: Key, V> {
-    table: QuickCache<K, Slot<V>, Bytes, DefaultHashBuilder, Evictions>,
+    table: QuickCache<K, Slot<V>, Bytes, DefaultHashBuilder, Evictions<K>>,
+    favourites: Arc<RwLock<Favourites<K>>>,
+    capacity: u64,
 }
 
 impl<K: Key, V> Memory<K, V> {
@@ -182,12 +213,24 @@ impl<K: Key, V> Memory<K, V> {
             .ghost_allocation(GHOST_ALLOCATION)
             .build();
         let hasher = DefaultHashBuilder::default();
-        let table = match options {
-            Ok(options) => QuickCache::with_options(options, Bytes, hasher, Evictions(stats)),
-            // The options are constants but for two numbers, which have defaults.
-            Err(_) => QuickCache::with(items, bytes, Bytes, hasher, Evictions(stats)),
+        let favourites = Arc::new(RwLock::new(Favourites {
+            keys: HashSet::new(),
+            share: 0,
+        }));
+        let evictions = Evictions {
+            stats,
+            favourites: Arc::clone(&favourites),
         };
-        Self { table }
+        let table = match options {
+            Ok(options) => QuickCache::with_options(options, Bytes, hasher, evictions),
+            // The options are constants but for two numbers, which have defaults.
+            Err(_) => QuickCache::with(items, bytes, Bytes, hasher, evictions),
+        };
+        Self {
+            table,
+            favourites,
+            capacity: bytes,
+        }
     }
 
     /// The entry as a hit needs it, without its cold part.
@@ -238,6 +281,30 @@ impl<K: Key, V> Memory<K, V> {
 
     pub(crate) fn clear(&self) {
         self.table.clear();
+    }
+
+    /// From now on these are evicted last, and no others.
+    pub(crate) fn favour(&self, keys: HashSet<K>) {
+        let share = self.capacity / 2 / (keys.len() as u64).max(1);
+        let mut favourites = self
+            .favourites
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *favourites = Favourites { keys, share };
+    }
+
+    pub(crate) fn is_favourite(&self, key: &K) -> bool {
+        let favourites = self.favourites.read();
+        let favourites = favourites.unwrap_or_else(PoisonError::into_inner);
+        favourites.keys.contains(key)
+    }
+
+    pub(crate) fn favourites(&self) -> usize {
+        let favourites = self.favourites.read();
+        favourites
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys
+            .len()
     }
 
     pub(crate) fn entries(&self) -> u64 {

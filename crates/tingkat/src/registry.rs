@@ -137,6 +137,13 @@ pub trait AnyCache: Send + Sync {
     /// Bytes in memory, as they are charged.
     fn bytes(&self) -> u64;
 
+    /// From now on these keys are evicted last, as [`Cache::favour`] says; how many of them are keys of
+    /// the entity.
+    fn favour(&self, keys: &[String]) -> usize;
+
+    /// How many keys are evicted last.
+    fn favourites(&self) -> usize;
+
     /// Removes from memory what has ended its life as a stale value.
     fn sweep(&self);
 
@@ -225,6 +232,16 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
 
     fn bytes(&self) -> u64 {
         self.0.memory.bytes()
+    }
+
+    fn favour(&self, keys: &[String]) -> usize {
+        let keys = keys.iter().filter_map(|key| K::parse(key).ok());
+        Self::favour(self, keys);
+        self.favourites()
+    }
+
+    fn favourites(&self) -> usize {
+        self.0.memory.favourites()
     }
 
     fn sweep(&self) {

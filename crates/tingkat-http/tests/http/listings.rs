@@ -12,13 +12,11 @@ use crate::store::{Store, shown};
 
 async fn ids(store: &Store, uri: &str) -> (Vec<String>, Option<String>) {
     let page: Value = serde_json::from_str(&store.body(uri).await).unwrap();
-    let items = page["items"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{uri}: {page}"));
-    let ids = items
-        .iter()
-        .map(|item| item["id"].as_str().unwrap().to_owned());
-    (ids.collect(), page["next"].as_str().map(ToOwned::to_owned))
+    let items = page.get("items").and_then(Value::as_array);
+    let items = items.unwrap_or_else(|| panic!("{uri}: {page}")).iter();
+    let ids = items.filter_map(|item| item.get("id")?.as_str().map(ToOwned::to_owned));
+    let next = page.get("next").and_then(Value::as_str);
+    (ids.collect(), next.map(ToOwned::to_owned))
 }
 
 #[tokio::test(start_paused = true)]

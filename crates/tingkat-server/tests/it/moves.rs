@@ -1,9 +1,11 @@
 //! A product that moves, is renamed, taken off sale or deleted, by transactions that cross others:
 //! after the bound no node shows anything old, by whichever look-up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tingkat::clock::SystemClock;
+use tingkat::ports::Clock as _;
 use tingkat_testkit::{Redis, postgres};
 
 use crate::program::{Folder, Node, PATIENCE, Program};
@@ -18,6 +20,10 @@ const AFTER: Duration = Duration::from_millis(500);
 
 /// What a node shows of the product, by every way that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is another way to the product"
+)]
 struct Seen {
     /// By id: its name and its status.
     itself: Option<(String, String)>,
@@ -152,19 +158,20 @@ impl Stage {
             .psql("UPDATE product SET name = name || '.' WHERE id = '1'")
             .await
             .unwrap();
-        let crossed = Instant::now();
-        while crossed.elapsed() < BOUND {
+        let crossed = SystemClock.now();
+        while SystemClock.now().since(crossed) < BOUND {
             for node in nodes {
                 assert_eq!(self.seen(node).await, before, "{sql}: not committed yet");
             }
         }
         slow.run("COMMIT;").await.unwrap();
-        let committed = Instant::now();
+        let committed = SystemClock.now();
+        let since = || SystemClock.now().since(committed);
         let mut looked = 0;
-        while committed.elapsed() < BOUND + AFTER || looked < 4 {
-            assert!(committed.elapsed() < PATIENCE);
+        while since() < BOUND + AFTER || looked < 4 {
+            assert!(since() < PATIENCE);
             for node in nodes {
-                let is_due = committed.elapsed() >= BOUND;
+                let is_due = since() >= BOUND;
                 let seen = self.seen(node).await;
                 if is_due {
                     assert_eq!(seen, *after, "{sql}");

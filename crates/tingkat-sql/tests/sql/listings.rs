@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, Executor as _};
@@ -65,8 +66,8 @@ impl Stores {
                 sqlite.push_str(part);
                 postgres.push_str(part);
             } else {
-                sqlite.push_str(&format!("(unixepoch() {part}) * 1000000"));
-                postgres.push_str(&format!("now() + interval '{part} seconds'"));
+                write!(sqlite, "(unixepoch() {part}) * 1000000").unwrap();
+                write!(postgres, "now() + interval '{part} seconds'").unwrap();
             }
         }
         let file = self.folder.path().join("store.db");
@@ -129,10 +130,10 @@ fn percent(text: &str) -> String {
 }
 
 pub(crate) fn places(page: &Loaded<Listing>) -> Listing {
-    match &page.found {
-        Found::Value(listing) => listing.clone(),
-        other => panic!("no listing: {other:?}"),
-    }
+    let Found::Value(listing) = &page.found else {
+        panic!("no listing: {:?}", page.found)
+    };
+    listing.clone()
 }
 
 pub(crate) async fn page(database: &Database, text: &str) -> Loaded<Listing> {
@@ -213,9 +214,9 @@ fn ordered<'a, K: Ord>(
 async fn each_order_is_that_of_the_rows_in_both_dialects() {
     let stores = Stores::new().await;
     let products = &stores.demo.products;
-    let scores = scores(&stores.demo);
-    let score = |row: &ProductRow| scores.get(&row.id).copied().unwrap_or_default();
-    assert!(scores.len() > 1_000);
+    let points = scores(&stores.demo);
+    let score = |row: &ProductRow| points.get(&row.id).copied().unwrap_or_default();
+    assert!(points.len() > 1_000);
     let newest = ordered(products, |row| Reverse(row.created_at));
     assert_eq!(stores.all("", "newest").await, newest);
     // No promotion of the demo store's day runs today.

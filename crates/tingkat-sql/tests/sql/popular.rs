@@ -51,8 +51,8 @@ fn cut(mut times: Vec<i64>) -> i64 {
 }
 
 fn ranked(scores: HashMap<String, u64>, tie: impl Fn(&str) -> i64) -> Vec<Scored> {
-    let scored = scores.into_iter().filter(|(_, score)| *score > 0);
-    let mut ranked: Vec<Scored> = scored.map(|(key, score)| Scored { key, score }).collect();
+    let wanted = scores.into_iter().filter(|(_, score)| *score > 0);
+    let mut ranked: Vec<Scored> = wanted.map(|(key, score)| Scored { key, score }).collect();
     ranked.sort_by_key(|it| (std::cmp::Reverse(it.score), tie(&it.key), it.key.clone()));
     ranked
 }
@@ -62,8 +62,8 @@ async fn products_rank_by_what_is_bought_wished_for_and_in_carts_within_the_wind
     let demo = Demo::generate(1958, DAY);
     let placed = demo.orders.iter().map(|order| order.placed_at);
     let added = demo.cart_lines.iter().map(|line| line.added_at);
-    let wished = demo.wishlist_lines.iter().map(|line| line.added_at);
-    let from = cut(placed.chain(added).chain(wished).collect());
+    let desired = demo.wishlist_lines.iter().map(|line| line.added_at);
+    let from = cut(placed.chain(added).chain(desired).collect());
     let counted: BTreeSet<&str> = demo
         .orders
         .iter()

@@ -201,7 +201,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let accepted_in = self.accept(key, &cold.watched, &cold.certificate);
         let may_enter = placement.in_memory() && !is_oversized;
         let in_memory = if let Some(epoch) = accepted_in.filter(|_| may_enter) {
-            let calm_until = calm_until(&cold, policy);
+            let calm_until = calm_until(&cold, self.eagerness(key, policy));
             let slot = Slot::new(value.clone(), epoch, calm_until, entry.sent_at, cold);
             self.memory.insert(key.clone(), slot);
             true
@@ -346,7 +346,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         } else {
             cold.created_at
         };
-        let calm_until = calm_until(&cold, policy);
+        let calm_until = calm_until(&cold, self.eagerness(key, policy));
         Some(Opened {
             slot: Slot::new(value, epoch, calm_until, loaded_at, cold),
             observed,
@@ -393,8 +393,8 @@ struct Entry<V> {
 }
 
 /// Until when a hit has nothing to think about: early refresh can not be drawn before.
-fn calm_until(cold: &Cold, policy: &Policy) -> Tick {
-    let early = (policy.early_refresh * EARLY_WINDOW).clamp(0.0, 1e6);
+fn calm_until(cold: &Cold, eagerness: f64) -> Tick {
+    let early = (eagerness * EARLY_WINDOW).clamp(0.0, 1e6);
     cold.fresh_until.before(cold.load_time.mul_f64(early))
 }
 

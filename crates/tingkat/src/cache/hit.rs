@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use super::answer::Freshness;
 use super::load::OwnLoad;
-use super::{Answer, COARSE_LAG, EARLY_WINDOW, Mode, Options, Shared, Tier, Trail};
+use super::{Answer, COARSE_LAG, EARLY_WINDOW, FAVOURED, Mode, Options, Shared, Tier, Trail};
 use crate::certificate::{Certificate, Evidence, Observed, Refusal, Verdict, Watched};
 use crate::event::Event;
 use crate::key::Key;
 use crate::memory::{Cold, Slot};
 use crate::node::NEVER;
+use crate::policy::Policy;
 use crate::ports::Tick;
 
 /// What is to be done with an entry of memory.
@@ -130,7 +131,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 return Thought::Nothing;
             }
             let retry_at = Tick::from_nanos(cold.retry_at.load(Ordering::Relaxed));
-            let is_due = is_over || self.draws_early_refresh(cold, now);
+            let is_due = is_over || self.draws_early_refresh(key, cold, now);
             refresh = (is_due && now >= retry_at).then_some(cold.id);
         }
         Thought::Serve(slot.clone(), now, refresh)
@@ -186,10 +187,19 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         }
     }
 
+    /// β of `XFetch` for a key: who is wanted much is refreshed well before the end.
+    pub(super) fn eagerness(&self, key: &K, policy: &Policy) -> f64 {
+        if self.memory.is_favourite(key) {
+            policy.early_refresh * FAVOURED
+        } else {
+            policy.early_refresh
+        }
+    }
+
     /// `XFetch`: now − δ·β·ln(u) ≥ the end (Vattani, Chierichetti, Lowenstein: Optimal
     /// Probabilistic Cache Stampede Prevention, PVLDB 8(8), 2015).
-    fn draws_early_refresh(&self, cold: &Cold, now: Tick) -> bool {
-        let ahead = -self.node.0.random.unit().ln() * self.policy().early_refresh;
+    fn draws_early_refresh(&self, key: &K, cold: &Cold, now: Tick) -> bool {
+        let ahead = -self.node.0.random.unit().ln() * self.eagerness(key, &self.policy());
         now.after(cold.load_time.mul_f64(ahead.clamp(0.0, EARLY_WINDOW))) >= cold.fresh_until
     }
 

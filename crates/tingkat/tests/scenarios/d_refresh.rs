@@ -86,6 +86,38 @@ async fn early_refreshes_are_rare_far_from_the_end_and_sure_at_it() {
     assert!((200..290).contains(&shares[2]), "{shares:?}");
 }
 
+/// What is known to be wanted most is refreshed sooner: at a distance of 3δ the chance is e^-3 for
+/// others, and e^-(3/4) for favourites.
+#[tokio::test(start_paused = true)]
+async fn favourites_are_refreshed_sooner() {
+    let stage = Stage::new();
+    let mut counts = Vec::new();
+    for is_favoured in [false, true] {
+        let policy = Policy {
+            early_refresh: 1.0,
+            ..still()
+        };
+        let plan = stage.plan().without_log().without_redis();
+        let shop = plan.policy(policy).open().await;
+        let keys: Vec<String> = (0..400).map(|n| format!("{is_favoured}-{n}")).collect();
+        if is_favoured {
+            shop.cache.favour(keys.clone());
+        }
+        for key in &keys {
+            stage.database.write("product", key, 1);
+        }
+        stage.source.switch.slow(ms(100));
+        shop.cache.get_many(&keys).await;
+        hop(3_600_000 - 101 - 300).await;
+        stage.source.switch.cut();
+        shop.cache.get_many(&keys).await;
+        counts.push(shop.cache.stats().refreshes.get());
+        stage.source.switch.restore();
+    }
+    assert!((3..50).contains(&counts[0]), "{counts:?}");
+    assert!((140..240).contains(&counts[1]), "{counts:?}");
+}
+
 /// Scenario 48.
 #[tokio::test(start_paused = true)]
 async fn a_life_without_end_is_never_refreshed_early() {

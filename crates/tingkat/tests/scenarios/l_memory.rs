@@ -33,6 +33,57 @@ async fn memory_stays_within_its_bytes_under_an_endless_stream_of_keys() {
     assert!(shop.cache.stats().evictions.get() > 4_000);
 }
 
+/// What is known to be wanted most outlives a stream of keys that come once, and takes half of the
+/// memory at most.
+#[tokio::test(start_paused = true)]
+async fn favourites_are_evicted_last() {
+    let stage = Stage::new();
+    let policy = Policy {
+        memory_bytes: 100_000,
+        ..still()
+    };
+    let shop = stage.plan().without_redis().policy(policy).open().await;
+    let names = |prefix: &str| -> Vec<String> { (0..40).map(|n| format!("{prefix}{n}")).collect() };
+    let (favoured, others) = (names("f"), names("o"));
+    let kept = |names: &[String]| {
+        names
+            .iter()
+            .filter(|key| shop.cache.peek(*key).is_some())
+            .count()
+    };
+    let stream = async |from: u32| {
+        for n in from..from + 2_000 {
+            shop.version_of(&n.to_string()).await;
+        }
+    };
+    shop.cache.favour(favoured.clone());
+    for key in favoured.iter().chain(&others) {
+        shop.version_of(key).await;
+    }
+    stream(0).await;
+    assert_eq!((kept(&favoured), kept(&others)), (40, 0));
+
+    // Others are named: those before are evicted like any other.
+    shop.cache.favour(others.clone());
+    for key in &others {
+        shop.version_of(key).await;
+    }
+    stream(10_000).await;
+    assert_eq!((kept(&favoured), kept(&others)), (0, 40));
+
+    // More favourites than fit into their half are no reason to keep nothing else, or too much.
+    let registry = shop.node.registry().find("product").unwrap();
+    let many: Vec<String> = (0..1_000).map(|n| format!("m{n}")).collect();
+    assert_eq!(registry.favour(&many), 1_000);
+    for key in &many {
+        shop.version_of(key).await;
+        assert!(registry.bytes() <= 100_000);
+    }
+    stream(20_000).await;
+    assert!(registry.bytes() <= 100_000);
+    assert_eq!(kept(&many), 0);
+}
+
 /// Scenario 139. A value that is larger than the whole tier does not empty it.
 #[tokio::test(start_paused = true)]
 async fn a_value_larger_than_the_tier_pushes_nothing_out() {

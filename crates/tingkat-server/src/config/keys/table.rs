@@ -13,6 +13,7 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 const fn time(least: Duration, most: Duration) -> Kind {
@@ -86,6 +87,18 @@ fn general() -> Vec<Key> {
 
 fn popularity() -> Vec<Key> {
     vec![
+        key(
+            "popularity.keep",
+            number(0, 100_000),
+            "1000",
+            "So many of the most popular keys of an entity are evicted last and refreshed sooner; 0 for none",
+        ),
+        key(
+            "popularity.refresh",
+            time(MINUTE, DAY),
+            "10m",
+            "How often popularity is counted anew",
+        ),
         key(
             "popularity.product.orders",
             number(0, 1_000),
