@@ -19,11 +19,11 @@ names! {
     ProductId, "a product id", 64, "letters, digits, `-` or `_`",
         |character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     /// What the warehouse calls a product.
-    Sku, "a sku", 64, "printable characters",
+    Sku, "a sku", 200, "printable characters",
         |character| !character.is_control();
-    /// What the product's page is called.
-    Slug, "a slug", 200, "small letters, digits or `-`",
-        |character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+    /// What the product's page is called; stores of their own have capitals, points and accents in it.
+    Slug, "a slug", 500, "printable characters",
+        |character| !character.is_control();
 }
 
 /// Whether a product is on sale.
@@ -446,7 +446,7 @@ mod tests {
         assert!("".parse::<ProductId>().is_err());
         assert!("a b".parse::<ProductId>().is_err());
         assert!("x".repeat(65).parse::<ProductId>().is_err());
-        assert!("Upper".parse::<Slug>().is_err());
+        assert!("a\nb".parse::<Slug>().is_err());
         assert!("a\nb".parse::<Sku>().is_err());
         assert!("DCGS0069".parse::<Sku>().is_ok());
     }

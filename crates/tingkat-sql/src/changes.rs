@@ -19,6 +19,7 @@ use watched::{function_of, of_table, parts};
 
 const BEGIN: &str = include_str!("../setup/postgres/changes/begin.sql");
 const TRIGGERS: &str = include_str!("../setup/postgres/changes/triggers.sql");
+const TRIAL: &str = include_str!("../setup/postgres/changes/trial.sql");
 const DROP_TRIGGERS: &str = include_str!("../setup/postgres/changes/drop_triggers.sql");
 const DROP: &str = include_str!("../setup/postgres/changes/drop.sql");
 const BEGIN_LIFE: &str = "SELECT tingkat.renew(NULL);\n";
@@ -68,6 +69,7 @@ fn script(watched: &[Watched]) -> String {
     for table in watched {
         sql.push('\n');
         sql.push_str(&table.script(TRIGGERS));
+        sql.push_str(&table.trial(TRIAL));
     }
     sql.push('\n');
     sql.push_str(BEGIN_LIFE);
@@ -127,15 +129,23 @@ pub async fn install_changes(database: &Database) -> Result<Installed, InstallEr
     }
     let watched = database.to_watch().await?;
     let mut connection = postgres.connect().await?;
-    run(&mut connection, &functions(&watched)).await?;
     let mut installed = Installed::default();
+    // Triggers that are there call what is replaced, so that it is tried in the same transaction.
+    let mut begin = functions(&watched);
+    let mut unwatched = Vec::new();
     for table in &watched {
         if database.is_unwatched(&table.schema, &table.name).await? {
-            run_patiently(&mut connection, &table.name, &table.script(TRIGGERS)).await?;
-            installed.changed.push(table.name.clone());
+            unwatched.push(table);
         } else {
+            begin.push_str(&table.trial(TRIAL));
             installed.unchanged.push(table.name.clone());
         }
+    }
+    run_patiently(&mut connection, "one of the tables", &begin).await?;
+    for table in unwatched {
+        let script = table.script(TRIGGERS) + &table.trial(TRIAL);
+        run_patiently(&mut connection, &table.name, &script).await?;
+        installed.changed.push(table.name.clone());
     }
     run(&mut connection, BEGIN_LIFE).await?;
     if database.queries().own_tables().next().is_some() {

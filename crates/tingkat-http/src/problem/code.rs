@@ -137,10 +137,10 @@ codes! {
         "The text can not be a key of the entity. The member `detail` says what would be right."
     SkuMalformed "sku_malformed" UNPROCESSABLE_ENTITY
         "Not a sku"
-        "A sku has 1 to 64 printable characters."
+        "A sku has 1 to 200 printable characters."
     SlugMalformed "slug_malformed" UNPROCESSABLE_ENTITY
         "Not a slug"
-        "A slug has 1 to 200 small letters, digits or `-`."
+        "A slug has 1 to 500 printable characters."
     MediaTypeUnknown "media_type_unknown" UNSUPPORTED_MEDIA_TYPE
         "The body has another media type"
         "The body of the request has to be `application/json`."

@@ -197,8 +197,8 @@ async fn names_of_the_wrong_shape_are_told_the_right_one() {
 
     {"type":"/problems#product_id_malformed","title":"Not a product id","status":422,"detail":"a product id has 1 to 64 letters, digits, `-` or `_`; found \"a b\"","code":"product_id_malformed"}
     "#);
-    assert_snapshot!(store.body("/v1/products?slug=Upper").await, @r#"{"type":"/problems#slug_malformed","title":"Not a slug","status":422,"detail":"a slug has 1 to 200 small letters, digits or `-`; found \"Upper\"","code":"slug_malformed"}"#);
-    assert_snapshot!(store.body("/v1/products?sku=").await, @r#"{"type":"/problems#sku_malformed","title":"Not a sku","status":422,"detail":"a sku has 1 to 64 printable characters; found \"\"","code":"sku_malformed"}"#);
+    assert_snapshot!(store.body("/v1/products?slug=a%0Ab").await, @r#"{"type":"/problems#slug_malformed","title":"Not a slug","status":422,"detail":"a slug has 1 to 500 printable characters; found \"a\\nb\"","code":"slug_malformed"}"#);
+    assert_snapshot!(store.body("/v1/products?sku=").await, @r#"{"type":"/problems#sku_malformed","title":"Not a sku","status":422,"detail":"a sku has 1 to 200 printable characters; found \"\"","code":"sku_malformed"}"#);
     assert_snapshot!(store.body("/v1/products?ids=1,,2").await, @r#"{"type":"/problems#product_id_malformed","title":"Not a product id","status":422,"detail":"a product id has 1 to 64 letters, digits, `-` or `_`; found \"\"","code":"product_id_malformed"}"#);
     assert_snapshot!(store.body("/v1/products?ids=1,2%0A").await, @r#"{"type":"/problems#product_id_malformed","title":"Not a product id","status":422,"detail":"a product id has 1 to 64 letters, digits, `-` or `_`; found \"2\\n\"","code":"product_id_malformed"}"#);
     assert_eq!(store.database.loads(), 0);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tingkat::Node;
+use tingkat::error::SourceError;
 use tingkat::ports::Clock;
 use tingkat_shop::Popularity as _;
 use tingkat_sql::Database;
@@ -34,8 +35,15 @@ impl Favourites {
     }
 
     async fn go_on(&self) {
+        let mut was_whole = true;
         loop {
-            let pause = if self.count().await {
+            let failure = self.count().await;
+            if let Some(error) = failure.as_ref().filter(|_| was_whole) {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(error, "it can not be counted what customers want most");
+            }
+            was_whole = failure.is_none();
+            let pause = if was_whole {
                 self.every
             } else {
                 AGAIN.min(self.every)
@@ -44,9 +52,9 @@ impl Favourites {
         }
     }
 
-    /// Counts once; whether every entity could be counted.
-    async fn count(&self) -> bool {
-        let mut is_whole = true;
+    /// Counts once; the first failure, if there is one.
+    async fn count(&self) -> Option<SourceError> {
+        let mut failure = None;
         for cache in self.node.registry().all() {
             match self.database.top(cache.name(), self.keep).await {
                 Ok(top) if top.is_empty() => {}
@@ -55,13 +63,9 @@ impl Favourites {
                     let kept = cache.favour(&keys);
                     tracing::debug!(entity = cache.name(), kept, "popular keys are kept");
                 }
-                Err(error) => {
-                    is_whole = false;
-                    let error = &error as &dyn std::error::Error;
-                    tracing::debug!(entity = cache.name(), error, "failed to count popularity");
-                }
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        is_whole
+        failure
     }
 }

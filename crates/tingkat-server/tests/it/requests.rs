@@ -28,7 +28,7 @@ async fn a_wrong_request_is_told_what_is_wrong_with_it() {
         (&get, "/v1/postcode/50450", 404, "route_unknown"),
         (&get, "/v1/products/1959", 404, "product_unknown"),
         (&get, "/v1/products/a%20b", 422, "product_id_malformed"),
-        (&get, "/v1/products?slug=UPPER", 422, "slug_malformed"),
+        (&get, "/v1/products?slug=a%0Ab", 422, "slug_malformed"),
         (&get, "/v1/products?sku=nobody", 404, "product_unknown"),
         (&get, "/v1/products?sort=best", 400, "parameter_malformed"),
         (

@@ -48,6 +48,11 @@ impl Watched {
         }
     }
 
+    /// The trial of its triggers.
+    pub(super) fn trial(&self, sql: &str) -> String {
+        sql.replace("{table}", &self.quoted.replace('\'', "''"))
+    }
+
     /// The script of one table.
     pub(super) fn script(&self, sql: &str) -> String {
         of_table(sql, &self.name, &self.quoted)

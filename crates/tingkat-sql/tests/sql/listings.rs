@@ -89,13 +89,17 @@ impl Stores {
             pages.push(page(database, text).await);
         }
         let [one, other] = [&pages[0], &pages[1]];
-        assert_eq!(places(one), places(other), "{text}");
+        let plain = |page: &Loaded<Listing>| {
+            let Listing { places, more, .. } = places(page);
+            (places, more)
+        };
+        assert_eq!(plain(one), plain(other), "{text}");
         let deps = |page: &Loaded<Listing>| -> BTreeSet<String> {
             page.deps.iter().map(ToString::to_string).collect()
         };
         assert_eq!(deps(one), deps(other), "{text}");
         let page = pages.swap_remove(0);
-        let Listing { places, more } = places(&page);
+        let Listing { places, more, .. } = places(&page);
         let ids = places.iter().map(|place| place.3.to_string()).collect();
         (ids, more, page)
     }
@@ -411,7 +415,7 @@ async fn a_batch_answers_each_page_by_itself() {
     let texts = [
         "sort=price",
         "featured=true&sort=name",
-        "category=2&sort=newest",
+        "category=c2&sort=newest",
         "sort=-price",
     ];
     for database in stores.databases() {

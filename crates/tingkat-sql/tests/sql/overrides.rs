@@ -160,6 +160,34 @@ async fn product(database: &Database) -> Product {
     values(&*products, [parsed("7")]).await.remove(0)
 }
 
+/// A trigger that does not fit its table would fail every write of the store.
+#[tokio::test]
+async fn triggers_that_do_not_fit_their_table_are_not_installed() {
+    let files = but(
+        "changes_Artikel.sql",
+        "SELECT 'product:' || nr AS dep, preis AS seen FROM rows",
+    );
+    let (store, _folder) = store(&files).await;
+    let error = install_changes(&store.database).await.unwrap_err();
+    assert_eq!(error.kind(), InstallErrorKind::Refused);
+    let writes = r#"INSERT INTO "Artikel" VALUES (9, 'Krug', 5, 1, 'EAN-9');
+                    UPDATE "Artikel" SET cent = 6 WHERE nr = 9;
+                    DELETE FROM "Artikel" WHERE nr = 9; INSERT INTO bild VALUES (7, '/c')"#;
+    store.server.psql(writes).await.unwrap();
+
+    // The right one is installed; a wrong one that comes later does not take its place.
+    let url = store.server.url();
+    let right = directory(FILES);
+    install_changes(&open(&url, right.path()).await)
+        .await
+        .unwrap();
+    let error = install_changes(&store.database).await.unwrap_err();
+    assert_eq!(error.kind(), InstallErrorKind::Refused);
+    store.server.psql(writes).await.unwrap();
+    let artikel = r#"UPDATE "Artikel" SET cent = 7 WHERE nr = 7"#;
+    assert_eq!(written(&store, artikel).await, ["product:7"]);
+}
+
 #[tokio::test]
 async fn tables_of_any_name_are_read_written_and_followed() {
     let (store, _folder) = store(FILES).await;
