@@ -202,11 +202,11 @@ async fn a_key_shows_what_memory_has_under_it() {
     assert_snapshot!(store.get("/v1/caches/product/keys/1").await, @r#"
     200 OK
     cache-control: no-store
-    content-length: 203
+    content-length: 256
     content-type: application/json
     x-content-type-options: nosniff
 
-    {"entity":"product","key":"1","memory":{"has_value":true,"age_ms":90000,"fresh_for_ms":3300701,"stale_for_ms":86400000,"bytes":644,"deps":["category:7"],"position":"1:1:","accepted":true,"refusal":null}}
+    {"entity":"product","key":"1","memory":{"has_value":true,"age_ms":90000,"fresh_for_ms":3300701,"stale_for_ms":86400000,"bytes":644,"deps":["category:7"],"position":"1:1:","accepted":true,"refusal":null},"redis":{"state":"unused","bytes":null,"entry":null}}
     "#);
     store.get("/v1/products?sku=none").await;
     let absent = json(&store, "/v1/caches/product.sku/keys/none").await;
