@@ -165,14 +165,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             self.stats.undecodable.add(1);
             return Finding::Replaceable(cell, None);
         };
+        if let Some(refusal) = opened.refusal {
+            self.count_refusal(refusal);
+        }
         let now = self.node.0.clock.now();
         let is_anchored = self.node.0.knowledge.anchors(opened.observed, now);
         // A node that is cut off can not bring anything better than what may stand in.
-        if !is_anchored && opened.leaves_stale {
+        if !is_anchored && opened.leaves_stale() {
             return Finding::Unanchored(opened);
         }
-        if !opened.is_accepted {
-            let stale = opened.leaves_stale.then_some(opened);
+        if opened.refusal.is_some() {
+            let stale = opened.leaves_stale().then_some(opened);
             return Finding::Replaceable(cell, stale);
         }
         let is_fresh = opened

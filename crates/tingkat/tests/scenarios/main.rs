@@ -33,6 +33,7 @@ mod i_recovery;
 mod j_tags;
 mod k_events;
 mod k_logs;
+mod k_registry;
 mod l_memory;
 mod m_protocol;
 mod n_away;
