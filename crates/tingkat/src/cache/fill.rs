@@ -130,6 +130,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         };
         let mut deps = self.deps_of(value.as_deref());
         deps.extend(loaded.deps);
+        deps.extend(loaded.changes_in.map(|_| Dep::time()));
         // What told apart this value before does so still, though its source names nothing now.
         if let Some(cold) = known.and_then(Slot::cold).filter(|_| !is_modified) {
             let more = cold.deps.iter().filter(|dep| !deps.contains(dep));

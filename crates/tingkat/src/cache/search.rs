@@ -193,8 +193,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     pub(super) fn as_current(&self, finding: Finding<V>) -> Result<Opened<V>, Finding<V>> {
         match finding {
             Finding::Current(opened) => Ok(opened),
-            // An accepted value is current however old it is.
-            Finding::PastFresh(opened) if self.is_tracked() => Ok(opened),
+            Finding::PastFresh(opened) if self.lives(&opened) => Ok(opened),
             other @ (Finding::PastFresh(_)
             | Finding::Replaceable(..)
             | Finding::Unanchored(_)
@@ -204,6 +203,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             | Finding::Away
             | Finding::Unknown) => Err(other),
         }
+    }
+
+    fn lives(&self, opened: &Opened<V>) -> bool {
+        let now = self.node.0.clock.now();
+        let cold = opened.slot.cold();
+        cold.is_some_and(|cold| self.is_live(cold, now))
     }
 
     /// Gives a node that has just begun the time to connect to the remote tier.
