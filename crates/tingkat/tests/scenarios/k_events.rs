@@ -305,6 +305,17 @@ async fn times_are_told_by_tier_and_outcome() {
     assert_eq!(first.remote_miss_time.count(), 1);
     assert_eq!(first.source_time.count(), 1);
     assert!(first.source_time.sum() >= ms(40));
+    assert_eq!((first.load_time.count(), second.load_time.count()), (1, 0));
+    assert!(first.load_time.sum() >= ms(40));
+    for mode in [Mode::Cache, Mode::Shadow] {
+        a.cache.set_mode(mode);
+        assert_eq!(a.version_of("none").await, None);
+    }
+    a.cache.set_mode(Mode::Cache);
+    assert_eq!(first.source_absent_time.count(), 2);
+    assert!(first.source_absent_time.sum() >= ms(80));
+    assert_eq!(first.source_time.count(), 1);
+    assert_eq!(first.load_time.count(), 3);
     assert_eq!(
         (second.remote_time.count(), second.source_time.count()),
         (1, 0)

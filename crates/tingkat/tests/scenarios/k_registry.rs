@@ -13,10 +13,11 @@ async fn in_redis(shop: &Shop) -> InRemote {
 
 /// The entry, and how many bytes it takes in Redis.
 async fn entry(shop: &Shop) -> (Inspected, usize) {
-    match in_redis(shop).await {
-        InRemote::Entry { entry, bytes } => (entry, bytes),
-        other => panic!("{other:?}"),
-    }
+    let found = in_redis(shop).await;
+    let InRemote::Entry { entry, bytes } = found else {
+        panic!("{found:?}")
+    };
+    (entry, bytes)
 }
 
 /// Every kind of thing that may be in Redis is told apart.
