@@ -72,6 +72,13 @@ pub(crate) struct Cold {
     pub(crate) value_bytes: usize,
 }
 
+impl Cold {
+    /// Whether the value changes without a row of the log.
+    pub(crate) fn changes_by_itself(&self) -> bool {
+        self.deps.iter().any(Dep::is_time)
+    }
+}
+
 /// Counting references of the cold part would cost a hit a second contended write, so the clone
 /// that the table hands out goes without it.
 impl<V> Clone for Slot<V> {

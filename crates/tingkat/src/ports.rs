@@ -198,7 +198,7 @@ pub struct Loaded<V> {
     /// Instead of the policy's `fresh_for` (or `absent_for`).
     pub fresh_for: Option<Duration>,
     /// When the answer changes by itself, such as a price at the end of a promotion: it is fresh no
-    /// longer than until then.
+    /// longer than until then, and past its freshness never current, though no row of the log says so.
     pub changes_in: Option<Duration>,
     /// Instead of the policy's placement.
     pub placement: Option<Placement>,

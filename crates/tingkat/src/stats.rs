@@ -212,8 +212,8 @@ pub struct Stats {
     pub source_time: Histogram,
     /// The same where the source said that there is none.
     pub source_absent_time: Histogram,
-    /// The same where they got an error.
+    /// The same where they got an error, other than that nothing is cached.
     pub failure_time: Histogram,
-    /// How long callers waited before a stale value stood in.
+    /// The same where a stale value stood in, at once or in the end.
     pub stale_time: Histogram,
 }

@@ -56,8 +56,11 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
     /// As [`look_up`](Self::look_up); and [`NotCurrent`](GetErrorKind::NotCurrent) when the change
     /// log can not be asked about the token.
     pub async fn get_at_least(&self, key: &K, token: Written) -> Result<Answer<V>, GetError> {
+        let started = self.0.node.0.clock.now();
         if !self.0.node.catch_up(token).await {
-            return Err(GetError::new(GetErrorKind::NotCurrent));
+            let outcome = Err(GetError::new(GetErrorKind::NotCurrent));
+            self.0.time_shortfall(started, &outcome);
+            return outcome;
         }
         self.look_up(key, Options::default()).await
     }

@@ -288,11 +288,11 @@ impl Node {
     }
 
     async fn change_shared(&self, changes: Vec<Change>) -> Result<(), ChangeError> {
-        if self.0.log.is_none() && self.0.remote.is_some() {
-            return Err(ChangeError::needs_log());
-        }
         if changes.is_empty() {
             return Ok(());
+        }
+        if self.0.log.is_none() && self.0.remote.is_some() {
+            return Err(ChangeError::needs_log());
         }
         self.commit(changes).await.map(|_| ())
     }

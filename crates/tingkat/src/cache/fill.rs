@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::load::Answered;
 use super::read::Landed;
 use super::{EARLY_WINDOW, Shared, Tier};
-use crate::certificate::{Certificate, Dep, Observed, Verdict, Watched};
+use crate::certificate::{Certificate, Dep, Observed, Refusal, Verdict, Watched};
 use crate::codec::CodecError;
 use crate::envelope::{self, Envelope, Kind};
 use crate::error::{GetError, SourceError};
@@ -32,8 +32,15 @@ pub(super) struct Opened<V> {
     pub(super) slot: Slot<V>,
     /// What was known before it was judged.
     pub(super) observed: Observed,
-    pub(super) is_accepted: bool,
-    pub(super) leaves_stale: bool,
+    /// Why it may not be served as current, if it may not.
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl<V> Opened<V> {
+    /// Whether the value may at least stand in.
+    pub(super) fn leaves_stale(&self) -> bool {
+        self.refusal.is_none_or(Refusal::leaves_stale)
+    }
 }
 
 /// What became of a load.
@@ -123,6 +130,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         };
         let mut deps = self.deps_of(value.as_deref());
         deps.extend(loaded.deps);
+        deps.extend(loaded.changes_in.map(|_| Dep::time()));
         // What told apart this value before does so still, though its source names nothing now.
         if let Some(cold) = known.and_then(Slot::cold).filter(|_| !is_modified) {
             let more = cold.deps.iter().filter(|dep| !deps.contains(dep));
@@ -331,16 +339,11 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             value_bytes,
         };
         let observed = self.node.0.knowledge.observe();
-        let verdict = self.judge(key, &cold.watched, &cold.certificate, 0);
-        let leaves_stale = match verdict {
-            Verdict::Accepted => true,
-            Verdict::Refused(refusal) => {
-                self.count_refusal(refusal);
-                refusal.leaves_stale()
-            }
+        let refusal = match self.judge(key, &cold.watched, &cold.certificate, 0) {
+            Verdict::Accepted => None,
+            Verdict::Refused(refusal) => Some(refusal),
         };
-        let is_accepted = verdict == Verdict::Accepted;
-        let epoch = if is_accepted { observed.epoch } else { 0 };
+        let epoch = if refusal.is_none() { observed.epoch } else { 0 };
         let loaded_at = if self.is_tracked() {
             NEVER
         } else {
@@ -350,8 +353,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         Some(Opened {
             slot: Slot::new(value, epoch, calm_until, loaded_at, cold),
             observed,
-            is_accepted,
-            leaves_stale,
+            refusal,
         })
     }
 
@@ -361,7 +363,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             .slot
             .cold()
             .is_some_and(|cold| cold.value_bytes <= policy.max_value_bytes);
-        let keeps = opened.is_accepted && policy.placement.in_memory() && fits;
+        let keeps = opened.refusal.is_none() && policy.placement.in_memory() && fits;
         if keeps {
             self.memory.insert(key.clone(), opened.slot.whole());
         }

@@ -31,6 +31,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         self.node.0.log.is_some()
     }
 
+    /// Whether the life of an entry is not over: an accepted value is current however old it is,
+    /// where the log tells all that changes.
+    pub(super) fn is_live(&self, cold: &Cold, now: Tick) -> bool {
+        now < cold.fresh_until || (self.is_tracked() && !cold.changes_by_itself())
+    }
+
     /// Rule R3, kept on the safe side of the coarse clock's lag.
     pub(super) fn is_anchored(&self, slot: &Slot<V>, observed: Observed, now: Tick) -> bool {
         let knowledge = &self.node.0.knowledge;
@@ -127,7 +133,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let mut refresh = None;
         if now >= slot.calm_until() {
             let is_over = now >= cold.fresh_until;
-            if is_over && !self.is_tracked() {
+            if !self.is_live(cold, now) {
                 return Thought::Nothing;
             }
             let retry_at = Tick::from_nanos(cold.retry_at.load(Ordering::Relaxed));
@@ -219,7 +225,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             _ if !self.is_tracked() && now >= cold.stale_until => return None,
             // Accepted as of the last poll, so it was current then, however long ago it was loaded.
             Verdict::Accepted if self.is_tracked() => {
-                let at = observed.fresh_at.max(cold.created_at);
+                let mut at = observed.fresh_at.max(cold.created_at);
+                if cold.changes_by_itself() {
+                    at = at.min(cold.fresh_until);
+                }
                 (at, now.since(at) <= stale_for)
             }
             Verdict::Accepted => (cold.created_at, true),

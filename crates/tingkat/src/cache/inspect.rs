@@ -1,4 +1,5 @@
-//! What the tiers have under a key, as an operator sees it: nothing is loaded, refreshed or removed.
+//! What the tiers have under a key, as an operator sees it: nothing is loaded, refreshed or removed,
+//! and nothing is counted as a look-up.
 
 use super::Shared;
 use crate::certificate::Certificate;

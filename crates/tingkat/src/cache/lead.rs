@@ -311,7 +311,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return;
         };
         let Some(cold) = slot.cold() else { return };
-        let is_live = self.is_tracked() || self.node.0.clock.now() < cold.fresh_until;
+        let is_live = self.is_live(cold, self.node.0.clock.now());
         if is_live && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted {
             self.postpone(key, policy);
         } else {

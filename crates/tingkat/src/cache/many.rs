@@ -68,7 +68,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         }
         let attempt = match self.attempt(started, options).await {
             Ok(attempt) => attempt,
-            Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => {
+                let outcomes = keys.iter().map(|_| Err(error.clone()));
+                return outcomes
+                    .inspect(|outcome| self.time_shortfall(started, outcome))
+                    .collect();
+            }
         };
         self.stats.memory_misses.add(keys.len() as u64);
         if options.only_if_cached || !self.loader.has_source() {
@@ -105,13 +110,15 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         self.take_off_many(leaders, &attempt).await;
         let attempt = &attempt;
         let waits = keys.iter().zip(steps).map(|(key, step)| async move {
-            match step {
+            let outcome = match step {
                 Step::Answered(answer) => answer,
                 Step::Waits(waiter, joined) => {
                     self.conclude(key, attempt, Some((waiter, joined)), None)
                         .await
                 }
-            }
+            };
+            self.time_shortfall(started, &outcome);
+            outcome
         });
         join_all(waits).await
     }
@@ -138,10 +145,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             .zip(findings)
             .map(|(key, finding)| {
                 let cached = self.answer_cached(key, attempt, finding);
-                if attempt.options.only_if_cached {
-                    return cached;
-                }
-                cached.or_else(|error| self.nothing_to_ask(error))
+                let outcome = if attempt.options.only_if_cached {
+                    cached
+                } else {
+                    cached.or_else(|error| self.nothing_to_ask(error))
+                };
+                self.time_shortfall(attempt.started, &outcome);
+                outcome
             })
             .collect()
     }

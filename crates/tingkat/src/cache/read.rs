@@ -114,6 +114,18 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         own: Option<OwnLoad<V>>,
     ) -> Result<Answer<V>, GetError> {
         let started = self.node.0.clock.now();
+        let outcome = self.read_since(started, key, options, own).await;
+        self.time_shortfall(started, &outcome);
+        outcome
+    }
+
+    async fn read_since(
+        self: &Arc<Self>,
+        started: Tick,
+        key: &K,
+        options: Options,
+        own: Option<OwnLoad<V>>,
+    ) -> Result<Answer<V>, GetError> {
         self.stats.memory_misses.add(1);
         if self.node.is_shut_down() {
             return Err(GetError::new(GetErrorKind::ShutDown));
@@ -435,12 +447,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         stand_in: Option<Answer<V>>,
         error: GetError,
     ) -> Result<Answer<V>, GetError> {
-        let waited = self.now_since(attempt);
         if let Some(answer) = stand_in {
-            self.stats.stale_time.record(waited);
             return Ok(self.count_stale(answer));
         }
-        self.stats.failure_time.record(waited);
         let is_away = match error.kind() {
             GetErrorKind::Source => attempt.options.freshness != Freshness::Reloaded,
             GetErrorKind::Deadline => self.is_cut_off(),
@@ -453,6 +462,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return Err(error.because(GetErrorKind::NotCurrent));
         }
         Err(error)
+    }
+
+    /// Takes in how long a caller waited who got less than a current answer. That nothing is cached
+    /// is what he asked to be told.
+    pub(super) fn time_shortfall(&self, started: Tick, outcome: &Result<Answer<V>, GetError>) {
+        let time = match outcome {
+            Ok(answer) if answer.trail().stale => &self.stats.stale_time,
+            Err(error) if error.kind() != GetErrorKind::NotCached => &self.stats.failure_time,
+            Ok(_) | Err(_) => return,
+        };
+        time.record(self.node.0.clock.now().since(started));
     }
 
     pub(super) fn count_stale(&self, answer: Answer<V>) -> Answer<V> {

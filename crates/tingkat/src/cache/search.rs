@@ -165,14 +165,17 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             self.stats.undecodable.add(1);
             return Finding::Replaceable(cell, None);
         };
+        if let Some(refusal) = opened.refusal {
+            self.count_refusal(refusal);
+        }
         let now = self.node.0.clock.now();
         let is_anchored = self.node.0.knowledge.anchors(opened.observed, now);
         // A node that is cut off can not bring anything better than what may stand in.
-        if !is_anchored && opened.leaves_stale {
+        if !is_anchored && opened.leaves_stale() {
             return Finding::Unanchored(opened);
         }
-        if !opened.is_accepted {
-            let stale = opened.leaves_stale.then_some(opened);
+        if opened.refusal.is_some() {
+            let stale = opened.leaves_stale().then_some(opened);
             return Finding::Replaceable(cell, stale);
         }
         let is_fresh = opened
@@ -190,8 +193,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     pub(super) fn as_current(&self, finding: Finding<V>) -> Result<Opened<V>, Finding<V>> {
         match finding {
             Finding::Current(opened) => Ok(opened),
-            // An accepted value is current however old it is.
-            Finding::PastFresh(opened) if self.is_tracked() => Ok(opened),
+            Finding::PastFresh(opened) if self.lives(&opened) => Ok(opened),
             other @ (Finding::PastFresh(_)
             | Finding::Replaceable(..)
             | Finding::Unanchored(_)
@@ -201,6 +203,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             | Finding::Away
             | Finding::Unknown) => Err(other),
         }
+    }
+
+    fn lives(&self, opened: &Opened<V>) -> bool {
+        let now = self.node.0.clock.now();
+        let cold = opened.slot.cold();
+        cold.is_some_and(|cold| self.is_live(cold, now))
     }
 
     /// Gives a node that has just begun the time to connect to the remote tier.

@@ -97,8 +97,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let Some(cold) = slot.cold() else {
             return false;
         };
-        let is_live = self.is_tracked() || now < cold.fresh_until;
-        is_live
+        self.is_live(cold, now)
             && self.is_anchored(slot, observed, now)
             && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted
     }

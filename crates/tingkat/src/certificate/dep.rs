@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// A name that no row and no tag has by chance.
+const TIME: &str = "@time";
+
 /// The name of something in the database that an entry shows: a row, a set, a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -28,6 +31,17 @@ impl Dep {
     /// The dep of everything.
     pub fn everything() -> Self {
         Self("*".into())
+    }
+
+    /// The dep of what changes by itself, without a row of the log: the time. No entry that has it is
+    /// current past its freshness.
+    pub fn time() -> Self {
+        Self(TIME.into())
+    }
+
+    /// Whether it is that of what changes by itself.
+    pub fn is_time(&self) -> bool {
+        &*self.0 == TIME
     }
 
     /// The name.

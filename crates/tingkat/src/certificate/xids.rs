@@ -55,9 +55,13 @@ impl Xids {
             if self.recent.len() <= MOST_RECENT {
                 break;
             }
-            // Positions only grow, so the newer one has seen what the older cut had seen.
+            let before = self.recent.len();
             self.recent.retain(|&xid| !moment.position.covers(xid));
-            self.cut = Some(Box::new(moment.clone()));
+            // Positions only grow, so the newer one has seen what the older cut had seen. Where it
+            // has seen none of these, such as own writes since, nothing is cut.
+            if self.recent.len() < before {
+                self.cut = Some(Box::new(moment.clone()));
+            }
         }
         if self.recent.len() > MOST_OWN {
             let newest = self.recent.drain(..).max().unwrap_or(0);
@@ -154,6 +158,17 @@ mod tests {
         }
         assert!(!xids.are_seen_by(&position(55, 55, &[])));
         assert!(xids.are_seen_by(&position(61, 61, &[])));
+    }
+
+    #[test]
+    fn own_writes_that_the_cursor_has_not_seen_cut_nothing() {
+        let mut xids = Xids::default();
+        let cursor = moment(position(11, 11, &[]));
+        for xid in 11..21 {
+            xids.add(xid, 2, [&cursor]);
+        }
+        assert!(xids.are_seen_by(&position(10, 21, &[10])));
+        assert!(!xids.are_seen_by(&position(10, 20, &[10])));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! D. Early refresh, and loads that choose how their value is cached.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tingkat::certificate::Dep;
+use tingkat::error::SourceError;
 use tingkat::ports::{Found, Loaded};
-use tingkat::{Placement, Policy, Tier};
+use tingkat::{Options, Placement, Policy, Tier};
 use tingkat_testkit::fakes::Mood;
 
-use crate::stage::{Shop, Stage, hop, key, ms, product, still, version};
+use crate::stage::{Plan, Shop, Stage, hop, key, ms, product, still, version};
 
 /// Refreshes early with near certainty: β is so large that nearly every draw comes out.
 fn eager() -> Policy {
@@ -378,4 +380,98 @@ async fn a_refresh_does_not_change_a_value_that_somebody_holds() {
     let new = shop.cache.get(&key()).await.unwrap().unwrap();
     assert!(!Arc::ptr_eq(&held, &new));
     assert_eq!((held.version, new.version), (1, 2));
+}
+
+/// A source that says when its answer changes by itself ends its freshness then, and no later than
+/// the entity's.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_changes_by_itself_is_fresh_until_then_at_most() {
+    for (changes_in, fresh_for) in [(40_000, 40_000), (7_200_000, 3_600_000)] {
+        let stage = Stage::new();
+        let price = Price::default();
+        let shop = price.plan(&stage, changes_in).without_log().open().await;
+        shop.version().await;
+        let registry = shop.node.registry().find("product").unwrap();
+        let inspected = registry.inspect("7").unwrap().unwrap();
+        assert!(inspected.fresh_for <= ms(fresh_for));
+        assert!(inspected.fresh_for >= ms(fresh_for - 10));
+        hop(fresh_for + 1).await;
+        assert_eq!(shop.version().await, Some(2));
+    }
+}
+
+/// Nobody told of a change, and yet there is one: what is known to have changed is not shown as
+/// current, on whichever node, from whichever tier and by whichever way it is asked for.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_has_changed_by_itself_is_not_shown_as_current() {
+    let stage = Stage::new();
+    let price = Price::default();
+    let open = || price.plan(&stage, 40_000).open();
+    let (a, b) = (open().await, open().await);
+    for shop in [&a, &b] {
+        assert_eq!(shop.version().await, Some(1));
+        hop(5).await;
+    }
+    hop(40_000).await;
+    let late = open().await;
+    for shop in [&a, &b, &late] {
+        assert_eq!(shop.in_memory(), None);
+        assert!(!shop.cache.has(&key()).await, "nor from Redis");
+    }
+    let answer = a.look().await;
+    assert_eq!((version(&answer), answer.trail().stale), (Some(2), false));
+    hop(5).await;
+    for shop in [&b, &late] {
+        let answer = shop.look().await;
+        let tier = answer.trail().tier;
+        assert_eq!((version(&answer), tier), (Some(2), Tier::Remote));
+    }
+    hop(40_000).await;
+    let validated = Options::default().validated();
+    let answer = b.look_with(validated).await.unwrap();
+    assert_eq!(version(&answer), Some(3), "a poll can not tell");
+    hop(40_005).await;
+    let many = b.cache.get_many(&[key()]).await;
+    assert_eq!(many[0].as_ref().unwrap().as_ref().unwrap().version, 4);
+}
+
+/// It may stand in, marked, and was current until it changed.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_has_changed_by_itself_may_stand_in() {
+    let stage = Stage::new();
+    let price = Price::default();
+    let shop = price.plan(&stage, 40_000).open().await;
+    shop.version().await;
+    price.fails.store(true, Ordering::Relaxed);
+    hop(50_000).await;
+    let answer = shop.look().await;
+    let trail = answer.trail();
+    assert_eq!((version(&answer), trail.stale), (Some(1), true));
+    assert!(
+        trail.age >= ms(9_900) && trail.age <= ms(10_100),
+        "{trail:?}"
+    );
+}
+
+/// A price that is another one each time it is loaded, for all nodes.
+#[derive(Clone, Default)]
+struct Price {
+    loads: Arc<AtomicU64>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Price {
+    /// A node whose source knows when the price changes by itself.
+    fn plan<'a>(&self, stage: &'a Stage, changes_in: u64) -> Plan<'a> {
+        let price = self.clone();
+        stage.plan().load(move |key, _| {
+            let outcome = if price.fails.load(Ordering::Relaxed) {
+                Err(SourceError::transient("closed"))
+            } else {
+                let version = price.loads.fetch_add(1, Ordering::Relaxed) + 1;
+                Ok(Loaded::value(product(&key, version)).changes_in(ms(changes_in)))
+            };
+            async move { outcome }
+        })
+    }
 }

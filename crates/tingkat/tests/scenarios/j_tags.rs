@@ -337,3 +337,46 @@ async fn a_change_that_can_not_be_logged_is_an_error_and_changes_nothing() {
     assert_eq!(shop.in_memory(), Some(1));
     assert_eq!(shop.events.count("Forgot"), 0);
 }
+
+/// Scenario 117. Many tags are forgotten or expired in one transaction; an empty one is none.
+#[tokio::test(start_paused = true)]
+async fn many_tags_go_in_one_transaction() {
+    let stage = Stage::new();
+    let (shop, other) = (
+        postcodes(&stage).open().await,
+        postcodes(&stage).open().await,
+    );
+    warm(&shop).await;
+    warm(&other).await;
+    let tags = |names: &[&str]| -> Vec<String> { names.iter().map(|&it| it.into()).collect() };
+    let before = stage.database.certificate().position.xmax();
+    let two = tags(&["region:40", "", "region:47"]);
+    shop.node
+        .forget_tags(&two, ChangeKind::Forget)
+        .await
+        .unwrap();
+    assert_eq!(stage.database.certificate().position.xmax(), before + 1);
+    assert_eq!(cached(&shop).await, ["50000", "50480"]);
+    hop(101).await;
+    assert_eq!(cached(&other).await, ["50000", "50480"]);
+    assert_eq!(shop.events.count("Forgot"), 2);
+    let one = tags(&["state:KUL"]);
+    shop.node
+        .forget_tags(&one, ChangeKind::Expire)
+        .await
+        .unwrap();
+    assert!(cached(&shop).await.is_empty());
+    assert!(shop.cache.peek_stale(&"50000".to_owned()).is_some());
+    shop.log.switch.set(Mood::Failing);
+    let refused = shop.node.forget_tags(&two, ChangeKind::Forget).await;
+    assert_eq!(refused.unwrap_err().kind(), ChangeErrorKind::Log);
+    let without_log = stage.plan().without_log().open().await;
+    for nothing in [tags(&[]), tags(&[""])] {
+        let node = &without_log.node;
+        node.forget_tags(&nothing, ChangeKind::Forget)
+            .await
+            .unwrap();
+    }
+    let refused = without_log.node.forget_tags(&two, ChangeKind::Forget).await;
+    assert_eq!(refused.unwrap_err().kind(), ChangeErrorKind::NeedsLog);
+}

@@ -1,7 +1,8 @@
 //! K. Events, counters, lifecycle.
 
 use tingkat::certificate::{Change, ChangeKind, Dep};
-use tingkat::{Mode, Node};
+use tingkat::error::SourceError;
+use tingkat::{Mode, Node, Options};
 use tingkat_testkit::fakes::Mood;
 
 use crate::stage::{Stage, hop, key, ms, product, version};
@@ -304,6 +305,17 @@ async fn times_are_told_by_tier_and_outcome() {
     assert_eq!(first.remote_miss_time.count(), 1);
     assert_eq!(first.source_time.count(), 1);
     assert!(first.source_time.sum() >= ms(40));
+    assert_eq!((first.load_time.count(), second.load_time.count()), (1, 0));
+    assert!(first.load_time.sum() >= ms(40));
+    for mode in [Mode::Cache, Mode::Shadow] {
+        a.cache.set_mode(mode);
+        assert_eq!(a.version_of("none").await, None);
+    }
+    a.cache.set_mode(Mode::Cache);
+    assert_eq!(first.source_absent_time.count(), 2);
+    assert!(first.source_absent_time.sum() >= ms(80));
+    assert_eq!(first.source_time.count(), 1);
+    assert_eq!(first.load_time.count(), 3);
     assert_eq!(
         (second.remote_time.count(), second.source_time.count()),
         (1, 0)
@@ -318,4 +330,48 @@ async fn times_are_told_by_tier_and_outcome() {
     b.cache.expire(&key()).await.unwrap();
     assert_eq!(version(&b.look().await), Some(1));
     assert_eq!(second.stale_time.count(), 1);
+}
+
+/// Every answer that is less than current is timed, however soon it came and whatever it was asked
+/// by; that nothing is cached is none.
+#[tokio::test(start_paused = true)]
+async fn every_answer_that_is_not_current_is_timed() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    let stats = shop.cache.stats();
+    shop.version().await;
+    shop.cache.expire(&key()).await.unwrap();
+    stage.source.switch.set(Mood::Failing);
+    for _ in 0..3 {
+        assert!(shop.look().await.trail().stale);
+    }
+    shop.cache.get_many(&[key()]).await;
+    assert_eq!(stats.stale_answers.get(), 4);
+    assert_eq!(stats.stale_time.count(), 4);
+    let keys = ["8", "9"].map(str::to_owned);
+    assert!(shop.cache.get_many(&keys).await.iter().all(Result::is_err));
+    assert_eq!(stats.failure_time.count(), 2);
+    assert!(!shop.cache.has(&keys[0]).await);
+    assert_eq!(stats.failure_time.count(), 2);
+    shop.log.switch.cut();
+    hop(2_000).await;
+    let insisting = Options::default().validated();
+    assert!(shop.look_with(insisting).await.is_err());
+    assert_eq!(stats.failure_time.count(), 3);
+    shop.cache.look_up_many(&keys, insisting).await;
+    assert_eq!(stats.failure_time.count(), 5);
+    let token = stage.database.write("product", "7", 2);
+    assert!(shop.cache.get_at_least(&key(), token).await.is_err());
+    assert_eq!(stats.failure_time.count(), 6);
+    assert!(stats.failure_time.sum() >= ms(3_000));
+    let stubborn = stage
+        .plan()
+        .load(|_, _| async { Err(SourceError::fatal("never")) })
+        .open()
+        .await;
+    assert!(stubborn.try_look().await.is_err());
+    assert_eq!(stubborn.cache.stats().failure_time.count(), 1);
+    stubborn.cache.set_mode(Mode::Bypass);
+    assert!(stubborn.try_look().await.is_err());
+    assert_eq!(stubborn.cache.stats().failure_time.count(), 2);
 }

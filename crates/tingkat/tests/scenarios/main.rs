@@ -4,7 +4,6 @@
 //! Numbers in doc comments are those of the list; `coverage` counts them.
 //!
 //! Not applicable: 7, because a Rust value can not be uninitialised.
-//! Not applicable: 87, because entries have no priorities: S3-FIFO alone decides what goes first.
 //! Not applicable: 137, because the compiler refuses a cache that may use the remote tier without
 //! an encoding; a doc test at the end of `src/lib.rs` shows it.
 //! Not applicable: 133, because there are no plugins; a listener that panics is scenario 132.
@@ -33,6 +32,7 @@ mod i_recovery;
 mod j_tags;
 mod k_events;
 mod k_logs;
+mod k_registry;
 mod l_memory;
 mod m_protocol;
 mod n_away;
