@@ -213,6 +213,9 @@ async fn a_wrong_load_is_named_by_file_column_and_key() {
         (broken.status, &broken.body["code"]),
         (503, &json!("source_failed"))
     );
+    let log = node.process.log().replace('\\', "");
+    let why = "shipping_rate_load.sql: the key \"50\": column `value` has the wrong JSON: ";
+    assert!(log.contains(why), "{log}");
     let batch = get(&node, "/v1/x/shipping_rate?keys=88,50", "").await;
     assert_eq!(batch.status, 503, "{batch:?}");
 }

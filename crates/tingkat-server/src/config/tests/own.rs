@@ -121,7 +121,7 @@ fn what_is_wrong_with_an_entity_of_the_operator_is_told() {
         ),
         (
             "[entity.rate]\nload = \"rate.sql\"\nmemory_bytes = \"64KiB\"",
-            "max_value_bytes: expected at most memory_bytes (64KiB), found 1MiB",
+            "entity.rate.max_value_bytes: expected at most entity.rate.memory_bytes (64KiB), found 1MiB",
         ),
     ] {
         let (case, _folder) = right(text);
