@@ -180,6 +180,34 @@ async fn a_table_of_ones_own_is_installed_checked_served_followed_and_forgotten(
 }
 
 #[tokio::test]
+async fn what_a_document_shows_of_another_table_follows_that_one() {
+    let database = store().await;
+    let load = "
+        SELECT postcode_prefix AS key, to_jsonb(product.name)::text AS value,
+          '[\"product:7\"]' AS deps
+        FROM shipping_rate CROSS JOIN product
+        WHERE product.id = '7' AND postcode_prefix = ANY ($1::text[])
+    ";
+    let folder = folder(load, Some(CHANGES));
+    let run = |arguments: &[&str]| program(&folder, arguments, &database).run();
+    let installed = run(&["schema", "install"]).await;
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    let node = program(&folder, &["serve"], &database).listening().await;
+    node.sees("source", "up").await;
+    let path = "/v1/x/shipping_rate/50";
+    let before = get(&node, path, "").await;
+    assert!(
+        before.status == 200 && before.body.is_string(),
+        "{before:?}"
+    );
+    let again = get(&node, path, "").await;
+    assert_eq!(again.header("cache-status"), Some("memory; hit"));
+    let update = "UPDATE product SET name = 'Another lamp' WHERE id = '7'";
+    database.psql(update).await.unwrap();
+    shows(&node, path, &json!("Another lamp")).await;
+}
+
+#[tokio::test]
 async fn a_wrong_load_is_named_by_file_column_and_key() {
     let database = store().await;
     let wrong = "SELECT postcode_prefix AS key, jsonb_build_object() AS value FROM shipping_rate \
