@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tingkat::Node;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
-use tingkat_shop::{ProductWrites, Shop};
+use tingkat_shop::{Documents, ProductWrites, Shop};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,8 @@ use crate::tokens::Tokens;
 pub struct App {
     /// The look-ups.
     pub shop: Shop,
+    /// Entities that the operator names.
+    pub documents: Documents,
     /// The node that they belong to.
     pub node: Node,
     /// Writes to products; nothing where the source is not written.

@@ -16,6 +16,7 @@ mod cache_status;
 mod caches;
 mod categories;
 mod demand;
+mod documents;
 mod edge;
 mod etag;
 mod forget;

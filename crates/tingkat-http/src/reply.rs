@@ -60,6 +60,17 @@ impl Reply {
         })
     }
 
+    /// What was looked up is there, and is JSON already.
+    pub(crate) fn of_json(body: impl Into<Bytes>, keep: Keep, trail: Trail) -> Self {
+        Self {
+            status: StatusCode::OK,
+            media_type: JSON,
+            body: body.into(),
+            keep,
+            trail,
+        }
+    }
+
     /// It is known not to exist, and the answer has a shape of its own.
     pub(crate) fn absent(body: &impl Serialize, keep: Keep, trail: Trail) -> Result<Self, Problem> {
         let found = Self::found(body, keep, trail)?;

@@ -15,11 +15,12 @@ use crate::edge::edge;
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
-    caches, categories, changes, forget, home, postcodes, probes, problems, products, states,
+    caches, categories, changes, documents, forget, home, postcodes, probes, problems, products,
+    states,
 };
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 18] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -37,6 +38,8 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 18] {
             "/v1/categories/{id}/products",
             get(products::listing::of_category),
         ),
+        ("/v1/x/{entity}", get(documents::find)),
+        ("/v1/x/{entity}/{key}", get(documents::by_key)),
         ("/v1/forget", post(forget::forget)),
         ("/v1/caches", get(caches::list)),
         ("/v1/caches/{entity}", get(caches::one)),

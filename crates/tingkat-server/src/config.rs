@@ -130,7 +130,10 @@ impl Loaded {
         self.problems.retain(|problem| {
             let is_concerned = ["source.", "log.", "file"]
                 .iter()
-                .any(|begin| problem.about.starts_with(begin));
+                .any(|begin| problem.about.starts_with(begin))
+                || [".load", ".tables"]
+                    .iter()
+                    .any(|end| problem.about.ends_with(end));
             is_concerned && problem.rule.is_none()
         });
         let settings = self.into_settings()?;

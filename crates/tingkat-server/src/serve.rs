@@ -16,7 +16,7 @@ use tingkat::ports::Clock;
 use tingkat_health::Observed;
 use tingkat_http::{App, Changes, Limits, Scope, Tokens};
 use tingkat_redis::Redis;
-use tingkat_shop::{ProductWrites, Shop};
+use tingkat_shop::{Documents, ProductWrites, Shop};
 use tingkat_sql::Database;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -103,6 +103,7 @@ struct Parts {
     redis: Option<Arc<Redis>>,
     node: Node,
     shop: Shop,
+    documents: Documents,
     changes: Arc<Changes>,
     tasks: TaskTracker,
 }
@@ -144,11 +145,13 @@ impl Parts {
         let on_private = |entity: &str| privacy.on_private(entity);
         let sources = database.sources();
         let shop = Shop::with_policies(&node, sources, policy, &privacy.names, on_private);
+        let documents = Documents::new(&node, database.documents(), policy, &privacy.names);
         for cache in node.registry().all() {
             config.policies.set_mode(&*cache);
         }
         Self {
             shop,
+            documents,
             clock,
             database,
             redis,
@@ -213,6 +216,7 @@ impl Parts {
         App {
             writes: Some(ProductWrites::new(&self.node, products, writer)),
             shop: self.shop.clone(),
+            documents: self.documents.clone(),
             node: self.node.clone(),
             tokens,
             changes: Arc::clone(&self.changes),

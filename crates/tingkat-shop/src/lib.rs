@@ -4,6 +4,7 @@
 
 pub mod all;
 pub mod category;
+pub mod document;
 mod fold;
 pub mod money;
 pub mod name;
@@ -17,6 +18,7 @@ pub mod write;
 
 pub use all::All;
 pub use category::{Categories, CategoryId, CategoryTree};
+pub use document::{Document, DocumentKey, DocumentSource, Documents};
 pub use money::{Currency, Money};
 pub use page::Page;
 pub use popularity::{Popularity, Scored, Weights};

@@ -108,7 +108,8 @@ impl Database {
             return Ok(TriggerReport::default());
         };
         let mut relations = BTreeSet::new();
-        for statement in LOADS {
+        let own: Vec<Statement> = self.queries().loads().collect();
+        for statement in LOADS.iter().chain(&own) {
             let plan = plan(postgres, statement, self.queries().sql(statement)).await;
             let plan = plan
                 .map_err(|error| CheckError::of(error).in_file(&self.queries().file(statement)))?;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use sqlx::postgres::PgTypeInfo;
 use sqlx::{Postgres, Type};
 use tingkat_shop::category::CategoryId;
+use tingkat_shop::document::Document;
 use tingkat_shop::money::Currency;
 use tingkat_shop::postcode::Code;
 use tingkat_shop::product::{ProductId, Sku, Slug, Status};
@@ -134,6 +135,15 @@ cells! {
     Code, Text, Record::parsed;
     Status, Text, |record: &Record, column| record.named(column, Self::from_name);
     Zone, Text, |record: &Record, column| record.named(column, Self::from_name);
+}
+
+impl Cell for Document {
+    const KIND: Kind = Kind::Json;
+
+    fn read(record: &Record, column: &'static str) -> Result<Self, ColumnError> {
+        Self::try_from(record.text(column)?)
+            .map_err(|error| ColumnError::new(column, format_args!("has the wrong JSON: {error}")))
+    }
 }
 
 /// A list or an object, written as JSON text.

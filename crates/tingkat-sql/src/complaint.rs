@@ -93,7 +93,8 @@ impl Database {
         };
         let mut connection = postgres.connect().await.map_err(CheckError::of)?;
         let mut inspections = Vec::new();
-        for statement in statement::set() {
+        for statement in statement::set().copied().chain(self.queries().loads()) {
+            let statement = &statement;
             let sql = self.queries().sql(statement);
             let mut complaints = of_columns(&mut connection, statement, sql)
                 .await

@@ -8,8 +8,9 @@ use tingkat::certificate::Certificate;
 use tingkat::error::SourceError;
 use tingkat::ports::ChangeLog;
 use tingkat_shop::popularity::Weights;
-use tingkat_shop::{ProductWriter, Sources};
+use tingkat_shop::{DocumentSource, ProductWriter, Sources};
 
+use crate::document::DocumentRows;
 use crate::error::{CheckError, CheckErrorKind, OpenError, OpenErrorKind, source_error};
 use crate::postgres::Postgres;
 use crate::queries::Queries;
@@ -139,6 +140,16 @@ impl Database {
             postcode_index: Arc::new(Rows::whole(self.clone())),
             states: Arc::new(Rows::whole(self.clone())),
         }
+    }
+
+    /// Where each entity is loaded from that the operator names.
+    pub fn documents(&self) -> Vec<(&'static str, DocumentSource)> {
+        let loads = self.queries.loads();
+        let source = |load: Statement| {
+            let rows: DocumentSource = Arc::new(DocumentRows::new(self.clone(), load));
+            (load.name, rows)
+        };
+        loads.map(source).collect()
     }
 
     /// Whether the database answers and has the store's tables.

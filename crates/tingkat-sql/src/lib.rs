@@ -11,6 +11,7 @@ mod compaction;
 mod complaint;
 mod database;
 pub mod demo;
+mod document;
 mod error;
 mod install;
 mod listing;
@@ -36,6 +37,7 @@ pub use compaction::Compaction;
 pub use complaint::{Complaint, Inspection};
 pub use database::{Config, Database};
 pub use demo::Demo;
+pub use document::OwnLoad;
 pub use error::{
     CheckError, CheckErrorKind, InstallError, InstallErrorKind, OpenError, OpenErrorKind,
 };

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::document::{OwnLoad, load_of};
 use crate::postgres::literal::outline;
 use crate::preset::{Preset, Table};
 use crate::statement::{self, Statement};
@@ -26,10 +27,12 @@ const LONGEST_TABLE: usize = 55;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queries {
     preset: Preset,
-    /// In the place of the preset's, by name.
+    /// In the place of the preset's, and by the name of the operator's own entities, by name.
     own: BTreeMap<&'static str, Own>,
     /// What changed rows of a table write, by table.
     changes: BTreeMap<String, Own>,
+    /// Entities that the operator names.
+    entities: Vec<&'static str>,
 }
 
 /// A file of the operator.
@@ -66,11 +69,16 @@ impl Queries {
         }
     }
 
-    /// Those of a preset, with the files of a directory in their place. Hidden files are none.
+    /// Those of a preset, with the files of a directory in their place, and those of the operator's
+    /// own entities. Hidden files are none.
     ///
     /// # Errors
     /// All that is wrong with the directory and its files.
-    pub fn read(preset: Preset, directory: &Path) -> Result<Self, Vec<WrongQuery>> {
+    pub fn read(
+        preset: Preset,
+        directory: &Path,
+        loads: &[OwnLoad],
+    ) -> Result<Self, Vec<WrongQuery>> {
         let mut queries = Self::of(preset);
         let mut wrong = Vec::new();
         let files = match files(directory) {
@@ -85,10 +93,16 @@ impl Queries {
             wrong.push(WrongQuery::new(directory, problem));
         }
         for file in files {
-            if let Err(error) = queries.take(file) {
+            if let Err(error) = queries.take(file, loads) {
                 wrong.push(error);
             }
         }
+        let unheard: Vec<WrongQuery> = loads
+            .iter()
+            .flat_map(|load| queries.lacks(load, directory))
+            .filter(|lack| wrong.iter().all(|told| told.file != lack.file))
+            .collect();
+        wrong.extend(unheard);
         if wrong.is_empty() {
             Ok(queries)
         } else {
@@ -101,8 +115,42 @@ impl Queries {
         statement::set().map(|statement| format!("{}.sql", statement.name))
     }
 
-    fn take(&mut self, file: PathBuf) -> Result<(), WrongQuery> {
+    /// What an entity of the operator's needs that is not there.
+    fn lacks(&self, load: &OwnLoad, directory: &Path) -> Vec<WrongQuery> {
+        let (entity, lack) = (load.entity, |file: &str, problem| {
+            WrongQuery::new(&directory.join(file), problem)
+        });
+        let mut wrong = Vec::new();
+        if statement::set().any(|statement| statement.name == entity) {
+            let problem = format!("entity.{entity}: a statement has that name");
+            wrong.push(WrongQuery::new(directory, problem));
+        } else if !self.own.contains_key(entity) {
+            let problem = format!("there is no such file, and entity.{entity}.load names it");
+            wrong.push(lack(&load.file, problem));
+        }
+        let preset = self.preset.tables();
+        for table in &load.tables {
+            let is_told = self.changes.contains_key(table);
+            if !is_told && !preset.iter().any(|known| known.name == table) {
+                let problem = format!(
+                    "there is no such file, and entity.{entity}.tables names the table: nothing \
+                     says what its changed rows write"
+                );
+                wrong.push(lack(&format!("{CHANGES}{table}.sql"), problem));
+            }
+        }
+        wrong
+    }
+
+    fn take(&mut self, file: PathBuf, loads: &[OwnLoad]) -> Result<(), WrongQuery> {
         let name = file.file_name().and_then(|name| name.to_str());
+        let named: Vec<&OwnLoad> = loads
+            .iter()
+            .filter(|load| name == Some(load.file.as_str()))
+            .collect();
+        if !named.is_empty() {
+            return self.take_load(&file, &named);
+        }
         let name = name.and_then(|name| name.strip_suffix(".sql"));
         let known = statement::set().find(|statement| name == Some(statement.name));
         if let Some(statement) = known {
@@ -130,6 +178,37 @@ impl Queries {
             is_unknown: true,
             ..WrongQuery::new(&file, "there is no such statement")
         })
+    }
+
+    fn take_load(&mut self, file: &Path, loads: &[&OwnLoad]) -> Result<(), WrongQuery> {
+        let name = file.file_stem().and_then(|name| name.to_str());
+        let name = name.unwrap_or_default();
+        if name.starts_with(CHANGES) || statement::set().any(|statement| statement.name == name) {
+            let entities: Vec<String> = loads
+                .iter()
+                .map(|load| format!("entity.{}.load", load.entity))
+                .collect();
+            let problem = format!(
+                "a file of that name is something else: {} needs another",
+                entities.join(" and ")
+            );
+            return Err(WrongQuery::new(file, problem));
+        }
+        let sql = text(file, 1)?;
+        for load in loads {
+            let own = Own {
+                file: file.to_owned(),
+                sql: sql.clone(),
+            };
+            self.own.insert(load.entity, own);
+            self.entities.push(load.entity);
+        }
+        Ok(())
+    }
+
+    /// The statements of the operator's own entities.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = Statement> {
+        self.entities.iter().map(|entity| load_of(entity))
     }
 
     /// Whether every statement is the preset's.
@@ -271,6 +350,10 @@ mod tests {
     }
 
     fn read(files: &[(&str, &str)]) -> Result<Queries, Vec<String>> {
+        read_with(files, &[])
+    }
+
+    fn read_with(files: &[(&str, &str)], loads: &[OwnLoad]) -> Result<Queries, Vec<String>> {
         let folder = folder(files);
         let wrong = |wrong: Vec<WrongQuery>| {
             let told = wrong.into_iter().map(|wrong| {
@@ -280,7 +363,74 @@ mod tests {
             });
             told.collect()
         };
-        Queries::read(Preset::Tingkat, folder.path()).map_err(wrong)
+        Queries::read(Preset::Tingkat, folder.path(), loads).map_err(wrong)
+    }
+
+    fn rates(file: &str) -> OwnLoad {
+        OwnLoad {
+            entity: "shipping_rate",
+            file: file.to_owned(),
+            tables: vec!["shipping_rate".to_owned()],
+        }
+    }
+
+    #[test]
+    fn an_entity_of_the_operator_has_its_statement_and_tables_that_report() {
+        let files = [
+            (
+                "rate.sql",
+                "SELECT key, value, '[]' AS deps FROM rate WHERE key = ANY ($1)",
+            ),
+            ("changes_shipping_rate.sql", "SELECT 1"),
+        ];
+        let queries = read_with(&files, &[rates("rate.sql")]).unwrap();
+        let loads: Vec<Statement> = queries.loads().collect();
+        assert_eq!(loads.len(), 1);
+        assert_eq!(loads[0].name, "shipping_rate");
+        assert_eq!(queries.sql(&loads[0]), files[0].1);
+        assert!(queries.file(&loads[0]).ends_with("/rate.sql"));
+        assert!(!queries.are_of_preset());
+        let of_preset = OwnLoad {
+            tables: vec!["product".to_owned()],
+            ..rates("rate.sql")
+        };
+        assert!(read_with(&files[..1], &[of_preset]).is_ok());
+    }
+
+    #[test]
+    fn what_an_entity_of_the_operator_lacks_is_told() {
+        let wrong = |files: &[(&str, &str)], load| read_with(files, &[load]).unwrap_err();
+        assert_eq!(
+            wrong(&[("state_list.sql", "SELECT 1")], rates("rate.sql")),
+            [
+                "rate.sql: there is no such file, and entity.shipping_rate.load names it",
+                "changes_shipping_rate.sql: there is no such file, and entity.shipping_rate.tables \
+                 names the table: nothing says what its changed rows write",
+            ]
+        );
+        let changes = ("changes_shipping_rate.sql", "SELECT 1");
+        assert_eq!(
+            wrong(&[changes, ("rate.sql", "SELECT 1")], rates("rate.sql")),
+            ["rate.sql: expected one parameter, $1, found no parameter"]
+        );
+        assert_eq!(
+            wrong(
+                &[changes, ("state_list.sql", "SELECT 1")],
+                rates("state_list.sql")
+            ),
+            [
+                "state_list.sql: a file of that name is something else: entity.shipping_rate.load \
+                 needs another"
+            ]
+        );
+        let taken = OwnLoad {
+            entity: "state_list",
+            ..rates("rate.sql")
+        };
+        assert_eq!(
+            wrong(&[changes, ("rate.sql", "SELECT $1")], taken),
+            [": entity.state_list: a statement has that name"]
+        );
     }
 
     #[test]
@@ -332,7 +482,7 @@ mod tests {
         assert_eq!(read(&[]).unwrap_err(), [": the directory has no statement"]);
         let folder = folder(&[]);
         let missing = folder.path().join("missing");
-        let wrong = Queries::read(Preset::Tingkat, &missing).unwrap_err();
+        let wrong = Queries::read(Preset::Tingkat, &missing, &[]).unwrap_err();
         assert_eq!(wrong.len(), 1);
         assert!(
             wrong[0]
@@ -341,7 +491,7 @@ mod tests {
         );
         assert_eq!(wrong[0].file, missing);
         fs::create_dir(folder.path().join("product_load.sql")).unwrap();
-        let wrong = Queries::read(Preset::Tingkat, folder.path()).unwrap_err();
+        let wrong = Queries::read(Preset::Tingkat, folder.path(), &[]).unwrap_err();
         assert!(
             wrong[0].problem.starts_with("failed to read it: "),
             "{wrong:?}"

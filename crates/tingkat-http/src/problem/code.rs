@@ -114,6 +114,9 @@ codes! {
     EntityUnknown "entity_unknown" NOT_FOUND
         "No such entity"
         "The server caches nothing of this name. The member `known_entities` has those that it does."
+    DocumentUnknown "document_unknown" NOT_FOUND
+        "Nothing has this key"
+        "The entity is one of the store's own, and it has nothing with this key."
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED
         "Method not allowed"
         "The route exists, but not for this method. The header `Allow` has the methods that it answers."

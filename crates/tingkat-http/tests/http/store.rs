@@ -26,7 +26,7 @@ use tingkat_shop::product::{
     CategoryName, Image, Product, ProductId, Promotion, SkuOwner, SlugOwner, Status, Variant,
 };
 use tingkat_shop::state::{State, StateList, Zone};
-use tingkat_shop::{Shop, Sources};
+use tingkat_shop::{Documents, Shop, Sources};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -222,6 +222,7 @@ impl Store {
         });
         let mut app = App {
             shop: Shop::new(&node, sources),
+            documents: Documents::default(),
             node: node.clone(),
             writes: None,
             tokens: Tokens::default(),

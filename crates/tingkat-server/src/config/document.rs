@@ -6,16 +6,20 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, Key, Own};
 use super::kind::Raw;
 use super::origin::{Origin, Source};
 use super::problem::Problem;
-use super::{keys, suggest};
+use super::suggest;
 
 /// Deeper than this nothing is configured.
 const DEEPEST: usize = 8;
 
 /// A file longer than this is no configuration.
 pub(crate) const LONGEST: usize = 1 << 20;
+
+/// What makes a section one of an entity that the operator names.
+const LOAD: &str = ".load";
 
 /// A value of the file, whatever it is called.
 struct Leaf {
@@ -31,6 +35,8 @@ struct Leaf {
 pub(crate) struct Document {
     /// Values of keys that there are.
     pub(crate) entries: Vec<(String, Raw, Origin)>,
+    /// Entities that the operator names.
+    pub(crate) own: Vec<&'static Own>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -53,9 +59,10 @@ pub(crate) fn read(name: &str, text: String) -> Document {
     }
     let mut leaves = Vec::new();
     flatten("", table.get_ref(), 0, &mut leaves);
+    let (own, misnamed) = own(&leaves);
     let mut hidden: Vec<Range<usize>> = leaves
         .iter()
-        .filter(|leaf| may_be_secret(leaf))
+        .filter(|leaf| may_be_secret(leaf, &own))
         .map(|leaf| with_comment(&text, &leaf.value))
         .collect();
     hidden.sort_by_key(|span| span.start);
@@ -71,7 +78,10 @@ pub(crate) fn read(name: &str, text: String) -> Document {
             source: Arc::clone(&source),
             span,
         };
-        match fault(&leaf) {
+        if is_told_with_its_section(&leaf.path, &misnamed) {
+            continue;
+        }
+        match fault(&leaf, &own) {
             None => document
                 .entries
                 .push((leaf.path, leaf.raw, origin(leaf.value))),
@@ -80,12 +90,44 @@ pub(crate) fn read(name: &str, text: String) -> Document {
                 .push(Problem::new(&leaf.path, Some(origin(leaf.name)), message).helped(help)),
         }
     }
+    document.own = own;
     document
 }
 
+/// Entities that the operator names, by what loads them, and names that none can have.
+fn own(leaves: &[Leaf]) -> (Vec<&'static Own>, Vec<String>) {
+    let (mut own, mut misnamed) = (Vec::new(), Vec::new());
+    for leaf in leaves {
+        let name = leaf.path.strip_prefix("entity.");
+        let name = name.and_then(|name| name.strip_suffix(LOAD));
+        let Some(name) = name.filter(|name| !name.contains('.') && !keys::is_built_in(name)) else {
+            continue;
+        };
+        if keys::check_name(name).is_ok() {
+            own.push(keys::declare(name));
+        } else {
+            misnamed.push(format!("entity.{name}"));
+        }
+    }
+    own.sort_by_key(|own| own.known.name);
+    (own, misnamed)
+}
+
+/// Of a section whose name is wrong, that is told once.
+fn is_told_with_its_section(path: &str, misnamed: &[String]) -> bool {
+    let section = path.rsplit_once('.').map(|(section, _)| section);
+    let is_misnamed = misnamed.iter().any(|it| section == Some(it));
+    is_misnamed && !path.ends_with(LOAD)
+}
+
+/// A key that there is, or that one of these entities has.
+pub(crate) fn find(path: &str, own: &[&'static Own]) -> Option<&'static Key> {
+    keys::find(path).or_else(|| own.iter().find_map(|own| own.find(path)))
+}
+
 /// A value is shown only where its key is known to have no secret in it.
-fn may_be_secret(leaf: &Leaf) -> bool {
-    let is_plain = keys::find(&leaf.path).is_some_and(|key| !key.kind.is_secret());
+fn may_be_secret(leaf: &Leaf, own: &[&'static Own]) -> bool {
+    let is_plain = find(&leaf.path, own).is_some_and(|key| !key.kind.is_secret());
     let is_url = matches!(&leaf.raw, Raw::Text(text) if text.contains("://") || text.contains('@'));
     !is_plain || is_url
 }
@@ -205,9 +247,17 @@ fn raw(value: &DeValue<'_>) -> Raw {
 }
 
 /// What is wrong with the name of a value, and what to do.
-fn fault(leaf: &Leaf) -> Option<(String, Option<String>)> {
-    if keys::find(&leaf.path).is_some() {
+fn fault(leaf: &Leaf, own: &[&'static Own]) -> Option<(String, Option<String>)> {
+    if find(&leaf.path, own).is_some() {
         return None;
+    }
+    let section = leaf.path.strip_suffix(LOAD);
+    let name = section.and_then(|section| section.strip_prefix("entity."));
+    if let Some(name) = name.filter(|name| !name.contains('.') && !keys::is_built_in(name))
+        && let Err(expected) = keys::check_name(name)
+    {
+        let found = super::redact::quoted(name);
+        return Some((format!("entity: {expected}; found {found}"), None));
     }
     if keys::is_section(&leaf.path) {
         let message = format!("{}: expected a section; found a value", leaf.path);
@@ -216,11 +266,11 @@ fn fault(leaf: &Leaf) -> Option<(String, Option<String>)> {
             Some(format!("begin the section with [{}]", leaf.path)),
         ));
     }
-    Some(unknown(&leaf.path))
+    Some(unknown(&leaf.path, own))
 }
 
 /// Says that there is no such key, and which one may have been meant.
-pub(crate) fn unknown(path: &str) -> (String, Option<String>) {
+pub(crate) fn unknown(path: &str, own: &[&'static Own]) -> (String, Option<String>) {
     let shown = super::redact::urls(path);
     let message = format!("{shown}: there is no such key");
     if path == "environment" || path == "env" {
@@ -229,20 +279,24 @@ pub(crate) fn unknown(path: &str) -> (String, Option<String>) {
             Some("the environment is told by TINGKAT_ENV alone".to_owned()),
         );
     }
-    (message, meant(path))
+    (message, meant(path, own))
 }
 
-fn meant(path: &str) -> Option<String> {
+fn meant(path: &str, own: &[&'static Own]) -> Option<String> {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let paths = || keys::all().iter().map(|key| key.path.as_str());
+    let all = || {
+        let own = own.iter().flat_map(|own| &own.keys);
+        keys::all().iter().chain(own)
+    };
+    let paths = || all().map(|key| key.path.as_str());
     // The same name in another place first, then a name like it in the same place.
     let elsewhere = || {
-        let mut all = keys::all().iter().filter(|key| key.parts().1 == name);
+        let mut all = all().filter(|key| key.parts().1 == name);
         let only = all.next().filter(|_| all.next().is_none())?;
         Some(only.path.as_str())
     };
     let inside = || {
-        let here = keys::all().iter().filter(|key| key.parts().0 == section);
+        let here = all().filter(|key| key.parts().0 == section);
         let name = suggest::nearest(name, here.clone().map(|key| key.parts().1))?;
         here.into_iter()
             .find(|key| key.parts().1 == name)

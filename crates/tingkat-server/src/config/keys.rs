@@ -2,6 +2,7 @@
 //! reference in docs/configuration.md are all made from it.
 
 mod entity;
+mod own;
 mod table;
 
 use std::collections::HashMap;
@@ -9,7 +10,8 @@ use std::sync::LazyLock;
 
 use super::kind::Kind;
 
-pub(crate) use entity::ENTITIES;
+pub(crate) use entity::{ENTITIES, Known};
+pub(crate) use own::{Own, check_name, declare, example, is_built_in};
 
 /// One thing that can be configured.
 #[derive(Clone, Debug)]

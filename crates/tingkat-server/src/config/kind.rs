@@ -41,6 +41,10 @@ pub(crate) enum Kind {
     Choices(&'static [&'static str]),
     /// Several names of fields.
     Names,
+    /// Several names of tables.
+    Tables,
+    /// The name of an .sql file, without a directory.
+    File,
     /// A text that is not empty.
     Text,
     Path,
@@ -110,11 +114,12 @@ impl Kind {
                 let bytes = bytes.filter(|it| (least..=most).contains(it));
                 bytes.map(Value::Size).ok_or_else(|| self.refuse(raw))
             }
-            Self::Choices(_) | Self::Names => self.list(raw),
+            Self::Choices(_) | Self::Names | Self::Tables => self.list(raw),
             Self::Redis | Self::Database | Self::Tokens | Self::Secret => self.secret(raw),
             Self::Choice(_)
             | Self::Text
             | Self::Path
+            | Self::File
             | Self::Listen
             | Self::LogLevel
             | Self::Hosts
@@ -140,6 +145,10 @@ impl Kind {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other kinds are no lists of names"
+    )]
     fn list(self, raw: &Raw) -> Result<Value, String> {
         let items: Option<Vec<String>> = match raw {
             Raw::List(items) => items.iter().map(|it| text(it).map(str::to_owned)).collect(),
@@ -160,7 +169,11 @@ impl Kind {
         if items.iter().any(String::is_empty) {
             return Err(format!("expected {self}; found an empty name"));
         }
-        let is_odd = |item: &&String| matches!(self, Self::Names) && Names::new([item]).is_err();
+        let is_odd = |item: &&String| match self {
+            Self::Names => Names::new([item]).is_err(),
+            Self::Tables => !item.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+            _ => false,
+        };
         if let Some(odd) = items.iter().find(is_odd) {
             return Err(format!("expected {self}; found {}", redact::quoted(odd)));
         }
@@ -212,6 +225,10 @@ impl Kind {
                 let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '*');
                 text.len() <= 128 && text.ends_with(':') && text.chars().all(is_plain)
             }
+            Self::File => {
+                let stem = text.strip_suffix(".sql").unwrap_or_default();
+                !stem.is_empty() && !stem.starts_with('.') && !stem.contains(['/', '\\', '\0'])
+            }
             Self::Text | Self::Path => !text.is_empty() && !text.contains('\0'),
             _ => true,
         }
@@ -258,6 +275,8 @@ impl fmt::Display for Kind {
             Self::Choice(known) => f.write_str(&either(known)),
             Self::Choices(known) => write!(f, "a list of {}", either(known)),
             Self::Names => f.write_str("a list of names such as email"),
+            Self::Tables => f.write_str("a list of tables such as shipping_rate"),
+            Self::File => f.write_str("the name of a file such as shipping_rate_load.sql"),
             Self::Text | Self::Secret => f.write_str("a text"),
             Self::Path => f.write_str("a path"),
             Self::Listen => f.write_str("an address with a port, such as 127.0.0.1:8080"),

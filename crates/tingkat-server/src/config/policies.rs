@@ -4,7 +4,6 @@ use tingkat::Mode;
 use tingkat::policy::{Placement, Policy};
 use tingkat::registry::AnyCache;
 
-use super::keys::ENTITIES;
 use super::settings::Settings;
 
 /// The policies of all entities.
@@ -13,7 +12,7 @@ pub(crate) struct Policies(Vec<(&'static str, Policy, Mode)>);
 
 impl Policies {
     pub(super) fn of(settings: &Settings) -> Self {
-        let entities = ENTITIES.iter().map(|entity| {
+        let entities = settings.entities().map(|entity| {
             let policy = policy(settings, entity.section, &(entity.policy)());
             (entity.name, policy, mode(settings, entity.section))
         });

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use secrecy::ExposeSecret as _;
-use tingkat_sql::{Preset, Queries, Url, WrongQuery};
+use tingkat_sql::{OwnLoad, Preset, Queries, Url, WrongQuery};
 
+use super::keys::Own;
 use super::origin::Origin;
 use super::problem::Problem;
 use super::settings::Settings;
@@ -18,14 +19,50 @@ pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Queries
     let preset = settings.text(PRESET).and_then(Preset::from_name);
     let preset = preset.unwrap_or_default();
     refuse_embedded(settings, problems);
+    let loads: Vec<OwnLoad> = loads(settings);
     let Some(directory) = settings.text(QUERIES) else {
+        refuse_loads(settings, &loads, problems);
         return Queries::of(preset);
     };
-    Queries::read(preset, Path::new(directory)).unwrap_or_else(|wrong| {
+    Queries::read(preset, Path::new(directory), &loads).unwrap_or_else(|wrong| {
         let origin = settings.get(QUERIES).map(|it| it.origin.clone());
         problems.extend(wrong.iter().map(|wrong| problem(wrong, origin.as_ref())));
         Queries::of(preset)
     })
+}
+
+/// What the operator's own entities are loaded by.
+fn loads(settings: &Settings) -> Vec<OwnLoad> {
+    let load = |own: &&'static Own| {
+        let entity = own.known.name;
+        let at = |name: &str| format!("entity.{entity}.{name}");
+        // What is malformed is told already.
+        let file = settings.text(&at("load"))?.to_owned();
+        let tables = settings.list(&at("tables")).to_vec();
+        Some(OwnLoad {
+            entity,
+            file,
+            tables,
+        })
+    };
+    settings.own().iter().filter_map(load).collect()
+}
+
+/// A file is looked for in one place alone.
+fn refuse_loads(settings: &Settings, loads: &[OwnLoad], problems: &mut Vec<Problem>) {
+    if problems.iter().any(|problem| problem.about == QUERIES) {
+        return;
+    }
+    for load in loads {
+        let path = format!("entity.{}.load", load.entity);
+        let Some(setting) = settings.get(&path) else {
+            continue;
+        };
+        let origin = setting.origin.clone();
+        let (name, queries) = (origin.called(&path), origin.name_of(QUERIES));
+        let message = format!("{name}: the file is looked for in {queries}, which is not set");
+        problems.push(Problem::new(&path, Some(origin), message));
+    }
 }
 
 fn problem(wrong: &WrongQuery, origin: Option<&Origin>) -> Problem {

@@ -39,6 +39,7 @@ pub(crate) fn text() -> String {
         text.push_str(&row(key));
     }
     text.push_str(&defaults());
+    text.push_str(&own());
     text
 }
 
@@ -79,6 +80,27 @@ fn table_of(preset: &Preset) -> String {
     let mut text = String::from("| key | value | why |\n| --- | --- | --- |\n");
     for (path, value, why) in rows {
         let _ = writeln!(text, "| `{path}` | `{value}` | {why} |");
+    }
+    text
+}
+
+/// What a section has that the operator names.
+fn own() -> String {
+    let own = keys::example();
+    let mut text = String::from(
+        "\n### `[entity.<name>]`\n\n\
+         A section with another name and with `load` is [an entity of your \
+         own](your-own-tables.md#entities-of-your-own): of 1 to 32 small letters, digits or single `_`. \
+         It has the keys above but for `privacy`, and two more. The section stands in the file; \
+         its keys have variables as all others.\n\n\
+         | key | takes | default | what for |\n| --- | --- | --- | --- |\n",
+    );
+    let first = ENTITIES.first().map_or("", |entity| entity.section);
+    for key in &own.keys {
+        let usual = keys::find(&format!("entity.{first}.{}", key.parts().1));
+        if usual.is_none_or(|usual| usual.default != key.default) {
+            text.push_str(&row(key));
+        }
     }
     text
 }

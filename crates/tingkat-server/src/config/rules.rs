@@ -4,7 +4,7 @@ mod environment;
 
 use tingkat::privacy::OnPrivate;
 
-use super::keys::ENTITIES;
+use super::keys::{ENTITIES, Own};
 use super::kind::{size_text, time_text};
 use super::origin::Origin;
 use super::privacy;
@@ -21,6 +21,7 @@ pub(crate) fn check(settings: &Settings, memory: Option<u64>, problems: &mut Vec
     rules.sizes(memory);
     rules.breaker();
     rules.source();
+    rules.own();
     rules.placement();
     rules.privacy();
     environment::check(settings, problems);
@@ -77,7 +78,7 @@ impl Rules<'_> {
     }
 
     fn deadlines(&mut self) {
-        for entity in ENTITIES {
+        for entity in self.settings.entities() {
             let soft = format!("entity.{}.soft_deadline", entity.section);
             let hard = format!("entity.{}.hard_deadline", entity.section);
             self.longer(&hard, 1, &soft, "");
@@ -97,7 +98,7 @@ impl Rules<'_> {
     fn sizes(&mut self, memory: Option<u64>) {
         let mut total = 0_u64;
         let mut paths = Vec::new();
-        for entity in ENTITIES {
+        for entity in self.settings.entities() {
             let tier = format!("entity.{}.memory_bytes", entity.section);
             let value = format!("entity.{}.max_value_bytes", entity.section);
             let (room, most) = (self.settings.number(&tier), self.settings.number(&value));
@@ -139,10 +140,34 @@ impl Rules<'_> {
         }
     }
 
+    /// An entity that the operator adds may not take the connections of the others.
+    fn own(&mut self) {
+        let most = self.settings.number("source.max_connections");
+        let paths = |own: &Own| format!("entity.{}.max_loads", own.known.section);
+        let Some(last) = self.settings.own().last().map(|own| paths(own)) else {
+            return;
+        };
+        let loads = self
+            .settings
+            .entities()
+            .map(|entity| format!("entity.{}.max_loads", entity.section))
+            .map(|path| self.settings.number(&path));
+        let total: u64 = loads.sum();
+        if total > most {
+            self.tell(&["source.max_connections", &last], |origin, _| {
+                let name = origin.name_of("source.max_connections");
+                format!(
+                    "{name}: expected at least {total}, the max_loads of all entities together; found {most}"
+                )
+            });
+        }
+    }
+
     /// The key of the longest hard deadline, the first of equals.
     fn longest_load(&self) -> Option<String> {
-        let paths = ENTITIES
-            .iter()
+        let paths = self
+            .settings
+            .entities()
             .map(|entity| format!("entity.{}.hard_deadline", entity.section));
         paths.rev().max_by_key(|path| self.settings.time(path))
     }
@@ -192,7 +217,7 @@ impl Rules<'_> {
 
     fn placement(&mut self) {
         let is_off = super::redis::is_off(self.settings);
-        for entity in ENTITIES {
+        for entity in self.settings.entities() {
             let path = format!("entity.{}.placement", entity.section);
             if is_off && self.settings.text(&path) == Some("redis") {
                 self.tell(&[&path], |origin, path| {

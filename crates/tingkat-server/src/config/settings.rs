@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::document::Document;
+use super::keys::{self, ENTITIES, Key, Known, Own};
 use super::kind::{Raw, Value};
 use super::origin::Origin;
 use super::presets::{self, ENVIRONMENT_PRESETS, Preset, SCENARIO_PRESETS};
 use super::problem::Problem;
 use super::surroundings::Surroundings;
-use super::{document, keys, redact, suggest};
+use super::{document, redact, suggest};
 
 /// Where a file is looked for.
 const PLACES: &[&str] = &["tingkat.toml", "/etc/tingkat/tingkat.toml"];
@@ -60,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) file: Option<PathBuf>,
     /// For each key what the layers say, the one that counts last.
     layers: HashMap<&'static str, Vec<Setting>>,
+    /// Entities that the operator names.
+    own: Vec<&'static Own>,
 }
 
 impl Settings {
@@ -67,8 +71,9 @@ impl Settings {
     pub(crate) fn read(flags: &Flags, from: &Surroundings, problems: &mut Vec<Problem>) -> Self {
         let environment = environment(from, problems);
         let (file, from_file) = file(flags, from, problems);
-        let mut set = from_file;
-        set.extend(from.entries(problems));
+        let own = from_file.own;
+        let mut set = from_file.entries;
+        set.extend(from.entries(&own, problems));
         set.extend(flags.set.iter().map(|(flag, path, text)| {
             let raw = Raw::Word(text.clone());
             ((*path).to_owned(), raw, Origin::Flag(flag))
@@ -76,9 +81,11 @@ impl Settings {
         let mut settings = Self {
             environment,
             file,
+            own,
             ..Self::default()
         };
-        for key in keys::all() {
+        let keys: Vec<&'static Key> = settings.keys().collect();
+        for key in keys {
             if let Some(default) = &key.default {
                 settings.put(
                     &key.path,
@@ -110,7 +117,9 @@ impl Settings {
 
     fn put(&mut self, path: &str, raw: &Raw, origin: Origin, problems: &mut Vec<Problem>) {
         // Who read the layer knows that there is such a key.
-        let Some(key) = keys::find(path) else { return };
+        let Some(key) = document::find(path, &self.own) else {
+            return;
+        };
         match key.kind.read(raw) {
             Ok(value) => {
                 let setting = Setting { value, origin };
@@ -122,6 +131,22 @@ impl Settings {
                 problems.push(Problem::new(path, Some(origin), message));
             }
         }
+    }
+
+    /// All keys, those of the operator's own entities last.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static Key> + '_ {
+        let own = self.own.iter().flat_map(|own| &own.keys);
+        keys::all().iter().chain(own)
+    }
+
+    /// All entities, the operator's own ones last.
+    pub(crate) fn entities(&self) -> impl DoubleEndedIterator<Item = &'static Known> + '_ {
+        ENTITIES.iter().chain(self.own.iter().map(|own| &own.known))
+    }
+
+    /// Entities that the operator names.
+    pub(crate) fn own(&self) -> &[&'static Own] {
+        &self.own
     }
 
     /// What a key is set to, if it is.
@@ -204,17 +229,25 @@ impl Settings {
     }
 
     fn value(&self, path: &str) -> Option<&Value> {
-        debug_assert!(keys::find(path).is_some(), "there is no key {path}");
+        debug_assert!(
+            document::find(path, &self.own).is_some(),
+            "there is no key {path}"
+        );
         self.get(path).map(|setting| &setting.value)
     }
 
     /// The keys whose values differ.
-    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static keys::Key> {
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static Key> {
         let differs = |path: &str| match (self.get(path), other.get(path)) {
             (Some(one), Some(two)) => !one.value.says(&two.value),
             (one, two) => one.is_some() != two.is_some(),
         };
-        let all = keys::all().iter();
+        let gone = other.own.iter().filter(|own| {
+            let name = own.known.name;
+            self.own.iter().all(|it| it.known.name != name)
+        });
+        let gone = gone.flat_map(|own| &own.keys);
+        let all = self.keys().chain(gone);
         all.filter(|key| differs(&key.path)).collect()
     }
 }
@@ -253,7 +286,7 @@ fn file(
     flags: &Flags,
     from: &Surroundings,
     problems: &mut Vec<Problem>,
-) -> (Option<PathBuf>, Vec<(String, Raw, Origin)>) {
+) -> (Option<PathBuf>, Document) {
     let places = match &flags.config {
         Some(path) => vec![path.as_path()],
         None => PLACES.iter().map(Path::new).collect(),
@@ -262,20 +295,20 @@ fn file(
         let name = redact::urls(&place.display().to_string()).into_owned();
         match (from.read)(place) {
             Ok(text) => {
-                let document = document::read(&name, text);
-                problems.extend(document.problems);
-                return (Some(place.to_owned()), document.entries);
+                let mut document = document::read(&name, text);
+                problems.append(&mut document.problems);
+                return (Some(place.to_owned()), document);
             }
             Err(error)
                 if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => {}
             Err(error) => {
                 let message = format!("failed to read {name}: {error}");
                 problems.push(Problem::new("file", None, message));
-                return (None, Vec::new());
+                return (None, Document::default());
             }
         }
     }
-    (None, Vec::new())
+    (None, Document::default())
 }
 
 /// What is chosen in the file, the environment or a flag; one that there is not is told later.

@@ -11,6 +11,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::document::LONGEST;
+use super::keys::Own;
 use super::kind::Raw;
 use super::origin::Origin;
 use super::problem::Problem;
@@ -86,9 +87,14 @@ impl Surroundings {
     }
 
     /// What the variables say, those that win last.
-    pub(crate) fn entries(&self, problems: &mut Vec<Problem>) -> Vec<(String, Raw, Origin)> {
+    pub(crate) fn entries(
+        &self,
+        own: &[&'static Own],
+        problems: &mut Vec<Problem>,
+    ) -> Vec<(String, Raw, Origin)> {
         let mut entries = Vec::new();
-        for key in keys::all() {
+        let own_keys = own.iter().flat_map(|own| &own.keys);
+        for key in keys::all().iter().chain(own_keys) {
             for name in key.variables().iter().rev() {
                 match self.value(&key.path, name) {
                     Ok(Some((text, _))) if is_service_link(name, &text) => {}
@@ -100,21 +106,21 @@ impl Surroundings {
                 }
             }
         }
-        problems.extend(self.strangers());
+        problems.extend(self.strangers(own));
         entries
     }
 
     /// Variables that look like ours and are none.
-    fn strangers(&self) -> impl Iterator<Item = Problem> {
+    fn strangers(&self, own: &[&'static Own]) -> impl Iterator<Item = Problem> {
         let names = self.variables.keys().map(String::as_str);
-        names.filter_map(|name| {
+        names.filter_map(move |name| {
             if let Some(rest) = name.strip_prefix("TINGKAT__") {
                 let direct = rest.to_lowercase().replace("__", ".");
                 let of_file = direct.strip_suffix("_file");
-                let is_known = keys::find(&direct)
-                    .or_else(|| keys::find(of_file?))
+                let is_known = document::find(&direct, own)
+                    .or_else(|| document::find(of_file?, own))
                     .is_some();
-                return (!is_known).then(|| unknown(name, &direct));
+                return (!is_known).then(|| unknown(name, &direct, own));
             }
             // Others begin with TINGKAT_ as well, so that only those are told that were meant for us.
             let letters = |name: &str| name.to_uppercase().replace('_', "");
@@ -129,8 +135,8 @@ impl Surroundings {
     }
 }
 
-fn unknown(name: &str, path: &str) -> Problem {
-    let (_, help) = document::unknown(path);
+fn unknown(name: &str, path: &str, own: &[&'static Own]) -> Problem {
+    let (_, help) = document::unknown(path, own);
     let all: Vec<String> = keys::all().iter().map(keys::Key::own_variable).collect();
     let nearest = suggest::nearest(name, all.iter().map(String::as_str));
     let help = match (nearest, help) {

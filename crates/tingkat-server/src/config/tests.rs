@@ -2,6 +2,7 @@
 //! whatever else is thrown at it.
 
 mod layers;
+mod own;
 mod reloads;
 mod scenarios;
 mod thrown;

@@ -15,6 +15,7 @@ mod config;
 mod crowd;
 mod day;
 mod dialects;
+mod documents;
 mod help;
 mod logs;
 mod moves;

@@ -134,7 +134,7 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
 }
 
 async fn open(url: &str, directory: &Path) -> Database {
-    let queries = Queries::read(Preset::Tingkat, directory).unwrap();
+    let queries = Queries::read(Preset::Tingkat, directory, &[]).unwrap();
     open_with(url, queries).await
 }
 

@@ -10,8 +10,8 @@ use crate::exit::{Code, Failure};
 use crate::output::tell;
 
 pub(super) fn run(arguments: &Explain, settings: &Settings) -> Result<(), Failure> {
-    let Some(key) = keys::all().iter().find(|key| is_named(key, &arguments.key)) else {
-        let (message, help) = document::unknown(&arguments.key);
+    let Some(key) = settings.keys().find(|key| is_named(key, &arguments.key)) else {
+        let (message, help) = document::unknown(&arguments.key, settings.own());
         let help = help.map_or_else(String::new, |help| format!("; {help}"));
         return Err(Failure::new(Code::Usage, format!("{message}{help}")));
     };

@@ -44,7 +44,7 @@ fn example(key: &Key) -> &'static str {
             Some(&"high-throughput") => "\"high-throughput\"",
             _ => "\"\"",
         },
-        Kind::Choices(_) | Kind::Names => "[]",
+        Kind::Choices(_) | Kind::Names | Kind::Tables => "[]",
         Kind::Integer { .. } => "1",
         _ => "\"…\"",
     }

@@ -10,12 +10,31 @@ pub(super) fn object() -> Value {
     for key in keys::all() {
         put(&mut root, &key.path, property(key));
     }
+    if let Some(Value::Object(entities)) = root.get_mut("entity") {
+        entities.insert("additionalProperties".to_owned(), own());
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tingkat.toml",
         "type": "object",
         "additionalProperties": false,
         "properties": root,
+    })
+}
+
+/// A section of an entity that the operator names.
+fn own() -> Value {
+    let own = keys::example();
+    let properties: Map<String, Value> = own
+        .keys
+        .iter()
+        .map(|key| (key.parts().1.to_owned(), property(key)))
+        .collect();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["load"],
+        "properties": properties,
     })
 }
 
@@ -47,7 +66,7 @@ fn property(key: &Key) -> Value {
         Kind::Size { .. } => json!({ "type": ["string", "integer"] }),
         Kind::Choice(known) => json!({ "enum": known }),
         Kind::Choices(known) => json!({ "type": "array", "items": { "enum": known } }),
-        Kind::Names => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Names | Kind::Tables => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Tokens => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
         _ => json!({ "type": "string" }),
     };

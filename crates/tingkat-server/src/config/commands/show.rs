@@ -3,7 +3,6 @@
 use serde_json::{Value as Json, json};
 
 use crate::cli::Show;
-use crate::config::keys;
 use crate::config::kind::Value;
 use crate::config::settings::{Setting, Settings};
 use crate::output::tell;
@@ -13,7 +12,7 @@ pub(super) fn run(arguments: &Show, settings: &Settings) {
     let mut lines = vec![format!("# TINGKAT_ENV={environment}")];
     let mut objects = Vec::new();
     let mut section = "";
-    for key in keys::all() {
+    for key in settings.keys() {
         let Some(setting) = settings.get(&key.path) else {
             continue;
         };

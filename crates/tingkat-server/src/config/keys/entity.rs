@@ -15,6 +15,7 @@ use super::Key;
 use crate::config::kind::{Kind, Value};
 
 /// An entity in the configuration, in the program, and its policy.
+#[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) section: &'static str,
     pub(crate) name: &'static str,
@@ -225,15 +226,18 @@ const fn placement(placement: Placement) -> &'static str {
 }
 
 pub(super) fn keys() -> impl Iterator<Item = Key> {
-    ENTITIES.iter().flat_map(|entity| {
-        let policy = (entity.policy)();
-        ROWS.iter().map(move |row| Key {
-            path: format!("entity.{}.{}", entity.section, row.name),
-            kind: row.kind,
-            default: Some((row.of)(&policy).shown()),
-            sentence: row.sentence,
-            reloads: row.reloads,
-            variable: None,
-        })
+    ENTITIES.iter().flat_map(keys_of)
+}
+
+/// The keys of one entity's policy.
+pub(super) fn keys_of(entity: &Known) -> impl Iterator<Item = Key> {
+    let (section, policy) = (entity.section, (entity.policy)());
+    ROWS.iter().map(move |row| Key {
+        path: format!("entity.{section}.{}", row.name),
+        kind: row.kind,
+        default: Some((row.of)(&policy).shown()),
+        sentence: row.sentence,
+        reloads: row.reloads,
+        variable: None,
     })
 }

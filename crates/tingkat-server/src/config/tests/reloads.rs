@@ -16,6 +16,8 @@ fn another(kind: Kind, default: &str) -> String {
         Kind::Choice(known) => known,
         Kind::Choices(_)
         | Kind::Names
+        | Kind::Tables
+        | Kind::File
         | Kind::Text
         | Kind::Path
         | Kind::Listen

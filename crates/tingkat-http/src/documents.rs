@@ -1,0 +1,158 @@
+//! `GET /v1/x/{entity}/{key}` and `GET /v1/x/{entity}?keys=`: entities that the operator names, whose
+//! values are answered as the database gave them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use tingkat::{Answer, Cache};
+use tingkat_shop::document::{Document, DocumentKey};
+use tingkat_shop::name::NameError;
+
+use crate::app::App;
+use crate::cache_status::together;
+use crate::demand::Demand;
+use crate::paging;
+use crate::problem::{Code, Problem, shortened};
+use crate::query::{self, Query};
+use crate::reply::{Keep, Reply, json};
+
+const KEYS: &str = "keys";
+
+const PARAMETERS: &[&str] = &[KEYS];
+
+/// Keys in one request.
+const MOST: usize = 200;
+
+type Documents = Cache<DocumentKey, Document>;
+
+/// The document with a key.
+pub(crate) async fn by_key(
+    State(app): State<Arc<App>>,
+    Path((entity, text)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    query::none(query.as_deref())?;
+    let (documents, key) = (documents(&app, &entity)?, key(&text)?);
+    let options = Demand::of(&headers)?.settle(&app.node).await?;
+    let answer = documents.look_up(&key, options).await?;
+    let trail = answer.trail();
+    let reply = if let Some(document) = answer.value() {
+        let body = document.json().to_owned();
+        Reply::of_json(body, Keep::Revalidate, trail)
+    } else {
+        let detail = format!("{entity} has nothing with the key {:?}", shortened(&text));
+        let problem = Problem::new(Code::DocumentUnknown, detail);
+        Reply::absent_problem(&problem, Keep::Revalidate, trail)
+    };
+    Ok(reply.to(&headers))
+}
+
+/// The documents with some keys, in the order of the keys. One that could not be looked up is a
+/// problem: a list without it would say that it does not exist.
+pub(crate) async fn find(
+    State(app): State<Arc<App>>,
+    Path(entity): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), PARAMETERS)?;
+    let (documents, keys) = (documents(&app, &entity)?, listed(query.get(KEYS))?);
+    let options = Demand::of(&headers)?.settle(&app.node).await?;
+    let answers = documents.look_up_many(&keys, options).await;
+    let answers: Vec<Answer<Document>> = answers.into_iter().collect::<Result<_, _>>()?;
+    // There is at least one key, so there is at least one trail.
+    let trail = together(answers.iter().map(Answer::trail)).ok_or_else(Problem::internal)?;
+    let body = batch(&keys, &answers)?;
+    Ok(Reply::of_json(body, Keep::Revalidate, trail).to(&headers))
+}
+
+fn documents<'a>(app: &'a App, entity: &str) -> Result<&'a Documents, Problem> {
+    app.documents.of(entity).ok_or_else(|| {
+        let known: Vec<&'static str> = app.documents.entities().collect();
+        let detail = format!(
+            "found {:?}; the member `known_entities` has every entity of the store's own",
+            shortened(entity)
+        );
+        Problem::new(Code::EntityUnknown, detail).with("known_entities", known)
+    })
+}
+
+fn key(text: &str) -> Result<DocumentKey, Problem> {
+    text.parse()
+        .map_err(|error: NameError| Problem::new(Code::KeyMalformed, error.to_string()))
+}
+
+/// Keys of a list such as `a,b,c`, each once, in the order in which they are first named.
+fn listed(list: Option<&str>) -> Result<Vec<DocumentKey>, Problem> {
+    let malformed = |detail: String| Err(paging::malformed(KEYS, detail));
+    let list = list.unwrap_or_default();
+    if list.is_empty() {
+        let detail = "give keys separated by commas, such as `keys=a,b`";
+        return malformed(detail.to_owned());
+    }
+    let found = list.split(',').count();
+    if found > MOST {
+        return malformed(format!(
+            "found {found} keys; at most {MOST} are answered at a time"
+        ));
+    }
+    let mut seen = HashSet::with_capacity(found);
+    let texts = list.split(',').filter(|text| seen.insert(*text));
+    texts.map(key).collect()
+}
+
+/// `{"items":[{"key":…,"value":…}],"missing":[…]}`, with each value as it is.
+fn batch(keys: &[DocumentKey], answers: &[Answer<Document>]) -> Result<Vec<u8>, Problem> {
+    let mut body = b"{\"items\":[".to_vec();
+    let mut missing = Vec::new();
+    let mut is_first = true;
+    for (key, answer) in keys.iter().zip(answers) {
+        let Some(document) = answer.value() else {
+            missing.push(key);
+            continue;
+        };
+        if !is_first {
+            body.push(b',');
+        }
+        is_first = false;
+        body.extend_from_slice(b"{\"key\":");
+        body.extend_from_slice(&json(key)?);
+        body.extend_from_slice(b",\"value\":");
+        body.extend_from_slice(document.json().as_bytes());
+        body.push(b'}');
+    }
+    body.extend_from_slice(b"],\"missing\":");
+    body.extend_from_slice(&json(&missing)?);
+    body.push(b'}');
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(list: &str) -> Code {
+        listed(Some(list)).unwrap_err().code()
+    }
+
+    #[test]
+    fn each_key_counts_once_in_the_order_asked() {
+        let keys = listed(Some("b,a b,b,c")).unwrap();
+        let texts: Vec<&str> = keys.iter().map(DocumentKey::as_str).collect();
+        assert_eq!(texts, ["b", "a b", "c"]);
+    }
+
+    #[test]
+    fn a_list_of_keys_has_one_to_two_hundred() {
+        let list = |length| vec!["7"; length].join(",");
+        assert_eq!(listed(Some(&list(MOST))).unwrap().len(), 1);
+        assert_eq!(code(&list(MOST + 1)), Code::ParameterMalformed);
+        assert_eq!(code(""), Code::ParameterMalformed);
+        assert_eq!(listed(None).unwrap_err().code(), Code::ParameterMalformed);
+        assert_eq!(code("1,,2"), Code::KeyMalformed);
+    }
+}

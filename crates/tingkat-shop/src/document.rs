@@ -1,0 +1,188 @@
+//! What a store has besides: entities that the operator names, whose values are JSON as a statement
+//! gave it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tingkat::codec::{Codec, CodecError, MessagePack};
+use tingkat::ports::Source;
+use tingkat::privacy::{self, Names, OnPrivate};
+use tingkat::{Cache, Node, Policy};
+
+use crate::name::names;
+
+names! {
+    /// What a document is found by.
+    DocumentKey, "a key", 200, "printable characters",
+        |character| !character.is_control();
+}
+
+/// The version of the stored shape.
+const SCHEMA: u32 = 1;
+
+/// A JSON text, judged once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Document(Box<str>);
+
+impl Document {
+    /// The text as it was given.
+    pub const fn json(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Document {
+    type Error = serde_json::Error;
+
+    fn try_from(text: String) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<IgnoredAny>(&text)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl From<Document> for String {
+    fn from(document: Document) -> Self {
+        document.0.into()
+    }
+}
+
+impl fmt::Debug for Document {
+    /// Without the text, which may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes)", self.0.len())
+    }
+}
+
+/// How documents are cached unless the configuration says otherwise.
+pub fn policy() -> Policy {
+    Policy {
+        memory_bytes: 8 << 20,
+        max_loads: 2,
+        ..Policy::default()
+    }
+}
+
+/// Where the documents of an entity are loaded from.
+pub type DocumentSource = Arc<dyn Source<DocumentKey, Document>>;
+
+/// Look-ups of all entities that the operator names; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Documents(Arc<BTreeMap<&'static str, Cache<DocumentKey, Document>>>);
+
+impl Documents {
+    /// Those of these entities, cached in the tiers of `node`; `policy` is asked for each by its name.
+    pub fn new(
+        node: &Node,
+        sources: impl IntoIterator<Item = (&'static str, DocumentSource)>,
+        policy: impl Fn(&str) -> Option<Policy>,
+        names: &Arc<Names>,
+    ) -> Self {
+        let caches = sources.into_iter().map(|(entity, source)| {
+            let cache = Cache::builder(entity)
+                .node(node)
+                .source(source)
+                .schema(SCHEMA)
+                .policy(policy(entity).unwrap_or_else(self::policy))
+                .codec(Arc::new(Judged::new(names)))
+                .weigher(|document: &Document| size_of::<Document>() + document.0.len())
+                .build();
+            (entity, cache)
+        });
+        Self(Arc::new(caches.collect()))
+    }
+
+    /// The cache of an entity, if there is one of this name.
+    pub fn of(&self, entity: &str) -> Option<&Cache<DocumentKey, Document>> {
+        self.0.get(entity)
+    }
+
+    /// The names of the entities.
+    pub fn entities(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.keys().copied()
+    }
+}
+
+/// The text itself, unless the JSON has a private field: such a value does not reach the remote tier.
+struct Judged {
+    names: Arc<Names>,
+    structure: Arc<dyn Codec<Value>>,
+}
+
+impl Judged {
+    fn new(names: &Arc<Names>) -> Self {
+        Self {
+            names: Arc::clone(names),
+            structure: privacy::codec(names, OnPrivate::Refuse),
+        }
+    }
+}
+
+impl Codec<Document> for Judged {
+    fn encode(&self, document: &Document) -> Result<Vec<u8>, CodecError> {
+        if !self.names.is_empty() {
+            let value = serde_json::from_str(document.json()).map_err(CodecError::new)?;
+            self.structure.encode(&value)?;
+        }
+        MessagePack.encode(document)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Document, CodecError> {
+        MessagePack.decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::try_from(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_document_keeps_its_text_through_redis() {
+        let codec = Judged::new(&Arc::new(Names::usual()));
+        for text in ["null", "1.10", r#"{"b": 1e3, "a": ["\u0041", {}]}"#] {
+            let bytes = codec.encode(&document(text)).unwrap();
+            assert_eq!(codec.decode(&bytes).unwrap().json(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_no_document_wherever_it_comes_from() {
+        for text in ["", "{", "{}{}", "'x'", "NaN"] {
+            assert!(Document::try_from(text.to_owned()).is_err(), "{text}");
+            let bytes = MessagePack.encode(&text.to_owned()).unwrap();
+            let codec = Judged::new(&Arc::new(Names::usual()));
+            assert!(codec.decode(&bytes).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_private_field_keeps_a_document_out_of_redis() {
+        let codec = Judged::new(&Arc::new(Names::usual()));
+        let text = r#"{"driver": [{"phone": "0123456789"}]}"#;
+        assert!(codec.encode(&document(text)).is_err());
+        let codec = Judged::new(&Arc::new(Names::new(["rank"]).unwrap()));
+        assert!(codec.encode(&document(text)).is_ok());
+    }
+
+    #[test]
+    fn a_key_has_one_to_two_hundred_printable_characters() {
+        for (text, is_key) in [
+            ("50", true),
+            ("a b", true),
+            (&"é".repeat(200), true),
+            ("", false),
+            ("a\nb", false),
+            (&"é".repeat(201), false),
+        ] {
+            assert_eq!(text.parse::<DocumentKey>().is_ok(), is_key, "{text:?}");
+        }
+    }
+}
