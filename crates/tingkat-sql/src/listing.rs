@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tingkat::clock::SystemClock;
 use tingkat::entity::Entity;
 use tingkat::key::Key as _;
-use tingkat::ports::{Clock as _, Loaded};
+use tingkat::ports::Loaded;
 use tingkat_shop::category::{CategoryId, of_members};
 use tingkat_shop::popularity::Weights;
 use tingkat_shop::product::listing::{Listing, ListingKey, MOST, Place, Popular, Sorted};
@@ -69,20 +68,11 @@ fn read<L: Entity + From<Listing>>(
 ) -> Loaded<L> {
     let more = places.len() > MOST;
     places.truncate(MOST);
-    let changes_in =
-        changes_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
-    let from_now = |left: Duration| {
-        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        SystemClock.wall_ms().saturating_add(left)
-    };
-    let listing = Listing {
-        places,
-        more,
-        changes_at: changes_in.map(from_now),
-    };
-    let loaded = Loaded::value(L::from(listing)).deps(of_members(&categories));
+    let loaded = Loaded::value(L::from(Listing { places, more })).deps(of_members(&categories));
     match changes_in {
-        Some(left) => loaded.changes_in(left),
+        Some(micros) => {
+            loaded.changes_in(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+        }
         None => loaded,
     }
 }

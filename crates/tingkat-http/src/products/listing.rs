@@ -62,10 +62,10 @@ pub(super) async fn look_up(
         },
         None => None,
     };
-    let now = app.wall_time();
     let products = &app.shop.products;
-    let page = products.list(&filter, sort, after.as_ref(), limit, now, options);
+    let page = products.list(&filter, sort, after.as_ref(), limit, options);
     let page = page.await?;
+    let now = app.wall_time();
     let products = page.items.iter().filter_map(Answer::value);
     let body = Page {
         items: products

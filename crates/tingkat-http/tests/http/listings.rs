@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::store::{Mood, Store, shown};
+use crate::store::{Store, shown};
 
 async fn ids(store: &Store, uri: &str) -> (Vec<String>, Option<String>) {
     let page: Value = serde_json::from_str(&store.body(uri).await).unwrap();
@@ -54,27 +54,6 @@ async fn filters_and_orders_are_told_apart() {
     let uri = "/v1/categories/7/products?featured=true&promoted=false&sort=name";
     assert_eq!(ids(&store, uri).await.0, ["1"]);
     assert_eq!(ids(&store, "/v1/categories/7/products").await.0, [""; 0]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_page_that_a_promotion_changes_is_loaded_anew_from_that_instant_on() {
-    let store = Store::new();
-    let uri = "/v1/products?promoted=true&sort=price";
-    let loads = async || {
-        let before = store.database.loads();
-        let answer = store.get(uri).await;
-        assert!(answer.starts_with("200"), "{answer}");
-        (store.database.loads() - before, answer.contains("stale"))
-    };
-    // The page, and its product.
-    assert_eq!(loads().await, (2, false));
-    tokio::time::advance(Duration::from_millis(30 * 60_000 - 100)).await;
-    assert_eq!(loads().await, (0, false));
-    tokio::time::advance(Duration::from_millis(100)).await;
-    assert_eq!(loads().await, (1, false));
-    // What was right before stands in, and says so.
-    store.database.set(Mood::Fails);
-    assert_eq!(loads().await, (1, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use tingkat::certificate::Dep;
@@ -15,7 +14,7 @@ use tingkat::entity::Entity;
 use tingkat::error::{GetError, KeyError};
 use tingkat::key::Key;
 use tingkat::policy::Policy;
-use tingkat::{Answer, Options, Trail};
+use tingkat::{Answer, Options};
 
 use super::{Product, ProductId, Products};
 use crate::category::{CategoryId, of_listing};
@@ -255,8 +254,6 @@ pub struct Listing {
     pub places: Vec<Place>,
     /// Whether others follow.
     pub more: bool,
-    /// When a promotion begins or ends that may change the page, in milliseconds since 1970.
-    pub changes_at: Option<u64>,
 }
 
 impl Listing {
@@ -318,7 +315,7 @@ listings! {
 
 impl Products {
     /// Products on sale, in an order, after a cursor of it: at most `limit`, which is at most [`MOST`].
-    /// A product that is taken off sale at this moment is left out; `now` decides which promotions run.
+    /// A product that is taken off sale at this moment is left out.
     ///
     /// # Errors
     /// As [`Cache::look_up`](tingkat::Cache::look_up), if the list or one of its products can not be
@@ -329,7 +326,6 @@ impl Products {
         sort: Sort,
         after: Option<&Cursor>,
         limit: usize,
-        now: Timestamp,
         options: Options,
     ) -> Result<Page<Product, Cursor>, GetError> {
         let key = ListingKey {
@@ -337,20 +333,14 @@ impl Products {
             sort,
             after: after.map(|cursor| cursor.place.clone()),
         };
-        let (mut listing, mut trail) = self.page(&key, options).await?;
-        // Nothing in the database changes when a promotion begins or ends, so that nothing refuses the
-        // page that it changes.
-        let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-        if listing.changes_at.is_some_and(|at| at <= now) {
-            match self.page(&key, options.reload()).await {
-                Ok(new) => (listing, trail) = new,
-                // What was right until then stands in.
-                Err(_) => trail.stale = true,
-            }
-        }
-        let Listing {
-            mut places, more, ..
-        } = listing;
+        let (listing, trail) = if sort == Sort::Popularity {
+            let answer = self.popular.look_up(&key, options).await?;
+            (answer.value().map(|page| page.0.clone()), answer.trail())
+        } else {
+            let answer = self.sorted.look_up(&key, options).await?;
+            (answer.value().map(|page| page.0.clone()), answer.trail())
+        };
+        let Listing { mut places, more } = listing.unwrap_or_default();
         let more = more || places.len() > limit;
         places.truncate(limit);
         let ids: Vec<ProductId> = places.iter().map(|place| place.3.clone()).collect();
@@ -363,19 +353,6 @@ impl Products {
             next: last.map(|place| Cursor { sort, place }),
             trail,
         })
-    }
-}
-
-impl Products {
-    async fn page(&self, key: &ListingKey, options: Options) -> Result<(Listing, Trail), GetError> {
-        let (listing, trail) = if key.sort == Sort::Popularity {
-            let answer = self.popular.look_up(key, options).await?;
-            (answer.value().map(|page| page.0.clone()), answer.trail())
-        } else {
-            let answer = self.sorted.look_up(key, options).await?;
-            (answer.value().map(|page| page.0.clone()), answer.trail())
-        };
-        Ok((listing.unwrap_or_default(), trail))
     }
 }
 

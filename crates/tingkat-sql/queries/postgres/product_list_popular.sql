@@ -1,5 +1,6 @@
 -- As product_list.sql, the most popular first. What was bought, put into carts and wished for is
--- counted anew with each load, and not followed: an entry lives for a few minutes.
+-- counted anew with each load, and not followed: a page that is asked for is loaded again after a
+-- few minutes.
 --
 -- Parameters
 --   $1 text[]  wanted pages, each a JSON object with

@@ -1,5 +1,6 @@
 -- As product_list.sql, the most popular first. What was bought, put into carts and wished for is
--- counted anew with each load, and not followed: an entry lives for a few minutes.
+-- counted anew with each load, and not followed: a page that is asked for is loaded again after a
+-- few minutes.
 -- Carts and wishes have no date, so that the window is for orders alone.
 --
 -- Parameters
