@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::cli::Forget;
 use crate::exit::{Code, Failure};
 use crate::output::tell;
-use crate::service::Service;
+use crate::running_node::RunningNode;
 
 /// Asks the service to forget.
-pub(crate) async fn run(arguments: &Forget, service: Service) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &Forget, service: RunningNode) -> Result<(), Failure> {
     let (body, what) = wanted(arguments)?;
     if arguments.all && !arguments.yes {
         confirm(&what)?;

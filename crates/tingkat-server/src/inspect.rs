@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::cli::Inspect;
 use crate::exit::Failure;
 use crate::output::tell;
-use crate::service::Service;
+use crate::running_node::RunningNode;
 
 /// Asks the service and tells its answer.
-pub(crate) async fn run(arguments: &Inspect, service: Service) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &Inspect, service: RunningNode) -> Result<(), Failure> {
     let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let path = match (&arguments.entity, &arguments.key) {
         (Some(entity), Some(key)) => format!("/v1/caches/{}/keys/{}", part(entity), part(key)),

@@ -8,9 +8,9 @@ mod inspect;
 mod logging;
 mod output;
 mod panics;
+mod running_node;
 mod schema;
 mod serve;
-mod service;
 
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command};
 use crate::config::Surroundings;
 use crate::exit::Failure;
-use crate::service::Service;
+use crate::running_node::RunningNode;
 
 /// The system's allocator gives freed memory back slowly and suffers under many threads.
 #[global_allocator]
@@ -76,11 +76,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             runtime.block_on(schema::run(command, loaded.source()))
         }
         Command::Forget(arguments) => {
-            let service = Service::find(&arguments.service, loaded, &surroundings);
+            let service = RunningNode::find(&arguments.service, loaded, &surroundings);
             runtime.block_on(forget::run(arguments, service?))
         }
         Command::Inspect(arguments) => {
-            let service = Service::find(&arguments.service, loaded, &surroundings);
+            let service = RunningNode::find(&arguments.service, loaded, &surroundings);
             runtime.block_on(inspect::run(arguments, service?))
         }
         Command::Config(_) => Ok(()),

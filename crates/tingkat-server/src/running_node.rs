@@ -11,12 +11,12 @@ use crate::config::{self, Loaded, Surroundings};
 use crate::exit::{Code, Failure};
 
 /// A service and what opens it.
-pub(crate) struct Service {
+pub(crate) struct RunningNode {
     url: String,
     token: Option<SecretString>,
 }
 
-impl Service {
+impl RunningNode {
     /// The service of the flag, or the one that is configured here.
     pub(crate) fn find(
         flags: &cli::Service,
