@@ -29,7 +29,10 @@ struct Held {
 impl Held {
     async fn new() -> Self {
         let database = installed().await;
-        let program = Program::serve(&Folder::new()).with("DATABASE_URL", database.url());
+        // Nobody else may wait for the table.
+        let program = Program::serve(&Folder::new())
+            .with("DATABASE_URL", database.url())
+            .with("TINGKAT__POPULARITY__KEEP", "0");
         let node = program.listening().await;
         node.sees("source", "up").await;
         // A prepared transaction keeps its lock without anybody who has to stay. Its name is one for

@@ -32,6 +32,9 @@ const RECONNECT_LOOK: Duration = Duration::from_millis(50);
 /// How often a node that has just begun looks for its first connection.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 
+/// It waits no longer for it, however large the budget is: Redis may not be there at all.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
 /// What is left of a request's share of the remote tier.
 #[derive(Debug)]
 pub(crate) struct Budget(Mutex<Duration>);
@@ -150,7 +153,8 @@ impl Guarded {
             return;
         }
         if let Some((left, _spending)) = budget.begin(&*node.0.clock) {
-            node.within(left / 2, self.connects(node, FIRST_LOOK)).await;
+            let patience = FIRST_WAIT.min(left / 2);
+            node.within(patience, self.connects(node, FIRST_LOOK)).await;
         }
         self.has_begun.store(true, Ordering::Relaxed);
     }
