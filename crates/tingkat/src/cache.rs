@@ -38,7 +38,6 @@ use self::answer::Freshness;
 use self::build::{Deps, Weigh};
 use self::load::Loader;
 use self::read::Landing;
-use crate::certificate::Verdict;
 use crate::codec::Codec;
 use crate::error::GetError;
 use crate::flight::Flights;

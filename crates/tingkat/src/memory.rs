@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use quick_cache::sync::Cache as QuickCache;
@@ -162,16 +162,36 @@ impl<K: Key, V> Weighter<K, Slot<V>> for Bytes {
 /// the others: an entry beyond its share is evicted like any other, so that there is always something
 /// to evict.
 #[derive(Debug)]
-struct Favourites<K> {
+struct Favourites<K>(RwLock<Favoured<K>>);
+
+#[derive(Debug)]
+struct Favoured<K> {
     keys: HashSet<K>,
     share: u64,
+}
+
+impl<K: Key> Favourites<K> {
+    fn none() -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Favoured {
+            keys: HashSet::new(),
+            share: 0,
+        })))
+    }
+
+    fn now(&self) -> RwLockReadGuard<'_, Favoured<K>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, new: Favoured<K>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
 }
 
 /// Counts what is evicted, and spares the favourites.
 #[derive(Debug)]
 struct Evictions<K> {
     stats: Arc<Stats>,
-    favourites: Arc<RwLock<Favourites<K>>>,
+    favourites: Arc<Favourites<K>>,
 }
 
 impl<K> Clone for Evictions<K> {
@@ -188,9 +208,8 @@ impl<K: Key, V> Lifecycle<K, Slot<V>> for Evictions<K> {
 
     /// Asked of what would be evicted, never on a hit.
     fn is_pinned(&self, key: &K, slot: &Slot<V>) -> bool {
-        let favourites = self.favourites.read();
-        let favourites = favourites.unwrap_or_else(PoisonError::into_inner);
-        favourites.keys.contains(key) && Bytes.weight(key, slot) <= favourites.share
+        let favoured = self.favourites.now();
+        favoured.keys.contains(key) && Bytes.weight(key, slot) <= favoured.share
     }
 
     fn on_evict(&self, (): &mut (), _key: K, _slot: Slot<V>) {
@@ -202,7 +221,7 @@ impl<K: Key, V> Lifecycle<K, Slot<V>> for Evictions<K> {
 #[derive(Debug)]
 pub(crate) struct Memory<K: Key, V> {
     table: QuickCache<K, Slot<V>, Bytes, DefaultHashBuilder, Evictions<K>>,
-    favourites: Arc<RwLock<Favourites<K>>>,
+    favourites: Arc<Favourites<K>>,
     capacity: u64,
 }
 
@@ -220,10 +239,7 @@ impl<K: Key, V> Memory<K, V> {
             .ghost_allocation(GHOST_ALLOCATION)
             .build();
         let hasher = DefaultHashBuilder::default();
-        let favourites = Arc::new(RwLock::new(Favourites {
-            keys: HashSet::new(),
-            share: 0,
-        }));
+        let favourites = Favourites::none();
         let evictions = Evictions {
             stats,
             favourites: Arc::clone(&favourites),
@@ -293,25 +309,15 @@ impl<K: Key, V> Memory<K, V> {
     /// From now on these are evicted last, and no others.
     pub(crate) fn favour(&self, keys: HashSet<K>) {
         let share = self.capacity / 2 / (keys.len() as u64).max(1);
-        let mut favourites = self
-            .favourites
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *favourites = Favourites { keys, share };
+        self.favourites.replace(Favoured { keys, share });
     }
 
     pub(crate) fn is_favourite(&self, key: &K) -> bool {
-        let favourites = self.favourites.read();
-        let favourites = favourites.unwrap_or_else(PoisonError::into_inner);
-        favourites.keys.contains(key)
+        self.favourites.now().keys.contains(key)
     }
 
     pub(crate) fn favourites(&self) -> usize {
-        let favourites = self.favourites.read();
-        favourites
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys
-            .len()
+        self.favourites.now().keys.len()
     }
 
     pub(crate) fn entries(&self) -> u64 {

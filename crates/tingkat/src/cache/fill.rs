@@ -339,10 +339,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             value_bytes,
         };
         let observed = self.node.0.knowledge.observe();
-        let refusal = match self.judge(key, &cold.watched, &cold.certificate, 0) {
-            Verdict::Accepted => None,
-            Verdict::Refused(refusal) => Some(refusal),
-        };
+        let verdict = self.judge(key, &cold.watched, &cold.certificate, 0);
+        let refusal = verdict.refusal();
         let epoch = if refusal.is_none() { observed.epoch } else { 0 };
         let loaded_at = if self.is_tracked() {
             NEVER

@@ -2,7 +2,7 @@
 //! and nothing is counted as a look-up.
 
 use super::Shared;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Refusal};
 use crate::envelope::{self, Kind};
 use crate::key::Key;
 use crate::memory::{Cold, Slot};
@@ -13,7 +13,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     /// What memory has.
     pub(crate) fn inspect(&self, key: &K) -> Option<Inspected> {
         let slot = self.memory.inspect(key)?;
-        Some(self.inspected(key, &slot, slot.cold()?))
+        let cold = slot.cold()?;
+        let verdict = self.judge_cold(key, cold, slot.epoch());
+        Some(self.inspected(&slot, cold, verdict.refusal()))
     }
 
     /// What the remote tier has.
@@ -44,7 +46,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let opened = self.open(key, &self.policy(), &cell, &fallback);
         let entry = opened.as_ref().and_then(|opened| {
             let cold = opened.slot.cold()?;
-            Some(self.inspected(key, &opened.slot, cold))
+            Some(self.inspected(&opened.slot, cold, opened.refusal))
         });
         let bytes = cell.len();
         entry.map_or(InRemote::Foreign { bytes }, |entry| InRemote::Entry {
@@ -53,12 +55,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         })
     }
 
-    fn inspected(&self, key: &K, slot: &Slot<V>, cold: &Cold) -> Inspected {
+    fn inspected(&self, slot: &Slot<V>, cold: &Cold, refused: Option<Refusal>) -> Inspected {
         let now = self.node.0.clock.now();
-        let refused = match self.judge_cold(key, cold, slot.epoch()) {
-            super::Verdict::Accepted => None,
-            super::Verdict::Refused(refusal) => Some(refusal),
-        };
         Inspected {
             has_value: slot.value.is_some(),
             age: now.since(cold.created_at),

@@ -54,6 +54,16 @@ pub(crate) enum Verdict {
     Refused(Refusal),
 }
 
+impl Verdict {
+    /// Why it may not be served, if it may not.
+    pub(crate) const fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Accepted => None,
+            Self::Refused(refusal) => Some(refusal),
+        }
+    }
+}
+
 /// Why an entry is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
