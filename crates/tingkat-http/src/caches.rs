@@ -160,7 +160,7 @@ pub(crate) async fn list(
     query::none(query.as_deref())?;
     let caches = app.node.registry().all();
     let items = caches.iter().map(|cache| Summary::of(&**cache)).collect();
-    answer(&Page::<_, ()> { items, next: None })
+    answer(&Page::whole(items))
 }
 
 /// One cache.

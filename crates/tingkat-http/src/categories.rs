@@ -14,6 +14,7 @@ use tingkat_shop::category::{Category, CategoryId, CategoryTree};
 use crate::app::App;
 use crate::cache_status::together;
 use crate::demand::Demand;
+use crate::paging::Page;
 use crate::problem::{Code, Problem};
 use crate::products::category_id;
 use crate::query::{self, Query};
@@ -62,12 +63,6 @@ struct One<'a> {
     /// From the top to the category itself.
     breadcrumb: Vec<Step<'a>>,
     children: Vec<Counted<'a>>,
-}
-
-#[derive(Serialize)]
-struct List<T> {
-    items: Vec<T>,
-    next: (),
 }
 
 /// The whole tree, or the category with a slug.
@@ -165,10 +160,7 @@ async fn whole(
     options: Options,
 ) -> Result<Reply, Problem> {
     let counts = Counts::look_up(app, tree.all().iter(), trail, options).await?;
-    let body = List {
-        items: branches(&mut tree.all().iter().peekable(), 0, &counts),
-        next: (),
-    };
+    let body = Page::whole(branches(&mut tree.all().iter().peekable(), 0, &counts));
     Reply::found(&body, Keep::Revalidate, counts.trail)
 }
 

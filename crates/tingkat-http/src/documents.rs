@@ -1,7 +1,6 @@
 //! `GET /v1/x/{entity}/{key}` and `GET /v1/x/{entity}?keys=`: entities that the operator names, whose
 //! values are answered as the database gave them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
@@ -9,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use tingkat::{Answer, Cache};
 use tingkat_shop::document::{Document, DocumentKey};
-use tingkat_shop::name::NameError;
 
 use crate::app::App;
 use crate::cache_status::together;
@@ -82,27 +80,21 @@ fn documents<'a>(app: &'a App, entity: &str) -> Result<&'a Documents, Problem> {
 }
 
 fn key(text: &str) -> Result<DocumentKey, Problem> {
-    text.parse()
-        .map_err(|error: NameError| Problem::new(Code::KeyMalformed, error.to_string()))
+    query::named(text, Code::KeyMalformed)
 }
 
 /// Keys of a list such as `a,b,c`, each once, in the order in which they are first named.
 fn listed(list: Option<&str>) -> Result<Vec<DocumentKey>, Problem> {
-    let malformed = |detail: String| Err(paging::malformed(KEYS, detail));
     let list = list.unwrap_or_default();
     if list.is_empty() {
         let detail = "give keys separated by commas, such as `keys=a,b`";
-        return malformed(detail.to_owned());
+        return Err(paging::malformed(KEYS, detail.to_owned()));
     }
-    let found = list.split(',').count();
-    if found > MOST {
-        return malformed(format!(
-            "found {found} keys; at most {MOST} are answered at a time"
-        ));
-    }
-    let mut seen = HashSet::with_capacity(found);
-    let texts = list.split(',').filter(|text| seen.insert(*text));
-    texts.map(key).collect()
+    let too_many = |found| {
+        let detail = format!("found {found} keys; at most {MOST} are answered at a time");
+        paging::malformed(KEYS, detail)
+    };
+    query::distinct(list.split(','), MOST, too_many, key)
 }
 
 /// `{"items":[{"key":…,"value":…}],"missing":[…]}`, with each value as it is.

@@ -20,6 +20,13 @@ pub(crate) struct Page<T, C> {
     pub(crate) next: Option<C>,
 }
 
+impl<T> Page<T, ()> {
+    /// The one page of a list that has one.
+    pub(crate) const fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+}
+
 /// The parameter `limit`.
 pub(crate) fn limit(query: &Query<'_>) -> Result<usize, Problem> {
     let Some(text) = query.get("limit") else {

@@ -16,14 +16,13 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use tingkat::Answer;
 use tingkat_shop::category::CategoryId;
-use tingkat_shop::name::NameError;
 use tingkat_shop::product::{Product, ProductId, Sku, Slug, Tier};
 
 use crate::app::App;
 use crate::demand::Demand;
 use crate::paging;
 use crate::problem::{Code, Problem, shortened};
-use crate::query::Query;
+use crate::query::{Query, named};
 use crate::reply::{Keep, Reply};
 
 pub(crate) use batch::batch_get;
@@ -124,9 +123,4 @@ fn product_id(text: &str) -> Result<ProductId, Problem> {
 
 pub(crate) fn category_id(text: &str) -> Result<CategoryId, Problem> {
     named(text, Code::CategoryIdMalformed)
-}
-
-fn named<N: std::str::FromStr<Err = NameError>>(text: &str, code: Code) -> Result<N, Problem> {
-    text.parse()
-        .map_err(|error: NameError| Problem::new(code, error.to_string()))
 }

@@ -4,6 +4,10 @@
 //! than the one that was asked.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::str::FromStr;
+
+use tingkat_shop::name::NameError;
 
 use crate::problem::{Code, Problem, shortened};
 
@@ -68,6 +72,28 @@ impl<'a> Query<'a> {
         );
         Problem::new(Code::ParametersConflict, detail).with("known_parameters", self.known)
     }
+}
+
+/// Reads a text that names something, in a path or a query.
+pub(crate) fn named<N: FromStr<Err = NameError>>(text: &str, code: Code) -> Result<N, Problem> {
+    text.parse()
+        .map_err(|error: NameError| Problem::new(code, error.to_string()))
+}
+
+/// The names of a list, each once, in the order in which they are first named; `too_many` says what
+/// is wrong with so many.
+pub(crate) fn distinct<'a, N>(
+    texts: impl Iterator<Item = &'a str> + Clone,
+    most: usize,
+    too_many: impl FnOnce(usize) -> Problem,
+    read: impl Fn(&str) -> Result<N, Problem>,
+) -> Result<Vec<N>, Problem> {
+    let found = texts.clone().count();
+    if found > most {
+        return Err(too_many(found));
+    }
+    let mut seen = HashSet::with_capacity(found);
+    texts.filter(|text| seen.insert(*text)).map(read).collect()
 }
 
 /// Checks the query of a route that has no parameters.

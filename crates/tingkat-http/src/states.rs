@@ -10,16 +10,10 @@ use tingkat_shop::state::{self, Zone};
 
 use crate::app::App;
 use crate::demand::Demand;
+use crate::paging::Page;
 use crate::problem::Problem;
 use crate::query;
 use crate::reply::{Keep, Reply};
-
-#[derive(Serialize)]
-struct List<'a> {
-    items: Vec<Item<'a>>,
-    /// There is one page.
-    next: (),
-}
 
 #[derive(Serialize)]
 struct Item<'a> {
@@ -41,10 +35,7 @@ pub(crate) async fn list(
         .value()
         .map(|list| list.0.as_slice())
         .unwrap_or_default();
-    let body = List {
-        items: states.iter().map(item).collect(),
-        next: (),
-    };
+    let body = Page::whole(states.iter().map(item).collect());
     Ok(Reply::found(&body, Keep::Day, answer.trail())?.to(&headers))
 }
 

@@ -1,7 +1,6 @@
 //! Many products by their ids, in the order of the ids: `GET /v1/products?ids=`, and for lists that are
 //! too long for an address `POST /v1/products:batchGet`.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::cache_status::together;
 use crate::demand::Demand;
 use crate::json_body;
 use crate::problem::{Code, Problem};
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::reply::{Keep, Reply};
 
 /// Ids in one request.
@@ -108,22 +107,11 @@ pub(super) fn listed(list: &str) -> Result<Vec<ProductId>, Problem> {
 pub(super) fn distinct<'a>(
     texts: impl Iterator<Item = &'a str> + Clone,
 ) -> Result<Vec<ProductId>, Problem> {
-    let found = texts.clone().count();
-    if found > MOST {
-        return Err(Problem::new(
-            Code::IdsTooMany,
-            format!("`ids` has {found} ids; at most {MOST} are answered at a time"),
-        )
-        .with("most", MOST));
-    }
-    let mut seen = HashSet::with_capacity(found);
-    let mut ids = Vec::with_capacity(found);
-    for text in texts {
-        if seen.insert(text) {
-            ids.push(product_id(text)?);
-        }
-    }
-    Ok(ids)
+    let too_many = |found| {
+        let detail = format!("`ids` has {found} ids; at most {MOST} are answered at a time");
+        Problem::new(Code::IdsTooMany, detail).with("most", MOST)
+    };
+    query::distinct(texts, MOST, too_many, product_id)
 }
 
 fn all_or_problem(
