@@ -14,7 +14,7 @@ use tingkat::entity::Entity;
 use tingkat::error::{GetError, KeyError};
 use tingkat::key::Key;
 use tingkat::policy::Policy;
-use tingkat::{Answer, Options};
+use tingkat::{Answer, Cache, Options, Trail};
 
 use super::{Product, ProductId, Products};
 use crate::category::{CategoryId, of_listing};
@@ -284,6 +284,12 @@ macro_rules! listings {
             }
         }
 
+        impl AsRef<Listing> for $listing {
+            fn as_ref(&self) -> &Listing {
+                &self.0
+            }
+        }
+
         impl Entity for $listing {
             const NAME: &'static str = $name;
             const SCHEMA: u32 = 1;
@@ -318,7 +324,7 @@ impl Products {
     /// A product that is taken off sale at this moment is left out.
     ///
     /// # Errors
-    /// As [`Cache::look_up`](tingkat::Cache::look_up), if the list or one of its products can not be
+    /// As [`Cache::look_up`], if the list or one of its products can not be
     /// had.
     pub async fn list(
         &self,
@@ -333,27 +339,48 @@ impl Products {
             sort,
             after: after.map(|cursor| cursor.place.clone()),
         };
-        let (listing, trail) = if sort == Sort::Popularity {
-            let answer = self.popular.look_up(&key, options).await?;
-            (answer.value().map(|page| page.0.clone()), answer.trail())
+        let beginning = if sort == Sort::Popularity {
+            beginning(&self.popular, &key, limit, options).await
         } else {
-            let answer = self.sorted.look_up(&key, options).await?;
-            (answer.value().map(|page| page.0.clone()), answer.trail())
+            beginning(&self.sorted, &key, limit, options).await
         };
-        let Listing { mut places, more } = listing.unwrap_or_default();
-        let more = more || places.len() > limit;
-        places.truncate(limit);
-        let ids: Vec<ProductId> = places.iter().map(|place| place.3.clone()).collect();
+        let Beginning { ids, last, trail } = beginning?;
         let answers = self.many(&ids, options).await;
         let mut items: Vec<Answer<Product>> = answers.into_iter().collect::<Result<_, _>>()?;
         items.retain(|answer| answer.value().is_some());
-        let last = places.pop().filter(|_| more);
         Ok(Page {
             items,
             next: last.map(|place| Cursor { sort, place }),
             trail,
         })
     }
+}
+
+/// The beginning of a page.
+struct Beginning {
+    ids: Vec<ProductId>,
+    /// The last place, if others follow.
+    last: Option<Place>,
+    trail: Trail,
+}
+
+/// At most `limit` products of a page.
+async fn beginning<L: Entity<Key = ListingKey> + AsRef<Listing>>(
+    pages: &Cache<ListingKey, L>,
+    key: &ListingKey,
+    limit: usize,
+    options: Options,
+) -> Result<Beginning, GetError> {
+    let answer = pages.look_up(key, options).await?;
+    let nothing = Listing::default();
+    let page = answer.value().map_or(&nothing, AsRef::as_ref);
+    let more = page.more || page.places.len() > limit;
+    let places = page.places.get(..limit).unwrap_or(&page.places);
+    Ok(Beginning {
+        ids: places.iter().map(|Place(.., id)| id.clone()).collect(),
+        last: places.last().filter(|_| more).cloned(),
+        trail: answer.trail(),
+    })
 }
 
 #[cfg(test)]
