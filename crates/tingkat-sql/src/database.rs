@@ -10,7 +10,6 @@ use tingkat::ports::ChangeLog;
 use tingkat_shop::popularity::Weights;
 use tingkat_shop::{DocumentSource, ProductWriter, Sources};
 
-use crate::document::DocumentRows;
 use crate::error::{CheckError, CheckErrorKind, OpenError, OpenErrorKind, source_error};
 use crate::postgres::Postgres;
 use crate::queries::Queries;
@@ -146,7 +145,7 @@ impl Database {
     pub fn documents(&self) -> Vec<(&'static str, DocumentSource)> {
         let loads = self.queries.loads();
         let source = |load: Statement| {
-            let rows: DocumentSource = Arc::new(DocumentRows::new(self.clone(), load));
+            let rows: DocumentSource = Arc::new(Rows::documents(self.clone(), load));
             (load.name, rows)
         };
         loads.map(source).collect()

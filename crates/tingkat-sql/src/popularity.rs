@@ -90,7 +90,7 @@ impl Database {
             })
         };
         let scored: Result<Vec<Scored>, _> = fetched.records.iter().map(read).collect();
-        scored.map_err(|error| wrong_column(statement, &error))
+        scored.map_err(|error| wrong_column(&statement.file(), &error))
     }
 }
 

@@ -5,7 +5,7 @@ mod tingkat;
 
 use crate::statement::Statement;
 
-/// Shown by nobody yet: entities that listings will be.
+/// What rows are named by that no entity is called.
 const CATEGORY: &str = "category";
 const MEMBERS: &str = "category.members";
 const STATE: &str = "state";

@@ -112,7 +112,7 @@ impl Queries {
 
     /// The names of files that are statements.
     pub fn names() -> impl Iterator<Item = String> {
-        statement::set().map(|statement| format!("{}.sql", statement.name))
+        statement::set().map(Statement::file)
     }
 
     /// What an entity of the operator's needs that is not there.
@@ -240,7 +240,7 @@ impl Queries {
     pub(crate) fn file(&self, statement: &Statement) -> String {
         match self.own.get(statement.name) {
             Some(own) => own.file.display().to_string(),
-            None => format!("{}.sql", statement.name),
+            None => statement.file(),
         }
     }
 

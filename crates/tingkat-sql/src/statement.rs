@@ -27,6 +27,13 @@ pub(crate) struct Statement {
     pub(crate) reads: fn(&Record) -> Result<(), ColumnError>,
 }
 
+impl Statement {
+    /// The name of its file.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.sql", self.name)
+    }
+}
+
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parameter {

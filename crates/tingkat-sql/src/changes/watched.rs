@@ -48,9 +48,14 @@ impl Watched {
         }
     }
 
+    /// Its name as SQL has it, in a literal.
+    pub(crate) fn literal(&self) -> String {
+        format!("'{}'", self.quoted.replace('\'', "''"))
+    }
+
     /// The trial of its triggers.
     pub(super) fn trial(&self, sql: &str) -> String {
-        sql.replace("{table}", &self.quoted.replace('\'', "''"))
+        sql.replace("'{table}'", &self.literal())
     }
 
     /// The script of one table.

@@ -17,19 +17,6 @@ macro_rules! changes {
     };
 }
 
-/// A table whose rows only products show.
-const fn part_of_product(name: &'static str, changes: Changes) -> Table {
-    Table {
-        name,
-        key: "productId",
-        rows: &[(Product::NAME, "productId")],
-        sets: &[],
-        entities: &[Product::NAME],
-        all_sets: &[],
-        changes,
-    }
-}
-
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "categories",
@@ -67,7 +54,15 @@ pub(super) const TABLES: &[Table] = &[
         all_sets: &["products.list"],
         changes: changes!("product_categories"),
     },
-    part_of_product("product_images", changes!("product_images")),
+    Table {
+        name: "product_images",
+        key: "productId",
+        rows: &[(Product::NAME, "productId")],
+        sets: &[],
+        entities: &[Product::NAME],
+        all_sets: &[],
+        changes: changes!("product_images"),
+    },
     Table {
         name: "product_variants",
         key: "productId",

@@ -17,19 +17,6 @@ macro_rules! changes {
     };
 }
 
-/// A table whose rows only products show.
-const fn part_of_product(name: &'static str, changes: Changes) -> Table {
-    Table {
-        name,
-        key: "product_id",
-        rows: &[(Product::NAME, "product_id")],
-        sets: &[],
-        entities: &[Product::NAME],
-        all_sets: &[],
-        changes,
-    }
-}
-
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "category",
@@ -71,7 +58,15 @@ pub(super) const TABLES: &[Table] = &[
         all_sets: &["products.list"],
         changes: changes!("product_category"),
     },
-    part_of_product("product_image", changes!("product_image")),
+    Table {
+        name: "product_image",
+        key: "product_id",
+        rows: &[(Product::NAME, "product_id")],
+        sets: &[],
+        entities: &[Product::NAME],
+        all_sets: &[],
+        changes: changes!("product_image"),
+    },
     Table {
         name: "product_variant",
         key: "product_id",

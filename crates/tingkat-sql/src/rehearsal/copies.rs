@@ -88,12 +88,9 @@ async fn play(
 ) -> Result<Verdict, sqlx::Error> {
     let key = table.map_or("", |table| table.key);
     let here = |sql: &str| {
-        sql.replace(
-            "'{table}'",
-            &format!("'{}'", watched.quoted.replace('\'', "''")),
-        )
-        .replace("{table}", &watched.quoted)
-        .replace("{key}", &format!("\"{key}\""))
+        sql.replace("'{table}'", &watched.literal())
+            .replace("{table}", &watched.quoted)
+            .replace("{key}", &format!("\"{key}\""))
     };
     let mut script = vec![here(ROW), here(TABLE)];
     if act.is_filled {
