@@ -32,7 +32,9 @@ impl Held {
         // Nobody else may wait for the table.
         let program = Program::serve(&Folder::new())
             .with("DATABASE_URL", database.url())
-            .with("TINGKAT__POPULARITY__KEEP", "0");
+            .with("TINGKAT__POPULARITY__KEEP", "0")
+            // However slow the machine is, the request is held by the lock and ended by its release.
+            .with("TINGKAT__ENTITY__POSTCODE__HARD_DEADLINE", "10m");
         let node = program.listening().await;
         node.sees("source", "up").await;
         // A prepared transaction keeps its lock without anybody who has to stay. Its name is one for
