@@ -1,5 +1,7 @@
 //! Loading products, and which product has a sku or a slug.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use tingkat::certificate::Dep;
@@ -63,6 +65,9 @@ pub(crate) struct CategoryRow {
     slug: String,
     name: String,
     active: bool,
+    /// Its own id and those above it; a statement of the operator's may know of none.
+    #[serde(default)]
+    path: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -89,11 +94,9 @@ impl Row for Product {
     fn read(row: ProductRow) -> Result<Loaded<Self>, ColumnError> {
         let currency = row.currency;
         let money = |amount| Money { amount, currency };
-        let (shown, hidden): (Vec<_>, Vec<_>) = row
-            .categories
-            .0
-            .into_iter()
-            .partition(|category| category.active);
+        let rows = row.categories.0;
+        let ways = ways(&rows);
+        let shown = rows.into_iter().filter(|category| category.active);
         let promotion = row.promotional_price.map(|amount| Promotion {
             price: money(amount),
             starts_at: row.promotion_starts_at,
@@ -112,19 +115,29 @@ impl Row for Product {
             stock_quantity: row.stock_quantity,
             low_stock_at: row.low_stock_at,
             featured: row.featured,
-            categories: shown.into_iter().map(category).collect(),
+            categories: shown.map(category).collect(),
             images: row.images.0.into_iter().map(image).collect(),
             variants: variants(row.variants.0, currency)?,
             version: row.version,
             updated_at: row.updated_at,
         };
-        // A hidden category's row decides that it is hidden: without its dep, the product would not
-        // notice that the category is shown again.
-        let hidden = hidden
-            .iter()
-            .map(|category| Dep::of_key("category", &category.id));
-        Ok(Loaded::value(product).deps(hidden))
+        Ok(Loaded::value(product).deps(ways))
     }
+}
+
+/// The rows that decide whether these categories are shown: the hidden ones, and all that are above
+/// any of them, there or not. What a product shows, it depends on by itself.
+fn ways(categories: &[CategoryRow]) -> Vec<Dep> {
+    let (shown, hidden): (Vec<_>, Vec<_>) = categories.iter().partition(|category| category.active);
+    let shown: BTreeSet<&String> = shown.into_iter().map(|category| &category.id).collect();
+    let above = categories.iter().flat_map(|category| &category.path);
+    let ids: BTreeSet<&String> = above
+        .chain(hidden.into_iter().map(|category| &category.id))
+        .filter(|id| !shown.contains(id))
+        .collect();
+    ids.into_iter()
+        .map(|id| Dep::of_key("category", id))
+        .collect()
 }
 
 fn category(row: CategoryRow) -> CategoryName {

@@ -50,6 +50,7 @@ CREATE TABLE product (
   CHECK (promotion_starts_at < promotion_ends_at)
 );
 CREATE INDEX product_featured ON product (id) WHERE featured;
+CREATE INDEX product_promoted ON product (id) WHERE promotional_price IS NOT NULL;
 CREATE INDEX product_name ON product (name, id);
 
 CREATE TABLE product_image (

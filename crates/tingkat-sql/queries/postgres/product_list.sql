@@ -25,16 +25,27 @@ WITH RECURSIVE wanted AS MATERIALIZED (
     after json
   )
 ),
-branch AS (
-  SELECT wanted.key, category.id
-  FROM wanted
-  JOIN category ON category.id = wanted.category AND category.active
-  UNION
-  SELECT branch.key, category.id
-  FROM branch
-  JOIN category ON category.parent_id = branch.id AND category.active
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT category.id, category.parent_id, 1 AS level
+  FROM category
+  WHERE category.parent_id IS NULL AND category.active
+  UNION ALL
+  SELECT category.id, category.parent_id, shown.level + 1
+  FROM shown
+  JOIN category ON category.parent_id = shown.id AND category.active
+  WHERE shown.level < 33
 ),
-sold AS (
+branch AS (
+  SELECT wanted.key, shown.id
+  FROM wanted
+  JOIN shown ON shown.id = wanted.category
+  UNION ALL
+  SELECT branch.key, shown.id
+  FROM branch
+  JOIN shown ON shown.parent_id = branch.id
+),
+sold AS NOT MATERIALIZED (
   SELECT
     product.id,
     product.name,
@@ -45,68 +56,81 @@ sold AS (
     product.promotion_starts_at,
     product.promotion_ends_at,
     -- A promotion that costs more than the regular price changes nothing.
-    coalesce(product.promotional_price < product.regular_price, false) AS has_promotion,
     coalesce(product.promotional_price < product.regular_price, false)
       AND coalesce(product.promotion_starts_at <= now(), true)
       AND coalesce(product.promotion_ends_at > now(), true) AS is_promoted
   FROM product
   WHERE product.status = 'active'
-),
-matching AS (
-  SELECT wanted.key, wanted.sort, wanted.after, wanted.promoted, sold.*
-  FROM wanted
-  JOIN sold ON wanted.featured IS NULL OR sold.featured = wanted.featured
-  WHERE wanted.category IS NULL
-    OR EXISTS (
-      SELECT FROM branch
-      JOIN product_category ON product_category.category_id = branch.id
-      WHERE branch.key = wanted.key AND product_category.product_id = sold.id
-    )
-),
-placed AS (
-  SELECT
-    matching.key,
-    matching.after,
-    CASE matching.sort
-      WHEN 'price' THEN
-        CASE WHEN matching.is_promoted THEN matching.promotional_price ELSE matching.regular_price END
-      WHEN '-price' THEN
-        -CASE WHEN matching.is_promoted THEN matching.promotional_price ELSE matching.regular_price END
-      WHEN 'newest' THEN -matching.created_at
-      ELSE 0
-    END AS first,
-    0 AS second,
-    CASE matching.sort
-      WHEN 'name' THEN lower(left(matching.name, 100) COLLATE "C")
-      ELSE ''
-    END COLLATE "C" AS name,
-    matching.id::text COLLATE "C" AS id
-  FROM matching
-  WHERE matching.promoted IS NULL OR matching.is_promoted = matching.promoted
-),
-ranked AS (
-  SELECT
-    placed.*,
-    row_number() OVER (
-      PARTITION BY placed.key ORDER BY placed.first, placed.second, placed.name, placed.id
-    ) AS rank
-  FROM placed
-  WHERE placed.after IS NULL
-    OR (placed.first, placed.second, placed.name, placed.id) > (
-      (placed.after ->> 0)::bigint, (placed.after ->> 1)::bigint, placed.after ->> 2, placed.after ->> 3
-    )
 )
 SELECT
   wanted.key,
   (
     SELECT coalesce(
       json_agg(
-        json_build_array(ranked.first, ranked.second, ranked.name, ranked.id) ORDER BY ranked.rank
+        json_build_array(place.first, place.second, place.name, place.id)
+        ORDER BY place.first, place.second, place.name COLLATE "C", place.id
       ),
       '[]'
     )
-    FROM ranked
-    WHERE ranked.key = wanted.key AND ranked.rank <= 101
+    FROM (
+      SELECT placed.first, placed.second, placed.name, placed.id
+      FROM (
+        SELECT
+          CASE wanted.sort
+            WHEN 'price' THEN
+              CASE WHEN product.is_promoted THEN product.promotional_price ELSE product.regular_price END
+            WHEN '-price' THEN
+              -CASE WHEN product.is_promoted THEN product.promotional_price ELSE product.regular_price END
+            WHEN 'newest' THEN -product.created_at
+            ELSE 0
+          END AS first,
+          0::bigint AS second,
+          CASE wanted.sort
+            WHEN 'name' THEN lower(left(product.name, 100) COLLATE "C")
+            ELSE ''
+          END AS name,
+          product.id::text COLLATE "C" AS id
+        FROM (
+          -- Each page takes the way that looks at the fewest products.
+          SELECT sold.*
+          FROM sold
+          WHERE wanted.category IS NULL
+            AND wanted.featured IS NOT TRUE
+            AND wanted.promoted IS NOT TRUE
+          UNION ALL
+          SELECT sold.*
+          FROM sold
+          WHERE wanted.category IS NULL AND wanted.featured AND sold.featured
+          UNION ALL
+          SELECT sold.*
+          FROM sold
+          WHERE wanted.category IS NULL
+            AND wanted.featured IS NOT TRUE
+            AND wanted.promoted
+            AND sold.promotional_price < sold.regular_price
+          UNION ALL
+          SELECT sold.*
+          FROM sold
+          -- How many they are the planner can not know: as arrays they are searched for in indexes.
+          WHERE sold.id = ANY (ARRAY(
+            SELECT product_category.product_id
+            FROM product_category
+            WHERE product_category.category_id = ANY (ARRAY(
+              SELECT branch.id FROM branch WHERE branch.key = wanted.key
+            ))
+          ))
+        ) AS product
+        WHERE (wanted.featured IS NULL OR product.featured = wanted.featured)
+          AND (wanted.promoted IS NULL OR product.is_promoted = wanted.promoted)
+      ) AS placed
+      WHERE wanted.after IS NULL
+        OR (placed.first, placed.second, placed.name COLLATE "C", placed.id) > (
+          (wanted.after ->> 0)::bigint, (wanted.after ->> 1)::bigint,
+          wanted.after ->> 2, wanted.after ->> 3
+        )
+      ORDER BY placed.first, placed.second, placed.name COLLATE "C", placed.id
+      LIMIT 101
+    ) AS place
   )::text AS items,
   (
     SELECT coalesce(json_agg(branch.id ORDER BY branch.id COLLATE "C"), '[]')
@@ -115,13 +139,23 @@ SELECT
   )::text AS categories,
   (
     SELECT (extract(epoch FROM min(turn.at) - now()) * 1000000)::bigint
-    FROM matching
+    FROM sold AS product
     CROSS JOIN LATERAL (
-      VALUES (matching.promotion_starts_at), (matching.promotion_ends_at)
+      VALUES (product.promotion_starts_at), (product.promotion_ends_at)
     ) AS turn (at)
-    WHERE matching.key = wanted.key
-      AND matching.has_promotion
+    WHERE (wanted.promoted IS NOT NULL OR wanted.sort IN ('price', '-price'))
+      AND product.promotional_price < product.regular_price
       AND turn.at > now()
-      AND (wanted.promoted IS NOT NULL OR wanted.sort IN ('price', '-price'))
+      AND (wanted.featured IS NULL OR product.featured = wanted.featured)
+      AND (
+        wanted.category IS NULL
+        OR product.id IN (
+          SELECT product_category.product_id
+          FROM product_category
+          WHERE product_category.category_id = ANY (ARRAY(
+            SELECT branch.id FROM branch WHERE branch.key = wanted.key
+          ))
+        )
+      )
   ) AS changes_in
 FROM wanted

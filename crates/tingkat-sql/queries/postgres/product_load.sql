@@ -11,12 +11,41 @@
 --   promotion_starts_at, promotion_ends_at  bigint or null: microseconds since 1970
 --   stock_quantity, low_stock_at      bigint
 --   featured                          boolean
---   categories  text: JSON [{id, slug, name, active}], ordered by name
+--   categories  text: JSON [{id, slug, name, active, path}], ordered by name; active: whether it and all
+--               that is above it are shown; path: its id and the ids above it, from below
 --   images      text: JSON [{url, alt}], at most five, in their order
 --   variants    text: JSON [{sku, name, value, regular_price, member_price, stock_quantity}],
 --               ordered by sku
 --   version     bigint
 --   updated_at  bigint: microseconds since 1970
+WITH RECURSIVE above AS (
+  SELECT
+    member.category_id AS below,
+    member.category_id AS id,
+    category.parent_id,
+    category.active,
+    1 AS level
+  FROM (
+    SELECT DISTINCT product_category.category_id
+    FROM product_category
+    WHERE product_category.product_id = ANY ($1::text[])
+  ) AS member
+  LEFT JOIN category ON category.id = member.category_id
+  UNION ALL
+  SELECT above.below, above.parent_id, category.parent_id, category.active, above.level + 1
+  FROM above
+  LEFT JOIN category ON category.id = above.parent_id
+  -- As deep as the tree is shown; a circle ends here.
+  WHERE above.parent_id IS NOT NULL AND above.level < 33
+),
+way AS MATERIALIZED (
+  SELECT
+    above.below,
+    bool_and(coalesce(above.active, false)) AND bool_or(above.parent_id IS NULL) AS active,
+    json_agg(above.id ORDER BY above.level) AS path
+  FROM above
+  GROUP BY above.below
+)
 SELECT
   product.id,
   product.sku,
@@ -36,15 +65,18 @@ SELECT
   coalesce((
     SELECT json_agg(
       json_build_object(
-        'id', category.id,
-        'slug', category.slug,
-        'name', category.name,
-        'active', category.active
+        'id', way.below,
+        'slug', coalesce(category.slug, ''),
+        'name', coalesce(category.name, ''),
+        'active', way.active,
+        'path', way.path
       )
-      ORDER BY category.name COLLATE "C", category.id COLLATE "C"
+      ORDER BY category.name COLLATE "C", way.below COLLATE "C"
     )
     FROM product_category
-    JOIN category ON category.id = product_category.category_id
+    JOIN way ON way.below = product_category.category_id
+    -- Without foreign keys a category may come after its members.
+    LEFT JOIN category ON category.id = way.below
     WHERE product_category.product_id = product.id
   ), '[]')::text AS categories,
   coalesce((

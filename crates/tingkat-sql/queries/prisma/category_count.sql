@@ -6,14 +6,26 @@
 --   id          text
 --   products    bigint: each counts once, 0 where there is no such category that is shown
 --   categories  text: JSON [text]: the categories whose members were counted
-WITH RECURSIVE branch AS (
-  SELECT categories.id AS root, categories.id
+WITH RECURSIVE
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT categories.id, categories."parentId" AS parent_id, 1 AS level
   FROM categories
-  WHERE categories.id = ANY ($1::text[])
-  UNION
-  SELECT branch.root, categories.id
+  WHERE categories."parentId" IS NULL
+  UNION ALL
+  SELECT categories.id, categories."parentId", shown.level + 1
+  FROM shown
+  JOIN categories ON categories."parentId" = shown.id
+  WHERE shown.level < 33
+),
+branch AS (
+  SELECT shown.id AS root, shown.id
+  FROM shown
+  WHERE shown.id = ANY ($1::text[])
+  UNION ALL
+  SELECT branch.root, shown.id
   FROM branch
-  JOIN categories ON categories."parentId" = branch.id
+  JOIN shown ON shown.parent_id = branch.id
 )
 SELECT
   wanted.id,
@@ -22,7 +34,11 @@ SELECT
     FROM branch
     JOIN product_categories ON product_categories."categoryId" = branch.id
     JOIN products ON products.id = product_categories."productId"
-    WHERE branch.root = wanted.id AND products.status::text IN ('ACTIVE', 'OUT_OF_STOCK')
+    WHERE branch.root = wanted.id
+      AND products.status::text IN ('ACTIVE', 'OUT_OF_STOCK')
+      -- NaN is no price, and what has none can not be shown.
+      AND abs(products."regularPrice") < 1e15
+      AND abs(products."memberPrice") < 1e15
   ) AS products,
   (
     SELECT coalesce(json_agg(branch.id ORDER BY branch.id COLLATE "C"), '[]')

@@ -6,14 +6,26 @@
 -- Result: one row per category, in order
 --   key    text: its id
 --   score  bigint: how many products of it are on sale
-SELECT categories.id::text AS key, count(*) AS score
-FROM categories
-JOIN product_categories ON product_categories."categoryId" = categories.id
+WITH RECURSIVE
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT categories.id, 1 AS level
+  FROM categories
+  WHERE categories."parentId" IS NULL
+  UNION ALL
+  SELECT categories.id, shown.level + 1
+  FROM shown
+  JOIN categories ON categories."parentId" = shown.id
+  WHERE shown.level < 33
+)
+SELECT shown.id::text AS key, count(*) AS score
+FROM shown
+JOIN product_categories ON product_categories."categoryId" = shown.id
 JOIN products
   ON products.id = product_categories."productId"
   AND products.status::text IN ('ACTIVE', 'OUT_OF_STOCK')
-GROUP BY categories.id
-ORDER BY count(*) DESC, categories.id COLLATE "C"
+GROUP BY shown.id
+ORDER BY count(*) DESC, shown.id COLLATE "C"
 LIMIT (
   SELECT (parameter.document::json ->> 'most')::bigint
   FROM unnest($1::text[]) AS parameter (document)

@@ -11,7 +11,8 @@ SELECT
   place.code::text AS code,
   place.cities::text AS cities,
   place.state_code::text AS state_code,
-  states.name::text AS state_name,
+  -- Without foreign keys a state may come after its postcodes.
+  coalesce(states.name::text, place.state_code::text) AS state_name,
   CASE WHEN place.state_code IN ('LBN', 'SBH', 'SRW', 'SWK') THEN 'east' ELSE 'west' END AS zone
 FROM (
   SELECT
@@ -21,4 +22,4 @@ FROM (
   FROM malaysian_postcodes AS postcodes
   GROUP BY postcodes.postcode
 ) AS place
-JOIN malaysian_states AS states ON states.id = place.state_code
+LEFT JOIN malaysian_states AS states ON states.id = place.state_code

@@ -12,7 +12,8 @@ SELECT
   place.code::text AS code,
   place.cities::text AS cities,
   place.state_code::text AS state_code,
-  states.name::text AS state_name,
+  -- Without foreign keys a state may come after its postcodes.
+  coalesce(states.name::text, place.state_code::text) AS state_name,
   CASE WHEN place.state_code IN ('LBN', 'SBH', 'SRW', 'SWK') THEN 'east' ELSE 'west' END AS zone
 FROM (
   SELECT
@@ -23,4 +24,4 @@ FROM (
   WHERE postcodes.postcode = ANY ($1::text[])
   GROUP BY postcodes.postcode
 ) AS place
-JOIN malaysian_states AS states ON states.id = place.state_code
+LEFT JOIN malaysian_states AS states ON states.id = place.state_code

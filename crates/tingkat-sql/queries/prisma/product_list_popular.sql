@@ -9,8 +9,8 @@
 --     category: text or null: in this one or one under it
 --     featured, promoted: boolean or null: whether they are, or both
 --     after: [bigint, bigint, text, text] or null: the last item of the page before, as `items` has it
---     orders, carts, wishes: bigint: what a line counts for popularity
---     window: bigint: for how many microseconds back it counts
+--     orders, carts, wishes: bigint: what a line counts for popularity, on all pages the same
+--     window: bigint: for how many microseconds back it counts, on all pages the same
 -- Result: one row per wanted page, in any order
 --   key         text
 --   items       text: JSON [[bigint, bigint, text, text]], at most 101, in order: the numbers and the
@@ -32,101 +32,133 @@ WITH RECURSIVE wanted AS MATERIALIZED (
     "window" bigint
   )
 ),
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT categories.id, categories."parentId" AS parent_id, 1 AS level
+  FROM categories
+  WHERE categories."parentId" IS NULL
+  UNION ALL
+  SELECT categories.id, categories."parentId", shown.level + 1
+  FROM shown
+  JOIN categories ON categories."parentId" = shown.id
+  WHERE shown.level < 33
+),
 branch AS (
-  SELECT wanted.key, categories.id
+  SELECT wanted.key, shown.id
   FROM wanted
-  JOIN categories ON categories.id = wanted.category
-  UNION
-  SELECT branch.key, categories.id
+  JOIN shown ON shown.id = wanted.category
+  UNION ALL
+  SELECT branch.key, shown.id
   FROM branch
-  JOIN categories ON categories."parentId" = branch.id
+  JOIN shown ON shown.parent_id = branch.id
+),
+-- Counted once for all pages.
+rate AS MATERIALIZED (
+  SELECT wanted.orders, wanted.carts, wanted.wishes,
+    (now() - wanted."window" * interval '1 microsecond') AT TIME ZONE 'UTC' AS since
+  FROM wanted
+  LIMIT 1
 ),
 line AS (
-  SELECT wanted.key, order_items."productId" AS product_id, wanted.orders AS points
-  FROM wanted
-  JOIN orders
-    ON orders."createdAt" >= (now() - wanted."window" * interval '1 microsecond') AT TIME ZONE 'UTC'
+  SELECT order_items."productId" AS product_id, rate.orders AS points
+  FROM rate
+  JOIN orders ON orders."createdAt" >= rate.since
   JOIN order_items ON order_items."orderId" = orders.id
   UNION ALL
-  SELECT wanted.key, cart_items."productId", wanted.carts AS points
-  FROM wanted
+  SELECT cart_items."productId", rate.carts AS points
+  FROM rate
   CROSS JOIN cart_items
   UNION ALL
-  SELECT wanted.key, wishlist_items."productId", wanted.wishes AS points
-  FROM wanted
+  SELECT wishlist_items."productId", rate.wishes AS points
+  FROM rate
   CROSS JOIN wishlist_items
 ),
-popular AS (
-  SELECT line.key, line.product_id, sum(line.points)::bigint AS score
+popular AS MATERIALIZED (
+  SELECT line.product_id, sum(line.points)::bigint AS score
   FROM line
-  GROUP BY line.key, line.product_id
+  GROUP BY line.product_id
 ),
-sold AS (
+sold AS NOT MATERIALIZED (
   SELECT
     products.id,
     products.name,
     products.featured,
-    (extract(epoch FROM products."createdAt") * 1000000)::bigint AS created_at,
-    (products."regularPrice" * 100)::bigint AS regular_price,
-    (products."promotionalPrice" * 100)::bigint AS promotional_price,
+    (extract(epoch FROM least(greatest(products."createdAt", '0001-01-01'), '9999-12-30'))
+      * 1000000)::bigint AS created_at,
+    products."regularPrice" AS regular_price,
+    CASE WHEN products."isPromotional" THEN products."promotionalPrice" END AS promotional_price,
     products."promotionStartDate" AT TIME ZONE 'UTC' AS promotion_starts_at,
     products."promotionEndDate" AT TIME ZONE 'UTC' AS promotion_ends_at,
     -- A promotion that costs more than the regular price changes nothing.
-    products."isPromotional"
-      AND coalesce(products."promotionalPrice" < products."regularPrice", false) AS has_promotion,
     products."isPromotional"
       AND coalesce(products."promotionalPrice" < products."regularPrice", false)
       AND coalesce(products."promotionStartDate" AT TIME ZONE 'UTC' <= now(), true)
       AND coalesce(products."promotionEndDate" AT TIME ZONE 'UTC' > now(), true) AS is_promoted
   FROM products
   WHERE products.status::text IN ('ACTIVE', 'OUT_OF_STOCK')
-),
-matching AS (
-  SELECT wanted.key, wanted.after, wanted.promoted, sold.*
-  FROM wanted
-  JOIN sold ON wanted.featured IS NULL OR sold.featured = wanted.featured
-  WHERE wanted.category IS NULL
-    OR EXISTS (
-      SELECT FROM branch
-      JOIN product_categories ON product_categories."categoryId" = branch.id
-      WHERE branch.key = wanted.key AND product_categories."productId" = sold.id
-    )
-),
-placed AS (
-  SELECT
-    matching.key,
-    matching.after,
-    -coalesce(popular.score, 0) AS first,
-    -matching.created_at AS second,
-    '' AS name,
-    matching.id::text COLLATE "C" AS id
-  FROM matching
-  LEFT JOIN popular ON popular.key = matching.key AND popular.product_id = matching.id
-  WHERE matching.promoted IS NULL OR matching.is_promoted = matching.promoted
-),
-ranked AS (
-  SELECT
-    placed.*,
-    row_number() OVER (
-      PARTITION BY placed.key ORDER BY placed.first, placed.second, placed.name, placed.id
-    ) AS rank
-  FROM placed
-  WHERE placed.after IS NULL
-    OR (placed.first, placed.second, placed.name, placed.id) > (
-      (placed.after ->> 0)::bigint, (placed.after ->> 1)::bigint, placed.after ->> 2, placed.after ->> 3
-    )
+    -- NaN is no price, and what has none can not be shown.
+    AND abs(products."regularPrice") < 1e15
+    AND abs(products."memberPrice") < 1e15
 )
 SELECT
   wanted.key,
   (
     SELECT coalesce(
       json_agg(
-        json_build_array(ranked.first, ranked.second, ranked.name, ranked.id) ORDER BY ranked.rank
+        json_build_array(place.first, place.second, place.name, place.id)
+        ORDER BY place.first, place.second, place.name COLLATE "C", place.id
       ),
       '[]'
     )
-    FROM ranked
-    WHERE ranked.key = wanted.key AND ranked.rank <= 101
+    FROM (
+      SELECT placed.first, placed.second, placed.name, placed.id
+      FROM (
+        SELECT
+          -coalesce(popular.score, 0) AS first,
+          -product.created_at AS second,
+          '' AS name,
+          product.id::text COLLATE "C" AS id
+        FROM (
+          -- Each page takes the way that looks at the fewest products.
+          SELECT sold.*
+          FROM sold
+          WHERE wanted.category IS NULL
+            AND wanted.featured IS NOT TRUE
+            AND wanted.promoted IS NOT TRUE
+          UNION ALL
+          SELECT sold.*
+          FROM sold
+          WHERE wanted.category IS NULL AND wanted.featured AND sold.featured
+          UNION ALL
+          SELECT sold.*
+          FROM sold
+          WHERE wanted.category IS NULL
+            AND wanted.featured IS NOT TRUE
+            AND wanted.promoted
+            AND sold.promotional_price < sold.regular_price
+          UNION ALL
+          SELECT sold.*
+          FROM sold
+          -- How many they are the planner can not know: as an array they are searched for in the index.
+          WHERE sold.id = ANY (ARRAY(
+            SELECT product_categories."productId"
+            FROM branch
+            JOIN product_categories ON product_categories."categoryId" = branch.id
+            WHERE branch.key = wanted.key
+          ))
+        ) AS product
+        LEFT JOIN popular ON popular.product_id = product.id
+        WHERE (wanted.featured IS NULL OR product.featured = wanted.featured)
+          AND (wanted.promoted IS NULL OR product.is_promoted = wanted.promoted)
+      ) AS placed
+      WHERE wanted.after IS NULL
+        OR (placed.first, placed.second, placed.name COLLATE "C", placed.id) > (
+          (wanted.after ->> 0)::bigint, (wanted.after ->> 1)::bigint,
+          wanted.after ->> 2, wanted.after ->> 3
+        )
+      ORDER BY placed.first, placed.second, placed.name COLLATE "C", placed.id
+      LIMIT 101
+    ) AS place
   )::text AS items,
   (
     SELECT coalesce(json_agg(branch.id ORDER BY branch.id COLLATE "C"), '[]')
@@ -135,13 +167,23 @@ SELECT
   )::text AS categories,
   (
     SELECT (extract(epoch FROM min(turn.at) - now()) * 1000000)::bigint
-    FROM matching
+    FROM sold AS product
     CROSS JOIN LATERAL (
-      VALUES (matching.promotion_starts_at), (matching.promotion_ends_at)
+      VALUES (product.promotion_starts_at), (product.promotion_ends_at)
     ) AS turn (at)
-    WHERE matching.key = wanted.key
-      AND matching.has_promotion
+    WHERE wanted.promoted IS NOT NULL
+      AND product.promotional_price < product.regular_price
       AND turn.at > now()
-      AND wanted.promoted IS NOT NULL
+      AND turn.at < '9999-12-30'
+      AND (wanted.featured IS NULL OR product.featured = wanted.featured)
+      AND (
+        wanted.category IS NULL
+        OR product.id IN (
+          SELECT product_categories."productId"
+          FROM branch
+          JOIN product_categories ON product_categories."categoryId" = branch.id
+          WHERE branch.key = wanted.key
+        )
+      )
   ) AS changes_in
 FROM wanted

@@ -20,7 +20,8 @@ SELECT
     products."promotionEndDate", products."isPromotional", products."stockQuantity",
     products."lowStockAlert", products.featured, products."updatedAt"
   )::text, 0) & 9007199254740991 AS version,
-  (extract(epoch FROM products."updatedAt") * 1000000)::bigint AS updated_at
+  (extract(epoch FROM least(greatest(products."updatedAt", '0001-01-01'), '9999-12-30'))
+    * 1000000)::bigint AS updated_at
 FROM products
 WHERE products.id = $1
 FOR UPDATE

@@ -6,14 +6,26 @@
 --   id          text
 --   products    integer: each counts once, 0 where there is no such category that is shown
 --   categories  text: JSON [text]: the categories whose members were counted
-WITH RECURSIVE branch AS (
-  SELECT category.id AS root, category.id
+WITH RECURSIVE
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT category.id, category.parent_id, 1 AS level
+  FROM category
+  WHERE category.parent_id IS NULL AND category.active
+  UNION ALL
+  SELECT category.id, category.parent_id, shown.level + 1
+  FROM shown
+  JOIN category ON category.parent_id = shown.id AND category.active
+  WHERE shown.level < 33
+),
+branch AS (
+  SELECT shown.id AS root, shown.id
   FROM json_each(?1) AS wanted
-  JOIN category ON category.id = wanted.value AND category.active
-  UNION
-  SELECT branch.root, category.id
+  JOIN shown ON shown.id = wanted.value
+  UNION ALL
+  SELECT branch.root, shown.id
   FROM branch
-  JOIN category ON category.parent_id = branch.id AND category.active
+  JOIN shown ON shown.parent_id = branch.id
 )
 SELECT
   wanted.value AS id,

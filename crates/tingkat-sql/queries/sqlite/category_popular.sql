@@ -6,11 +6,22 @@
 -- Result: one row per category, in order
 --   key    text: its id
 --   score  integer: how many products of it are on sale
-SELECT category.id AS key, count(*) AS score
-FROM category
-JOIN product_category ON product_category.category_id = category.id
+WITH RECURSIVE
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT category.id, 1 AS level
+  FROM category
+  WHERE category.parent_id IS NULL AND category.active
+  UNION ALL
+  SELECT category.id, shown.level + 1
+  FROM shown
+  JOIN category ON category.parent_id = shown.id AND category.active
+  WHERE shown.level < 33
+)
+SELECT shown.id AS key, count(*) AS score
+FROM shown
+JOIN product_category ON product_category.category_id = shown.id
 JOIN product ON product.id = product_category.product_id AND product.status = 'active'
-WHERE category.active
-GROUP BY category.id
-ORDER BY count(*) DESC, category.id
+GROUP BY shown.id
+ORDER BY count(*) DESC, shown.id
 LIMIT (SELECT parameter.value ->> 'most' FROM json_each(?1) AS parameter)

@@ -10,9 +10,10 @@
 SELECT
   place.code,
   place.cities,
-  state.code AS state_code,
-  state.name AS state_name,
-  state.zone
+  place.state_code,
+  -- Without foreign keys a state may come after its postcodes.
+  coalesce(state.name, place.state_code) AS state_name,
+  coalesce(state.zone, iif(place.state_code IN ('LBN', 'SBH', 'SRW', 'SWK'), 'east', 'west')) AS zone
 FROM (
   SELECT
     postcode.code,
@@ -22,4 +23,4 @@ FROM (
   FROM postcode
   GROUP BY postcode.code
 ) AS place
-JOIN state ON state.code = place.state_code
+LEFT JOIN state ON state.code = place.state_code

@@ -9,20 +9,20 @@
 --   state_name  text
 --   zone        text: west, east
 SELECT
-  wanted.value AS code,
+  place.code,
   (
     SELECT json_group_array(postcode.city ORDER BY postcode.position)
     FROM postcode
-    WHERE postcode.code = wanted.value
+    WHERE postcode.code = place.code
   ) AS cities,
-  state.code AS state_code,
-  state.name AS state_name,
-  state.zone
+  place.state_code,
+  -- Without foreign keys a state may come after its postcodes.
+  coalesce(state.name, place.state_code) AS state_name,
+  coalesce(state.zone, iif(place.state_code IN ('LBN', 'SBH', 'SRW', 'SWK'), 'east', 'west')) AS zone
 FROM json_each(?1) AS wanted
-CROSS JOIN state ON state.code = (
-  SELECT postcode.state_code
+CROSS JOIN postcode AS place ON place.code = wanted.value AND place.position = (
+  SELECT min(postcode.position)
   FROM postcode
   WHERE postcode.code = wanted.value
-  ORDER BY postcode.position
-  LIMIT 1
 )
+LEFT JOIN state ON state.code = place.state_code

@@ -27,78 +27,106 @@ WITH RECURSIVE wanted AS MATERIALIZED (
     (SELECT CAST(unixepoch('subsec') * 1000 AS integer) * 1000) AS now
   FROM json_each(?1) AS given
 ),
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT category.id, category.parent_id, 1 AS level
+  FROM category
+  WHERE category.parent_id IS NULL AND category.active
+  UNION ALL
+  SELECT category.id, category.parent_id, shown.level + 1
+  FROM shown
+  JOIN category ON category.parent_id = shown.id AND category.active
+  WHERE shown.level < 33
+),
 branch AS (
-  SELECT wanted.key, category.id
+  SELECT wanted.key, shown.id
   FROM wanted
-  JOIN category ON category.id = wanted.category AND category.active
-  UNION
-  SELECT branch.key, category.id
+  JOIN shown ON shown.id = wanted.category
+  UNION ALL
+  SELECT branch.key, shown.id
   FROM branch
-  JOIN category ON category.parent_id = branch.id AND category.active
+  JOIN shown ON shown.parent_id = branch.id
 ),
 member AS MATERIALIZED (
   SELECT DISTINCT branch.key, product_category.product_id
   FROM branch
-  JOIN product_category ON product_category.category_id = branch.id
+  CROSS JOIN product_category ON product_category.category_id = branch.id
 ),
-matching AS MATERIALIZED (
+sold AS NOT MATERIALIZED (
   SELECT
-    wanted.*,
     product.id,
     product.name,
+    product.featured,
     product.created_at,
     product.regular_price,
     product.promotional_price,
     product.promotion_starts_at,
-    product.promotion_ends_at,
-    -- A promotion that costs more than the regular price changes nothing.
-    coalesce(product.promotional_price < product.regular_price, 0) AS has_promotion,
-    coalesce(product.promotional_price < product.regular_price, 0)
-      AND coalesce(product.promotion_starts_at <= wanted.now, 1)
-      AND coalesce(product.promotion_ends_at > wanted.now, 1) AS is_promoted
-  FROM wanted
-  JOIN product ON product.status = 'active'
-    AND (wanted.featured IS NULL OR product.featured = wanted.featured)
-  WHERE wanted.category IS NULL
-    OR (wanted.key, product.id) IN (SELECT member.key, member.product_id FROM member)
-),
-placed AS (
-  SELECT
-    matching.*,
-    CASE matching.sort
-      WHEN 'price' THEN iif(matching.is_promoted, matching.promotional_price, matching.regular_price)
-      WHEN '-price' THEN -iif(matching.is_promoted, matching.promotional_price, matching.regular_price)
-      WHEN 'newest' THEN -matching.created_at
-      ELSE 0
-    END AS first,
-    0 AS second,
-    CASE matching.sort WHEN 'name' THEN lower(substr(matching.name, 1, 100)) ELSE '' END AS sorted_name
-  FROM matching
-  WHERE matching.promoted IS NULL OR matching.is_promoted = matching.promoted
-),
-ranked AS MATERIALIZED (
-  SELECT
-    placed.key,
-    placed.first,
-    placed.second,
-    placed.sorted_name,
-    placed.id,
-    row_number() OVER (
-      PARTITION BY placed.key ORDER BY placed.first, placed.second, placed.sorted_name, placed.id
-    ) AS rank
-  FROM placed
-  WHERE placed.after_id IS NULL
-    OR (placed.first, placed.second, placed.sorted_name, placed.id)
-      > (placed.after_first, placed.after_second, placed.after_name, placed.after_id)
+    product.promotion_ends_at
+  FROM product
+  WHERE product.status = 'active'
 )
 SELECT
   wanted.key,
   (
     SELECT json_group_array(
-      json_array(ranked.first, ranked.second, ranked.sorted_name, ranked.id) ORDER BY ranked.rank
+      json_array(place.first, place.second, place.name, place.id)
+      ORDER BY place.first, place.second, place.name, place.id
     )
-    FROM ranked
-    WHERE ranked.key = wanted.key AND ranked.rank <= 101
+    FROM (
+      SELECT placed.first, placed.second, placed.name, placed.id
+      FROM (
+        SELECT
+          CASE wanted.sort
+            WHEN 'price' THEN iif(product.is_promoted, product.promotional_price, product.regular_price)
+            WHEN '-price' THEN
+              -iif(product.is_promoted, product.promotional_price, product.regular_price)
+            WHEN 'newest' THEN -product.created_at
+            ELSE 0
+          END AS first,
+          0 AS second,
+          CASE wanted.sort WHEN 'name' THEN lower(substr(product.name, 1, 100)) ELSE '' END AS name,
+          product.id
+        FROM (
+          SELECT
+            way.*,
+            -- A promotion that costs more than the regular price changes nothing.
+            coalesce(way.promotional_price < way.regular_price, 0)
+              AND coalesce(way.promotion_starts_at <= wanted.now, 1)
+              AND coalesce(way.promotion_ends_at > wanted.now, 1) AS is_promoted
+          FROM (
+            -- Each page takes the way that looks at the fewest products.
+            SELECT sold.*
+            FROM sold
+            WHERE wanted.category IS NULL
+              AND wanted.featured IS NOT 1
+              AND wanted.promoted IS NOT 1
+            UNION ALL
+            SELECT sold.*
+            FROM sold
+            WHERE wanted.category IS NULL AND wanted.featured AND sold.featured
+            UNION ALL
+            SELECT sold.*
+            FROM sold
+            WHERE wanted.category IS NULL
+              AND wanted.featured IS NOT 1
+              AND wanted.promoted
+              AND sold.promotional_price < sold.regular_price
+            UNION ALL
+            SELECT sold.*
+            FROM member
+            CROSS JOIN sold ON sold.id = member.product_id
+            WHERE member.key = wanted.key
+          ) AS way
+        ) AS product
+        WHERE (wanted.featured IS NULL OR product.featured = wanted.featured)
+          AND (wanted.promoted IS NULL OR product.is_promoted = wanted.promoted)
+      ) AS placed
+      WHERE wanted.after_id IS NULL
+        OR (placed.first, placed.second, placed.name, placed.id)
+          > (wanted.after_first, wanted.after_second, wanted.after_name, wanted.after_id)
+      ORDER BY placed.first, placed.second, placed.name, placed.id
+      LIMIT 101
+    ) AS place
   ) AS items,
   (
     SELECT json_group_array(branch.id ORDER BY branch.id)
@@ -108,16 +136,20 @@ SELECT
   (
     SELECT min(turn.at) - wanted.now
     FROM (
-      SELECT matching.key, matching.promotion_starts_at AS at
-      FROM matching
-      WHERE matching.has_promotion
+      SELECT sold.id, sold.featured, sold.promotion_starts_at AS at
+      FROM sold
+      WHERE sold.promotional_price < sold.regular_price
       UNION ALL
-      SELECT matching.key, matching.promotion_ends_at AS at
-      FROM matching
-      WHERE matching.has_promotion
+      SELECT sold.id, sold.featured, sold.promotion_ends_at AS at
+      FROM sold
+      WHERE sold.promotional_price < sold.regular_price
     ) AS turn
-    WHERE turn.key = wanted.key
+    WHERE (wanted.promoted IS NOT NULL OR wanted.sort IN ('price', '-price'))
       AND turn.at > wanted.now
-      AND (wanted.promoted IS NOT NULL OR wanted.sort IN ('price', '-price'))
+      AND (wanted.featured IS NULL OR turn.featured = wanted.featured)
+      AND (
+        wanted.category IS NULL
+        OR (wanted.key, turn.id) IN (SELECT member.key, member.product_id FROM member)
+      )
   ) AS changes_in
 FROM wanted

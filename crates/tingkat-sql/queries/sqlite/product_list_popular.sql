@@ -8,8 +8,8 @@
 --     category: text or null: in this one or one under it
 --     featured, promoted: boolean or null: whether they are, or both
 --     after: [bigint, bigint, text, text] or null: the last item of the page before, as `items` has it
---     orders, carts, wishes: bigint: what a line counts for popularity
---     window: bigint: for how many microseconds back it counts
+--     orders, carts, wishes: bigint: what a line counts for popularity, on all pages the same
+--     window: bigint: for how many microseconds back it counts, on all pages the same
 -- Result: one row per wanted page, in any order
 --   key         text
 --   items       text: JSON [[bigint, bigint, text, text]], at most 101, in order: the numbers and the
@@ -29,97 +29,130 @@ WITH RECURSIVE wanted AS MATERIALIZED (
     given.value ->> 'orders' AS orders,
     given.value ->> 'carts' AS carts,
     given.value ->> 'wishes' AS wishes,
-    (SELECT CAST(unixepoch('subsec') * 1000 AS integer) * 1000) AS now,
-    given.value ->> 'window' AS reach
+    given.value ->> 'window' AS reach,
+    (SELECT CAST(unixepoch('subsec') * 1000 AS integer) * 1000) AS now
   FROM json_each(?1) AS given
 ),
+-- The tree as it is shown: nothing under a hidden category, nor deeper than this.
+shown AS (
+  SELECT category.id, category.parent_id, 1 AS level
+  FROM category
+  WHERE category.parent_id IS NULL AND category.active
+  UNION ALL
+  SELECT category.id, category.parent_id, shown.level + 1
+  FROM shown
+  JOIN category ON category.parent_id = shown.id AND category.active
+  WHERE shown.level < 33
+),
 branch AS (
-  SELECT wanted.key, category.id
+  SELECT wanted.key, shown.id
   FROM wanted
-  JOIN category ON category.id = wanted.category AND category.active
-  UNION
-  SELECT branch.key, category.id
+  JOIN shown ON shown.id = wanted.category
+  UNION ALL
+  SELECT branch.key, shown.id
   FROM branch
-  JOIN category ON category.parent_id = branch.id AND category.active
+  JOIN shown ON shown.parent_id = branch.id
+),
+-- Counted once for all pages.
+rate AS MATERIALIZED (
+  SELECT wanted.orders, wanted.carts, wanted.wishes, wanted.now - wanted.reach AS since
+  FROM wanted
+  LIMIT 1
 ),
 line AS (
-  SELECT wanted.key, order_line.product_id, wanted.orders AS points
-  FROM wanted
-  JOIN orders ON orders.placed_at >= wanted.now - wanted.reach
+  SELECT order_line.product_id, rate.orders AS points
+  FROM rate
+  JOIN orders ON orders.placed_at >= rate.since
   JOIN order_line ON order_line.order_id = orders.id
   UNION ALL
-  SELECT wanted.key, cart_line.product_id, wanted.carts AS points
-  FROM wanted
-  JOIN cart_line ON cart_line.added_at >= wanted.now - wanted.reach
+  SELECT cart_line.product_id, rate.carts AS points
+  FROM rate
+  JOIN cart_line ON cart_line.added_at >= rate.since
   UNION ALL
-  SELECT wanted.key, wishlist_line.product_id, wanted.wishes AS points
-  FROM wanted
-  JOIN wishlist_line ON wishlist_line.added_at >= wanted.now - wanted.reach
+  SELECT wishlist_line.product_id, rate.wishes AS points
+  FROM rate
+  JOIN wishlist_line ON wishlist_line.added_at >= rate.since
 ),
 popular AS MATERIALIZED (
-  SELECT line.key, line.product_id, sum(line.points) AS score
+  SELECT line.product_id, sum(line.points) AS score
   FROM line
-  GROUP BY line.key, line.product_id
+  GROUP BY line.product_id
 ),
 member AS MATERIALIZED (
   SELECT DISTINCT branch.key, product_category.product_id
   FROM branch
-  JOIN product_category ON product_category.category_id = branch.id
+  CROSS JOIN product_category ON product_category.category_id = branch.id
 ),
-matching AS MATERIALIZED (
+sold AS NOT MATERIALIZED (
   SELECT
-    wanted.*,
     product.id,
     product.name,
+    product.featured,
     product.created_at,
     product.regular_price,
     product.promotional_price,
     product.promotion_starts_at,
-    product.promotion_ends_at,
-    -- A promotion that costs more than the regular price changes nothing.
-    coalesce(product.promotional_price < product.regular_price, 0) AS has_promotion,
-    coalesce(product.promotional_price < product.regular_price, 0)
-      AND coalesce(product.promotion_starts_at <= wanted.now, 1)
-      AND coalesce(product.promotion_ends_at > wanted.now, 1) AS is_promoted
-  FROM wanted
-  JOIN product ON product.status = 'active'
-    AND (wanted.featured IS NULL OR product.featured = wanted.featured)
-  WHERE wanted.category IS NULL
-    OR (wanted.key, product.id) IN (SELECT member.key, member.product_id FROM member)
-),
-placed AS (
-  SELECT
-    matching.*,
-    -coalesce(popular.score, 0) AS first,
-    -matching.created_at AS second,
-    '' AS sorted_name
-  FROM matching
-  LEFT JOIN popular ON popular.key = matching.key AND popular.product_id = matching.id
-  WHERE matching.promoted IS NULL OR matching.is_promoted = matching.promoted
-),
-ranked AS MATERIALIZED (
-  SELECT
-    placed.key,
-    placed.first,
-    placed.second,
-    placed.sorted_name,
-    placed.id,
-    row_number() OVER (
-      PARTITION BY placed.key ORDER BY placed.first, placed.second, placed.sorted_name, placed.id
-    ) AS rank
-  FROM placed
-  WHERE placed.after_id IS NULL
-    OR (placed.first, placed.second, placed.sorted_name, placed.id)
-      > (placed.after_first, placed.after_second, placed.after_name, placed.after_id)
+    product.promotion_ends_at
+  FROM product
+  WHERE product.status = 'active'
 )
 SELECT
   wanted.key,
   (
     SELECT json_group_array(
-      json_array(ranked.first, ranked.second, ranked.sorted_name, ranked.id) ORDER BY ranked.rank
+      json_array(place.first, place.second, place.name, place.id)
+      ORDER BY place.first, place.second, place.name, place.id
     )
-    FROM ranked
-    WHERE ranked.key = wanted.key AND ranked.rank <= 101
+    FROM (
+      SELECT placed.first, placed.second, placed.name, placed.id
+      FROM (
+        SELECT
+          -coalesce(popular.score, 0) AS first,
+          -product.created_at AS second,
+          '' AS name,
+          product.id
+        FROM (
+          SELECT
+            way.*,
+            -- A promotion that costs more than the regular price changes nothing.
+            coalesce(way.promotional_price < way.regular_price, 0)
+              AND coalesce(way.promotion_starts_at <= wanted.now, 1)
+              AND coalesce(way.promotion_ends_at > wanted.now, 1) AS is_promoted
+          FROM (
+            -- Each page takes the way that looks at the fewest products.
+            SELECT sold.*
+            FROM sold
+            WHERE wanted.category IS NULL
+              AND wanted.featured IS NOT 1
+              AND wanted.promoted IS NOT 1
+            UNION ALL
+            SELECT sold.*
+            FROM sold
+            WHERE wanted.category IS NULL AND wanted.featured AND sold.featured
+            UNION ALL
+            SELECT sold.*
+            FROM sold
+            WHERE wanted.category IS NULL
+              AND wanted.featured IS NOT 1
+              AND wanted.promoted
+              AND sold.promotional_price < sold.regular_price
+            UNION ALL
+            SELECT sold.*
+            FROM member
+            CROSS JOIN sold ON sold.id = member.product_id
+            WHERE member.key = wanted.key
+          ) AS way
+        ) AS product
+        LEFT JOIN popular ON popular.product_id = product.id
+        WHERE (wanted.featured IS NULL OR product.featured = wanted.featured)
+          AND (wanted.promoted IS NULL OR product.is_promoted = wanted.promoted)
+      ) AS placed
+      WHERE wanted.after_id IS NULL
+        OR (placed.first, placed.second, placed.name, placed.id)
+          > (wanted.after_first, wanted.after_second, wanted.after_name, wanted.after_id)
+      ORDER BY placed.first, placed.second, placed.name, placed.id
+      LIMIT 101
+    ) AS place
   ) AS items,
   (
     SELECT json_group_array(branch.id ORDER BY branch.id)
@@ -129,16 +162,20 @@ SELECT
   (
     SELECT min(turn.at) - wanted.now
     FROM (
-      SELECT matching.key, matching.promotion_starts_at AS at
-      FROM matching
-      WHERE matching.has_promotion
+      SELECT sold.id, sold.featured, sold.promotion_starts_at AS at
+      FROM sold
+      WHERE sold.promotional_price < sold.regular_price
       UNION ALL
-      SELECT matching.key, matching.promotion_ends_at AS at
-      FROM matching
-      WHERE matching.has_promotion
+      SELECT sold.id, sold.featured, sold.promotion_ends_at AS at
+      FROM sold
+      WHERE sold.promotional_price < sold.regular_price
     ) AS turn
-    WHERE turn.key = wanted.key
+    WHERE wanted.promoted IS NOT NULL
       AND turn.at > wanted.now
-      AND wanted.promoted IS NOT NULL
+      AND (wanted.featured IS NULL OR turn.featured = wanted.featured)
+      AND (
+        wanted.category IS NULL
+        OR (wanted.key, turn.id) IN (SELECT member.key, member.product_id FROM member)
+      )
   ) AS changes_in
 FROM wanted

@@ -11,12 +11,41 @@
 --   promotion_starts_at, promotion_ends_at  integer or null: microseconds since 1970
 --   stock_quantity, low_stock_at      integer
 --   featured                          integer: 0 or 1
---   categories  text: JSON [{id, slug, name, active}], ordered by name
+--   categories  text: JSON [{id, slug, name, active, path}], ordered by name; active: whether it and all
+--               that is above it are shown; path: its id and the ids above it, from below
 --   images      text: JSON [{url, alt}], at most five, in their order
 --   variants    text: JSON [{sku, name, value, regular_price, member_price, stock_quantity}],
 --               ordered by sku
 --   version     integer
 --   updated_at  integer: microseconds since 1970
+WITH RECURSIVE above AS (
+  SELECT
+    member.category_id AS below,
+    member.category_id AS id,
+    category.parent_id,
+    category.active,
+    1 AS level
+  FROM (
+    SELECT DISTINCT product_category.category_id
+    FROM json_each(?1) AS wanted
+    CROSS JOIN product_category ON product_category.product_id = wanted.value
+  ) AS member
+  LEFT JOIN category ON category.id = member.category_id
+  UNION ALL
+  SELECT above.below, above.parent_id, category.parent_id, category.active, above.level + 1
+  FROM above
+  LEFT JOIN category ON category.id = above.parent_id
+  -- As deep as the tree is shown; a circle ends here.
+  WHERE above.parent_id IS NOT NULL AND above.level < 33
+),
+way AS MATERIALIZED (
+  SELECT
+    above.below,
+    min(coalesce(above.active, 0)) AND max(above.parent_id IS NULL) AS active,
+    json_group_array(above.id ORDER BY above.level) AS path
+  FROM above
+  GROUP BY above.below
+)
 SELECT
   product.id,
   product.sku,
@@ -36,16 +65,18 @@ SELECT
   (
     SELECT json_group_array(
       json_object(
-        'id', product_category.category_id,
+        'id', way.below,
         'slug', coalesce(category.slug, ''),
         'name', coalesce(category.name, ''),
-        'active', json(iif(category.active, 'true', 'false'))
+        'active', json(iif(way.active, 'true', 'false')),
+        'path', json(way.path)
       )
-      ORDER BY category.name, category.id
+      ORDER BY category.name, way.below
     )
     FROM product_category
-    -- Whoever leaves foreign keys off may put a category there after its members.
-    LEFT JOIN category ON category.id = product_category.category_id
+    JOIN way ON way.below = product_category.category_id
+    -- Without foreign keys a category may come after its members.
+    LEFT JOIN category ON category.id = way.below
     WHERE product_category.product_id = product.id
   ) AS categories,
   (

@@ -23,6 +23,7 @@ const OURS: i64 = 0x7467_6b74;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_store.sql"),
     CHANGES,
+    include_str!("../../migrations/sqlite/0003_promoted.sql"),
 ];
 
 /// The change log and its triggers.

@@ -426,3 +426,112 @@ async fn a_batch_answers_each_page_by_itself() {
         }
     }
 }
+
+/// The product that is in a category, as a source loads it: the names of its categories, and its deps.
+async fn shown(database: &Database, id: &str) -> (Vec<String>, BTreeSet<String>) {
+    let products = database.sources().products;
+    let loaded = load(&*products, [parsed(id)]).await.unwrap().remove(0);
+    let deps = loaded.deps.iter().map(ToString::to_string).collect();
+    let Found::Value(product) = loaded.found else {
+        panic!("{id} is no product")
+    };
+    let categories = product.categories.into_iter().map(|category| category.id);
+    (categories.collect(), deps)
+}
+
+#[tokio::test]
+async fn what_is_under_a_hidden_category_is_shown_nowhere() {
+    let stores = Stores::new().await;
+    stores
+        .run(
+            "INSERT INTO category (id, parent_id, slug, name) VALUES
+               ('top', NULL, 'top', 'Top'), ('mid', 'top', 'mid', 'Mid'), ('low', 'mid', 'low', 'Low')",
+        )
+        .await;
+    stores
+        .run("INSERT INTO product_category (product_id, category_id) VALUES ('7', 'low'), ('8', 'mid')")
+        .await;
+    stores
+        .run("DELETE FROM product_category WHERE product_id = '7' AND category_id <> 'low'")
+        .await;
+    let above = ["category:mid", "category:top"].map(ToOwned::to_owned);
+    for (change, is_shown) in [
+        ("UPDATE category SET name = name WHERE id = 'top'", true),
+        ("UPDATE category SET active = false WHERE id = 'top'", false),
+        ("UPDATE category SET active = true WHERE id = 'top'", true),
+        (
+            "UPDATE category SET parent_id = 'low' WHERE id = 'top'",
+            false,
+        ),
+        (
+            "UPDATE category SET parent_id = NULL WHERE id = 'top'",
+            true,
+        ),
+        ("UPDATE category SET active = false WHERE id = 'mid'", false),
+    ] {
+        stores.run(change).await;
+        let listed = if is_shown { vec!["7", "8"] } else { vec![] };
+        for category in ["low", "mid", "top"] {
+            let listed = listed.get(..if category == "low" { 1 } else { 2 });
+            let mut found = stores.all(&format!("category={category}&"), "newest").await;
+            found.sort();
+            // What is above the hidden one is shown, without what is under it.
+            assert_eq!(found, listed.unwrap_or_default(), "{change}: {category}");
+        }
+        for database in stores.databases() {
+            let sources = database.sources();
+            let ids: [CategoryId; 3] = ["low", "mid", "top"].map(parsed);
+            let counts = values(&*sources.category_counts, ids.clone()).await;
+            let counts: Vec<u64> = counts.iter().map(|count| count.0).collect();
+            let expected = if is_shown { [1, 2, 2] } else { [0, 0, 0] };
+            assert_eq!(counts, expected, "{change}");
+            let tree = values(&*sources.categories, [All]).await.remove(0);
+            assert_eq!(tree.find(&ids[0]).is_some(), is_shown, "{change}");
+            let way = if is_shown { 3 } else { 0 };
+            assert_eq!(tree.path(&ids[0]).len(), way, "{change}");
+            let (categories, deps) = shown(database, "7").await;
+            let expected: &[&str] = if is_shown { &["low"] } else { &[] };
+            assert_eq!(categories, expected, "{change}");
+            // Whoever hides or shows one of them again, refuses the product.
+            assert!(deps.is_superset(&BTreeSet::from(above.clone())), "{deps:?}");
+            assert_eq!(deps.contains("category:low"), !is_shown, "{deps:?}");
+        }
+    }
+}
+
+/// How deep the tree is shown is said in Rust and in SQL.
+#[tokio::test]
+async fn what_is_too_deep_for_the_tree_is_listed_nowhere() {
+    let stores = Stores::new().await;
+    let rows: Vec<String> = (0..40)
+        .map(|depth| match depth {
+            0 => "('d0', NULL, 'd0', 'D')".to_owned(),
+            _ => format!("('d{depth}', 'd{}', 'd{depth}', 'D')", depth - 1),
+        })
+        .collect();
+    let rows = rows.join(", ");
+    stores
+        .run(&format!(
+            "INSERT INTO category (id, parent_id, slug, name) VALUES {rows}"
+        ))
+        .await;
+    stores
+        .run("DELETE FROM product_category WHERE product_id IN ('7', '8')")
+        .await;
+    stores
+        .run("INSERT INTO product_category (product_id, category_id) VALUES ('7', 'd32'), ('8', 'd33')")
+        .await;
+    assert_eq!(stores.all("category=d0&", "newest").await, ["7"]);
+    assert_eq!(stores.all("category=d33&", "newest").await, [""; 0]);
+    for database in stores.databases() {
+        let sources = database.sources();
+        let ids: [CategoryId; 3] = ["d0", "d32", "d33"].map(parsed);
+        let counts = values(&*sources.category_counts, ids.clone()).await;
+        let counts: Vec<u64> = counts.iter().map(|count| count.0).collect();
+        assert_eq!(counts, [1, 1, 0]);
+        let tree = values(&*sources.categories, [All]).await.remove(0);
+        assert!(tree.find(&ids[1]).is_some() && tree.find(&ids[2]).is_none());
+        assert_eq!(shown(database, "7").await.0, ["d32"]);
+        assert_eq!(shown(database, "8").await.0, [""; 0]);
+    }
+}
