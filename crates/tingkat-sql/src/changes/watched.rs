@@ -86,7 +86,8 @@ impl Database {
         if queries.are_of_preset() {
             return Ok(queries.watched());
         }
-        let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
+        // Tables of one name may be in several schemas; their triggers call one function.
+        let mut watched: BTreeMap<(String, String), Watched> = BTreeMap::new();
         let mut silent = Vec::new();
         let report = self.check_triggers().await?;
         for read in report.watched.iter().chain(&report.missing) {
@@ -102,7 +103,7 @@ impl Database {
             };
             let quoted = read.clone();
             watched.insert(
-                name,
+                (name, schema.clone()),
                 Watched {
                     schema,
                     quoted,
@@ -125,8 +126,9 @@ impl Database {
         }
         // What no statement reads yet is watched as well, where it is there.
         for table in queries.watched() {
-            if queries.changes_of(&table.name).is_some() {
-                watched.entry(table.name.clone()).or_insert(table);
+            let is_read = watched.keys().any(|(name, _)| *name == table.name);
+            if !is_read && queries.changes_of(&table.name).is_some() {
+                watched.insert((table.name.clone(), String::new()), table);
             }
         }
         Ok(watched.into_values().collect())

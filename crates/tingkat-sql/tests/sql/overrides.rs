@@ -488,3 +488,25 @@ async fn the_example_of_the_documentation_works() {
         assert_eq!(written(&store, statement).await, expected, "{statement}");
     }
 }
+
+#[tokio::test]
+async fn tables_of_one_name_in_two_schemas_both_report() {
+    let files = but(
+        "product_sku_load.sql",
+        r#"SELECT ean AS sku, nr::text AS id FROM "Artikel"
+           WHERE ean = ANY ($1::text[]) AND nr NOT IN (SELECT artikel FROM lager.bild)"#,
+    );
+    let (store, _folder) = store(&files).await;
+    let other = "CREATE SCHEMA lager; CREATE TABLE lager.bild (LIKE bild INCLUDING ALL)";
+    store.server.psql(other).await.unwrap();
+    let installed = install_changes(&store.database).await.unwrap();
+    assert_eq!(installed.changed, ["Artikel", "bild", "bild"]);
+    assert_eq!(store.database.coherence().await.unwrap(), Coherence::Whole);
+    for table in ["bild", "lager.bild"] {
+        let insert = format!("INSERT INTO {table} VALUES (8, '/c')");
+        assert_eq!(written(&store, &insert).await, ["product:8"], "{table}");
+    }
+    let report = store.database.check_triggers().await.unwrap();
+    assert_eq!(report.watched, ["\"Artikel\"", "bild", "lager.bild"]);
+    uninstall_changes(&store.database).await.unwrap();
+}
