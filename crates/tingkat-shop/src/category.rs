@@ -195,10 +195,8 @@ pub(crate) fn of_listing() -> Vec<Dep> {
 
 /// What something depends on besides that enumerates the products of categories: who is in them.
 /// Their rows are there as tags, by which an operator forgets.
-pub fn of_members(categories: &[CategoryId]) -> impl Iterator<Item = Dep> {
-    let deps = |id: &CategoryId| {
-        ["category.members", "category"].map(|entity| Dep::of_key(entity, id.as_str()))
-    };
+pub fn of_members(categories: &[String]) -> impl Iterator<Item = Dep> {
+    let deps = |id: &String| ["category.members", "category"].map(|entity| Dep::of_key(entity, id));
     categories.iter().flat_map(deps)
 }
 

@@ -1,18 +1,19 @@
 //! Loading categories, and how many products they have.
 
 use tingkat::ports::Loaded;
-use tingkat_shop::category::{CategoryCount, CategoryId, CategoryRow, CategoryTree, of_members};
+use tingkat_shop::category::{CategoryCount, CategoryRow, CategoryTree, of_members};
 
 use crate::columns::{Json, columns};
 use crate::error::ColumnError;
+use crate::left_out::named;
 use crate::rows::{Row, Whole};
 use crate::statement::{CATEGORY_COUNT, CATEGORY_LIST, Statement};
 
 columns! {
     /// A category.
     pub(crate) struct CategoryListRow {
-        id: CategoryId,
-        parent_id: Option<CategoryId>,
+        id: String,
+        parent_id: Option<String>,
         slug: String,
         name: String,
         active: bool,
@@ -24,7 +25,7 @@ columns! {
     pub(crate) struct CategoryCountRow {
         id: String,
         products: i64,
-        categories: Json<Vec<CategoryId>>,
+        categories: Json<Vec<String>>,
     }
 }
 
@@ -33,14 +34,21 @@ impl Whole for CategoryTree {
     type Columns = CategoryListRow;
 
     fn read(rows: Vec<CategoryListRow>) -> Result<Self, ColumnError> {
-        let row = |row: CategoryListRow| CategoryRow {
-            id: row.id,
-            parent_id: row.parent_id,
-            slug: row.slug,
-            name: row.name,
-            active: row.active,
+        let row = |row: CategoryListRow| {
+            // What is under one that is left out, is left out with it.
+            let parent_id = match row.parent_id {
+                Some(id) => Some(named(&id)?),
+                None => None,
+            };
+            Some(CategoryRow {
+                id: named(&row.id)?,
+                parent_id,
+                slug: row.slug,
+                name: row.name,
+                active: row.active,
+            })
         };
-        Ok(Self::new(rows.into_iter().map(row)))
+        Ok(Self::new(rows.into_iter().filter_map(row)))
     }
 }
 

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgTypeInfo;
 use sqlx::{Postgres, Type};
-use tingkat_shop::category::CategoryId;
 use tingkat_shop::document::Document;
 use tingkat_shop::money::Currency;
 use tingkat_shop::postcode::Code;
@@ -126,8 +125,7 @@ cells! {
     bool, Flag, Record::flag;
     Timestamp, Number, Record::time;
     Option<Timestamp>, NumberOrNull, Record::time_or_null;
-    CategoryId, Text, Record::parsed;
-    Option<CategoryId>, TextOrNull, Record::parsed_or_null;
+    Option<String>, TextOrNull, Record::text_or_null;
     ProductId, Text, Record::parsed;
     Sku, Text, Record::parsed;
     Slug, Text, Record::parsed;

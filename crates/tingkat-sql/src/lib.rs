@@ -14,6 +14,7 @@ pub mod demo;
 mod document;
 mod error;
 mod install;
+mod left_out;
 mod listing;
 mod popularity;
 mod postcode;

@@ -12,6 +12,7 @@ use tingkat_shop::product::listing::{Listing, ListingKey, MOST, Place, Popular, 
 
 use crate::columns::{Json, columns};
 use crate::error::ColumnError;
+use crate::left_out::named;
 use crate::popularity::micros;
 use crate::rows::Row;
 use crate::statement::{PRODUCT_LIST, PRODUCT_LIST_POPULAR, Statement};
@@ -20,8 +21,8 @@ columns! {
     /// What is loaded of a page.
     pub(crate) struct PageRow {
         key: String,
-        items: Json<Vec<Place>>,
-        categories: Json<Vec<CategoryId>>,
+        items: Json<Vec<(i64, i64, String, String)>>,
+        categories: Json<Vec<String>>,
         changes_in: Option<i64>,
     }
 }
@@ -61,20 +62,28 @@ fn argument(key: &ListingKey, weights: &Weights) -> Result<String, serde_json::E
 fn read<L: Entity + From<Listing>>(
     PageRow {
         key: _key,
-        items: Json(mut places),
+        items: Json(items),
         categories: Json(categories),
         changes_in,
     }: PageRow,
-) -> Loaded<L> {
-    let more = places.len() > MOST;
-    places.truncate(MOST);
+) -> Result<Loaded<L>, ColumnError> {
+    let more = items.len() > MOST;
+    let items = items.into_iter().take(MOST);
+    let places: Vec<Place> = items
+        .filter_map(|(first, second, name, id)| Some(Place(first, second, name, named(&id)?)))
+        .collect();
+    if more && places.is_empty() {
+        // The next page begins behind the last place of this one.
+        let problem = "has no id that can be asked for on a whole page";
+        return Err(ColumnError::new("items", problem));
+    }
     let loaded = Loaded::value(L::from(Listing { places, more })).deps(of_members(&categories));
-    match changes_in {
+    Ok(match changes_in {
         Some(micros) => {
             loaded.changes_in(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
         }
         None => loaded,
-    }
+    })
 }
 
 macro_rules! pages {
@@ -89,7 +98,7 @@ macro_rules! pages {
             }
 
             fn read(row: PageRow) -> Result<Loaded<Self>, ColumnError> {
-                Ok(read(row))
+                read(row)
             }
         }
     )*};

@@ -33,7 +33,8 @@ impl Record {
     }
 
     pub(crate) fn number(&self, column: &'static str) -> Result<i64, ColumnError> {
-        read!(self, column, i64)
+        self.number_or_null(column)?
+            .ok_or_else(|| ColumnError::new(column, "is null"))
     }
 
     pub(crate) fn number_or_null(&self, column: &'static str) -> Result<Option<i64>, ColumnError> {
@@ -69,15 +70,9 @@ impl Record {
             .map_err(|error| ColumnError::new(column, format_args!("is wrong: {error}")))
     }
 
-    /// As [`parsed`](Self::parsed), where there may be none.
-    pub(crate) fn parsed_or_null<T>(&self, column: &'static str) -> Result<Option<T>, ColumnError>
-    where
-        T: FromStr<Err: Display>,
-    {
-        let text = read!(self, column, Option<String>)?;
-        text.map(|text| text.parse())
-            .transpose()
-            .map_err(|error| ColumnError::new(column, format_args!("is wrong: {error}")))
+    /// As [`text`](Self::text), where there may be none.
+    pub(crate) fn text_or_null(&self, column: &'static str) -> Result<Option<String>, ColumnError> {
+        read!(self, column, Option<String>)
     }
 
     /// A text of a closed list.

@@ -27,6 +27,7 @@ mod popular;
 mod postcodes;
 mod postgres;
 mod prisma;
+mod prisma_rows;
 mod products;
 mod rehearsals;
 mod schema;

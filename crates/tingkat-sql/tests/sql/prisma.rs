@@ -1,6 +1,7 @@
 //! A Prisma storefront: its own tables, and the same answers.
 
 use jiff::Timestamp;
+use tingkat::ports::Found;
 use tingkat_shop::money::Money;
 use tingkat_shop::popularity::Popularity as _;
 use tingkat_shop::product::{Product, Status};
@@ -25,9 +26,9 @@ const TABLES: [&str; 7] = [
 ];
 
 /// Ids as `cuid()` draws them.
-const TEA: &str = "clx4tea00000008l4h3yq2r7k";
-const KETTLE: &str = "clx4kettle0000108l4f6e0d2";
-const DRINKS: &str = "clx4drinks0000208l45v9c3m";
+pub(crate) const TEA: &str = "clx4tea00000008l4h3yq2r7k";
+pub(crate) const KETTLE: &str = "clx4kettle0000108l4f6e0d2";
+pub(crate) const DRINKS: &str = "clx4drinks0000208l45v9c3m";
 
 /// A store with a product that has everything, and one that has as little as can be.
 const ROWS: &str = r#"
@@ -70,18 +71,18 @@ async fn filled() -> Served {
     store
 }
 
-async fn whole() -> Served {
+pub(crate) async fn whole() -> Served {
     let store = filled().await;
     install_changes(&store.database).await.unwrap();
     store
 }
 
-async fn product(store: &Served, id: &str) -> Product {
+pub(crate) async fn product(store: &Served, id: &str) -> Product {
     let products = store.database.sources().products;
     values(&*products, [parsed(id)]).await.remove(0)
 }
 
-fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     parsed(text)
 }
 
@@ -200,10 +201,10 @@ async fn postcodes_and_states_are_read() {
     assert_eq!(codes, ["LBN", "SGR", "SWK"]);
     values(&*sources.postcode_index, [All]).await;
     let unknown = load(&*sources.postcodes, [parsed("00000")]).await.unwrap();
-    assert!(matches!(unknown[0].found, tingkat::ports::Found::Absent));
+    assert!(matches!(unknown[0].found, Found::Absent));
 }
 
-const BUSY: &str = r#"
+pub(crate) const BUSY: &str = r#"
     INSERT INTO products (id, name, slug, sku, status, "regularPrice", "memberPrice", "createdAt", "updatedAt")
     VALUES
       ('a', 'Alpha', 'a', 'A', 'ACTIVE', 3.00, 3.00, '2026-01-01', now()),
@@ -225,7 +226,7 @@ const BUSY: &str = r#"
     INSERT INTO wishlist_items VALUES ('1', 'u', 'a'), ('2', 'v', 'clx4tea00000008l4h3yq2r7k');
 "#;
 
-async fn ids(store: &Served, text: &str) -> Vec<String> {
+pub(crate) async fn ids(store: &Served, text: &str) -> Vec<String> {
     let places = places(&page(&store.database, text).await).places;
     places
         .into_iter()
