@@ -2,7 +2,8 @@
 //!
 //! Hits of the redis tier beside a bare GET and the same decode, `get_many` of 100 beside a bare
 //! MGET, and both over a cluster beside the client's own cluster connection. Bare and not take turns
-//! in one run, and each ratio is the median of its rounds. Starts servers of its own.
+//! in one run, and each ratio is the median of its rounds. Starts servers of its own. Words behind
+//! `--` choose the figures that have one of them in their names.
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::join_all;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncCommands as _, aio::ConnectionLike};
+use redis::{AsyncCommands as _, IntoConnectionInfo as _, aio::ConnectionLike};
 use tingkat::clock::SystemClock;
 use tingkat::codec::{Codec as _, MessagePack};
 use tingkat::envelope::Envelope;
@@ -64,7 +65,7 @@ fn main() {
 async fn standalone(turn: Duration) {
     let server = tingkat_testkit::Redis::start().await.expect("a server");
     let url = server.url();
-    let client = redis::Client::open(url.as_str()).expect("a URL");
+    let client = redis::Client::open(as_the_tier_does(&url)).expect("a URL");
     let bare = client
         .get_multiplexed_async_connection()
         .await
@@ -102,7 +103,23 @@ async fn standalone(turn: Duration) {
     many("get_many of 100, cost", "≤ 1.30", &bare, &direct, turn).await;
 }
 
+/// Whether a figure is wanted.
+fn is_chosen(what: &str) -> bool {
+    let words = || {
+        std::env::args()
+            .skip(1)
+            .filter(|word| !word.starts_with('-'))
+    };
+    words().next().is_none() || words().any(|word| what.contains(&word))
+}
+
 async fn cluster(turn: Duration) {
+    if !["cluster of 3: a hit", "cluster of 3: get_many"]
+        .into_iter()
+        .any(is_chosen)
+    {
+        return;
+    }
     let cluster = Cluster::start().await.expect("a cluster");
     let client = redis::cluster::ClusterClient::new(cluster.urls()).expect("URLs");
     let bare: ClusterConnection = client.get_async_connection().await.expect("a connection");
@@ -119,9 +136,24 @@ async fn cluster(turn: Duration) {
     .await;
 }
 
+/// Where the bare client connects to, with the settings of the tier: by default the client lets the
+/// kernel hold commands back until earlier ones are acknowledged. That makes larger packets, so on
+/// one machine more answers a second, and on a network slow ones.
+fn as_the_tier_does(url: &str) -> redis::ConnectionInfo {
+    let info = url.into_connection_info().expect("a URL");
+    let protocol = info
+        .redis_settings()
+        .clone()
+        .set_protocol(redis::ProtocolVersion::RESP3);
+    let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
+    info.set_redis_settings(protocol).set_tcp_settings(tcp)
+}
+
 /// A tier that is connected.
 async fn tier(url: &str) -> Arc<Redis> {
-    let config = Config::new(url.parse().expect("a URL"), PREFIX);
+    let mut config = Config::new(url.parse().expect("a URL"), PREFIX);
+    // Nothing fails where the machine has other things to do; the bare client waits as well.
+    config.response_timeout = Duration::from_secs(5);
     let tier = Arc::new(Redis::start(config, Arc::new(SystemClock)));
     let mut state = tier.state();
     let up = state.wait_for(|state| *state == State::Up);
@@ -183,6 +215,9 @@ async fn hits<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>
 where
     C: ConnectionLike + Clone + Send + Sync + 'static,
 {
+    if !is_chosen(what) {
+        return;
+    }
     let before = cache.stats().remote_hits.get();
     let reader = cache.clone();
     compare(what, target, bare, turn, move |key| {
@@ -203,6 +238,9 @@ where
     C: ConnectionLike + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
+    if !is_chosen(what) {
+        return;
+    }
     let space = Arc::new(KeySpace::new(PREFIX, ENTITY, 1));
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
@@ -250,6 +288,9 @@ async fn many<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>
 where
     C: ConnectionLike + Clone + Send + Sync + 'static,
 {
+    if !is_chosen(what) {
+        return;
+    }
     let space = KeySpace::new(PREFIX, ENTITY, 1);
     let mut bare = bare.clone();
     let mut times = Vec::new();

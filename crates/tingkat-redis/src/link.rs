@@ -153,7 +153,7 @@ impl Link {
         is_asking: bool,
         patience: Duration,
     ) -> Result<Value, Trouble> {
-        let sent_at = self.clock.now();
+        let sent_at = order.is_script().then(|| self.clock.now());
         let answer = self
             .exchange(patience, async move |mut connection| {
                 order.send(&mut connection, is_asking).await
@@ -162,7 +162,8 @@ impl Link {
         let Some(with_text) = order.with_text(&answer) else {
             return answer.map_err(Trouble::Failed);
         };
-        let left = patience.saturating_sub(self.clock.now().since(sent_at));
+        let took = sent_at.map_or(Duration::ZERO, |at| self.clock.now().since(at));
+        let left = patience.saturating_sub(took);
         // Boxed, so that the future of the usual case stays small.
         let again = Box::pin(self.exchange(left, async move |mut connection| {
             with_text.send(&mut connection, is_asking).await
@@ -371,9 +372,12 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
         let waited = self.link.clock.now().since(self.sent_at);
         // A caller that left early says nothing about the server.
-        if self.is_answered || waited < self.link.config.response_timeout / 2 {
+        if waited < self.link.config.response_timeout / 2 {
             return;
         }
         if self.link.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_UNANSWERED {

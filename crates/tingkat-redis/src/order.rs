@@ -25,6 +25,10 @@ impl Order {
         }
     }
 
+    pub(crate) const fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
+
     /// What to send where the server answered that it does not know the script.
     pub(crate) fn with_text(&self, answer: &RedisResult<Value>) -> Option<Self> {
         let is_missing = matches!(answer, Err(error) if is_missing(error));

@@ -311,7 +311,7 @@ impl Remote for Redis {
     }
 
     fn is_connected(&self) -> bool {
-        self.hub.topology().is_connected()
+        self.hub.is_connected()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), RemoteError>> {

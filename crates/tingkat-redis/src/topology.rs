@@ -84,6 +84,11 @@ impl Hub {
         Arc::clone(&topology)
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
+        topology.is_connected()
+    }
+
     /// Where a listener may connect to.
     pub(crate) fn somewhere(&self) -> Option<Place> {
         match &*self.topology() {

@@ -39,6 +39,9 @@ pub(crate) struct Pulse {
     /// Polls that were sent, and the newest of them that was answered.
     sent: AtomicU64,
     answered: AtomicU64,
+    /// When the log last answered, in nanoseconds of the clock; 0 before that. Apart from `fresh_at`,
+    /// which a cold reset takes back though the database is there.
+    answered_at: AtomicU64,
 }
 
 impl Pulse {
@@ -51,6 +54,7 @@ impl Pulse {
             was_hinted: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            answered_at: AtomicU64::new(0),
         }
     }
 
@@ -90,10 +94,16 @@ impl Node {
     /// Whether the database did not answer for as long as a lease goes without renewal, or never
     /// since this node began, so that its loads are likely to fail.
     pub(crate) fn is_out_of_touch(&self) -> bool {
-        self.feed().is_some_and(|feed| match feed.poll_age {
-            Some(age) => age > self.0.lease / 3 + self.0.feed.interval,
-            None => self.has_polled(),
-        })
+        if self.0.log.is_none() {
+            return false;
+        }
+        match self.0.feed.answered_at.load(Ordering::Relaxed) {
+            0 => self.has_polled(),
+            at => {
+                let silent_for = self.0.clock.now().since(Tick::from_nanos(at));
+                silent_for > self.0.lease / 3 + self.0.feed.interval
+            }
+        }
     }
 
     /// Tells the other nodes that there is something to poll for.
@@ -288,6 +298,10 @@ impl Feed<'_> {
         let bound = self.node.0.knowledge.bound().max(self.node.0.feed.interval);
         let deadline = bound.saturating_mul(bounds);
         let answer = self.node.within(deadline, asking).await;
+        if matches!(answer, Some(Ok(_))) {
+            let now = self.node.0.clock.now().as_nanos().max(1);
+            self.node.0.feed.answered_at.store(now, Ordering::Relaxed);
+        }
         answer.unwrap_or_else(|| {
             Err(LogError::new(
                 Recovery::Retry,

@@ -30,6 +30,8 @@ const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365 * 10);
 /// An entry that came out of the remote tier.
 pub(super) struct Opened<V> {
     pub(super) slot: Slot<V>,
+    /// When it was looked at.
+    pub(super) read_at: Tick,
     /// What was known before it was judged.
     pub(super) observed: Observed,
     /// Why it may not be served as current, if it may not.
@@ -306,7 +308,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         read_as: &Certificate,
     ) -> Option<Opened<V>> {
         let codec = self.codec.as_ref()?;
-        let envelope = Envelope::decode(cell, &key.text()).ok()?;
+        let text = key.text();
+        let envelope = Envelope::decode(cell, &text).ok()?;
         let value = match &envelope.payload {
             Some(payload) => Some(Arc::new(codec.decode(payload).ok()?)),
             None => None,
@@ -329,7 +332,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let cold = Cold {
             id: envelope.id,
             certificate,
-            watched: self.watched(key, &envelope.deps),
+            watched: Watched::new(self.name, &text, &envelope.deps),
             deps: envelope.deps.into(),
             fresh_until,
             stale_until: now.after(stale_for.saturating_sub(overdue)),
@@ -350,6 +353,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let calm_until = calm_until(&cold, self.eagerness(key, policy));
         Some(Opened {
             slot: Slot::new(value, epoch, calm_until, loaded_at, cold),
+            read_at: now,
             observed,
             refusal,
         })

@@ -10,7 +10,7 @@ use futures::future::{Either, FutureExt as _, select};
 use super::fill::{Filled, Opened};
 use super::lease::Turn;
 use super::load::{Answered, OwnLoad, Priority};
-use super::read::Landing;
+use super::read::{Landed, Landing};
 use super::search::{Finding, stale_of};
 use super::{Shared, Tier};
 use crate::certificate::Verdict;
@@ -18,7 +18,7 @@ use crate::error::{GetError, GetErrorKind, SourceError};
 use crate::event::Event;
 use crate::flight::{Leader, Role};
 use crate::key::Key;
-use crate::memory::Slot;
+use crate::memory::{Cold, Slot};
 use crate::node::{Budget, Guarded};
 use crate::policy::Policy;
 use crate::ports::{Tick, Wanted};
@@ -177,7 +177,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 }
             }
             // There is no lease: nobody was there to give it.
-            Ended::Found(opened) => self.land_at_once(leader, &job.policy, &opened),
+            Ended::Found(opened) => {
+                self.land_at_once(leader, &job.policy, &opened);
+            }
             Ended::Failed(failure) => {
                 let error = &failure.error;
                 let stale = match stale.or_else(|| failure.stale.clone()) {
@@ -255,14 +257,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         leader: Leader<K, Landing<V>>,
         policy: &Policy,
         opened: &Opened<V>,
-    ) {
-        let key = leader.key().clone();
-        let landed = self.land_opened(&key, policy, opened);
-        leader.complete(Landing::landed(landed));
-        let now = self.node.0.clock.now();
-        if let Some(cold) = opened.slot.cold().filter(|cold| now >= cold.fresh_until) {
-            self.refresh(&key, cold.id, None);
+    ) -> Landed<V> {
+        let landed = self.land_opened(leader.key(), policy, opened);
+        let is_over = |cold: &&Arc<Cold>| opened.read_at >= cold.fresh_until;
+        let over = opened.slot.cold().filter(is_over);
+        let refresh = over.map(|cold| (leader.key().clone(), cold.id));
+        leader.complete(Landing::landed(landed.clone()));
+        if let Some((key, id)) = refresh {
+            self.refresh(&key, id, None);
         }
+        landed
     }
 
     /// Takes in what the source said; a panic in the value's own code is a failure of its load.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::read::{Attempt, Landing};
+use super::read::{Attempt, Landed, Landing};
 use super::{Answer, Cache, Mode, Options, Shared};
 use crate::error::{GetError, GetErrorKind};
 use crate::flight::{Leader, Role, Waiter};
@@ -21,12 +21,13 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let cache = Cache(Arc::clone(self));
         let mut places: HashMap<&K, usize> = HashMap::with_capacity(keys.len());
         let mut unique: Vec<&K> = Vec::with_capacity(keys.len());
-        for key in keys {
-            places.entry(key).or_insert_with(|| {
+        let place_of = |key| {
+            *places.entry(key).or_insert_with(|| {
                 unique.push(key);
                 unique.len() - 1
-            });
-        }
+            })
+        };
+        let order: Vec<usize> = keys.iter().map(place_of).collect();
         let mut answers: Vec<Option<Result<Answer<V>, GetError>>> = unique
             .iter()
             .map(|key| cache.hit(key, options).map(Ok))
@@ -46,14 +47,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 }
             }
         }
-        keys.iter()
-            .map(|key| {
-                let answer = places
-                    .get(key)
-                    .and_then(|&place| answers.get(place)?.clone());
-                // Every key has a place and every place an answer.
-                answer.unwrap_or_else(|| Err(GetError::new(GetErrorKind::NotCached)))
-            })
+        let answers = order
+            .iter()
+            .map(|&place| answers.get(place).and_then(Option::clone));
+        // Every key has a place and every place an answer.
+        answers
+            .map(|answer| answer.unwrap_or_else(|| Err(GetError::new(GetErrorKind::NotCached))))
             .collect()
     }
 
@@ -80,7 +79,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return self.read_cached_many(keys, &attempt).await;
         }
         let (mut steps, mut leaders) = (Vec::with_capacity(keys.len()), Vec::new());
-        for key in keys {
+        for (place, key) in keys.iter().enumerate() {
             let ready = self
                 .hit_after_poll(key, options)
                 .map(Ok)
@@ -98,41 +97,89 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     steps.push(Step::Waits(waiter, true));
                 }
                 Role::Leader(leader) => {
-                    steps.push(Step::Waits(leader.waiter(), false));
-                    match self.landed_meanwhile(key, &attempt) {
-                        Some(landed) => leader.complete(Landing::landed(landed)),
-                        None => leaders.push(leader),
+                    if let Some(landed) = self.landed_meanwhile(key, &attempt) {
+                        leader.complete(Landing::landed(landed.clone()));
+                        steps.push(self.arrived(&attempt, landed));
+                    } else {
+                        steps.push(Step::StartsAnew);
+                        leaders.push((place, leader));
                     }
                 }
             }
         }
         // What this call leads is on its way before it waits for anybody.
-        self.take_off_many(leaders, &attempt).await;
-        let attempt = &attempt;
-        let waits = keys.iter().zip(steps).map(|(key, step)| async move {
-            let outcome = match step {
-                Step::Answered(answer) => answer,
-                Step::Waits(waiter, joined) => {
-                    self.conclude(key, attempt, Some((waiter, joined)), None)
-                        .await
-                }
-            };
-            self.time_shortfall(started, &outcome);
-            outcome
-        });
-        join_all(waits).await
+        self.take_off_many(leaders, &attempt, &mut steps).await;
+        self.conclude_many(keys, &attempt, steps).await
     }
 
+    /// Sends the flights on their way that this call leads; most of them are there at once.
     async fn take_off_many(
         self: &Arc<Self>,
-        leaders: Vec<Leader<K, Landing<V>>>,
+        leaders: Vec<(usize, Leader<K, Landing<V>>)>,
         attempt: &Attempt,
+        steps: &mut [Step<V>],
     ) {
-        let keys: Vec<&K> = leaders.iter().map(Leader::key).collect();
+        let keys: Vec<&K> = leaders.iter().map(|(_, leader)| leader.key()).collect();
         let findings = self.search_many(&keys, attempt).await;
-        for (leader, finding) in leaders.into_iter().zip(findings) {
-            self.go_on(leader, attempt, finding, None);
+        for ((place, leader), finding) in leaders.into_iter().zip(findings) {
+            let step = match self.as_current(finding) {
+                Ok(opened) => {
+                    let landed = self.land_at_once(leader, &attempt.policy, &opened);
+                    self.arrived(attempt, landed)
+                }
+                Err(finding) => {
+                    let waiter = leader.waiter();
+                    self.go_on(leader, attempt, finding, None);
+                    Step::Waits(waiter, false)
+                }
+            };
+            if let Some(slot) = steps.get_mut(place) {
+                *slot = step;
+            }
         }
+    }
+
+    /// What a flight brought that this call led, unless this caller must not have it.
+    fn arrived(&self, attempt: &Attempt, landed: Landed<V>) -> Step<V> {
+        if self.suits(attempt, &landed) {
+            Step::Answered(Ok(self.landed_answer(attempt, landed, false)))
+        } else {
+            Step::StartsAnew
+        }
+    }
+
+    /// The answers; waits for those that are not there yet, all at once.
+    async fn conclude_many(
+        self: &Arc<Self>,
+        keys: &[&K],
+        attempt: &Attempt,
+        steps: Vec<Step<V>>,
+    ) -> Vec<Result<Answer<V>, GetError>> {
+        let mut waits = Vec::new();
+        let mut answers: Vec<Option<Result<Answer<V>, GetError>>> = Vec::with_capacity(keys.len());
+        for (key, step) in keys.iter().zip(steps) {
+            let waiter = match step {
+                Step::Answered(outcome) => {
+                    self.time_shortfall(attempt.started, &outcome);
+                    answers.push(Some(outcome));
+                    continue;
+                }
+                Step::Waits(waiter, joined) => Some((waiter, joined)),
+                Step::StartsAnew => None,
+            };
+            answers.push(None);
+            waits.push(async move {
+                let outcome = self.conclude(key, attempt, waiter, None).await;
+                self.time_shortfall(attempt.started, &outcome);
+                outcome
+            });
+        }
+        let mut waited = join_all(waits).await.into_iter();
+        let answers = answers.into_iter();
+        // As many were waited for as there are gaps.
+        answers
+            .filter_map(|answer| answer.or_else(|| waited.next()))
+            .collect()
     }
 
     async fn read_cached_many(
@@ -162,4 +209,6 @@ enum Step<V> {
     Answered(Result<Answer<V>, GetError>),
     /// With its flight, and whether another caller leads that.
     Waits(Waiter<Landing<V>>, bool),
+    /// Its flight brought nothing that this caller may have.
+    StartsAnew,
 }

@@ -88,6 +88,14 @@ impl<V> Landing<V> {
     }
 }
 
+/// How a caller went on his way.
+pub(super) enum Departure<V> {
+    /// He waits for a flight, perhaps one that another caller leads; with what may stand in for it.
+    Flight(Waiter<Landing<V>>, bool, Option<Arc<Slot<V>>>),
+    /// He led a flight and is there.
+    Landed(Landed<V>),
+}
+
 /// One caller's look-up.
 pub(super) struct Attempt {
     pub(super) options: Options,
@@ -209,9 +217,16 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 let stand_in = self.stand_in(key, attempt, None);
                 return self.give_up(attempt, stand_in, GetError::new(GetErrorKind::Deadline));
             }
-            let (flight, joined, found) = match waiter.take() {
-                Some((flight, joined)) => (flight, joined, None),
+            let departure = match waiter.take() {
+                Some((flight, joined)) => Departure::Flight(flight, joined, None),
                 None => self.depart(key, attempt, &mut own).await,
+            };
+            let (flight, joined, found) = match departure {
+                Departure::Flight(flight, joined, found) => (flight, joined, found),
+                Departure::Landed(landed) if self.suits(attempt, &landed) => {
+                    return Ok(self.landed_answer(attempt, landed, false));
+                }
+                Departure::Landed(_) => continue,
             };
             let background = flight.another();
             let Some(landing) = self.wait_for(key, attempt, flight, found.as_deref()).await else {
@@ -251,7 +266,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// Whether a caller may have what its flight brought (rule R5).
-    fn suits(&self, attempt: &Attempt, landed: &Landed<V>) -> bool {
+    pub(super) fn suits(&self, attempt: &Attempt, landed: &Landed<V>) -> bool {
         if self.must_load(attempt.options) {
             return landed.tier == Tier::Source && landed.current_at >= attempt.started;
         }
@@ -269,24 +284,29 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         key: &K,
         attempt: &Attempt,
         own: &mut Option<OwnLoad<V>>,
-    ) -> (Waiter<Landing<V>>, bool, Option<Arc<Slot<V>>>) {
+    ) -> Departure<V> {
         match self.flights.join_or_lead(key, self.oldest_to_join(attempt)) {
             Role::Waiter(waiter) => {
                 self.join(key, attempt);
-                (waiter, true, None)
+                Departure::Flight(waiter, true, None)
             }
             Role::Leader(leader) => {
-                let waiter = leader.waiter();
                 if let Some(landed) = self.landed_meanwhile(key, attempt) {
-                    leader.complete(Landing::landed(landed));
-                    return (waiter, false, None);
+                    leader.complete(Landing::landed(landed.clone()));
+                    return Departure::Landed(landed);
                 }
                 let finding = self.search(key, attempt).await;
-                // What is current lands at once, and nothing needs to stand in for it.
-                let is_current = matches!(finding, Finding::Current(_));
-                let found = if is_current { None } else { stale_of(&finding) };
+                // What is current needs no wait, and nothing to stand in for it.
+                let finding = match self.as_current(finding) {
+                    Ok(opened) => {
+                        let landed = self.land_at_once(leader, &attempt.policy, &opened);
+                        return Departure::Landed(landed);
+                    }
+                    Err(finding) => finding,
+                };
+                let (waiter, found) = (leader.waiter(), stale_of(&finding));
                 self.go_on(leader, attempt, finding, own.take());
-                (waiter, false, found)
+                Departure::Flight(waiter, false, found)
             }
         }
     }
@@ -310,7 +330,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         })
     }
 
-    /// Completes a flight with what the remote tier had, or sends it to the source.
+    /// Sends a flight to the source for which the remote tier had nothing current.
     pub(super) fn go_on(
         self: &Arc<Self>,
         leader: Leader<K, Landing<V>>,
@@ -319,10 +339,6 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         own: Option<OwnLoad<V>>,
     ) {
         let (shared, key) = (Arc::clone(self), leader.key().clone());
-        let finding = match self.as_current(finding) {
-            Ok(opened) => return self.land_at_once(leader, &attempt.policy, &opened),
-            Err(finding) => finding,
-        };
         if let Some(slot) = stale_of(&finding) {
             self.keep_to_stand_in(&key, &attempt.policy, &slot);
         }
@@ -411,11 +427,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         key: &K,
         attempt: &Attempt,
     ) -> Option<Result<Answer<V>, GetError>> {
-        let now = self.node.0.clock.now();
         let slot = self.memory.inspect(key)?;
         let retry_at = slot.cold()?.retry_at.load(Ordering::Relaxed);
         let retry_at = Tick::from_nanos(retry_at.max(self.source_retry_at.load(Ordering::Relaxed)));
-        if now >= retry_at {
+        if self.node.0.clock.now() >= retry_at {
             return None;
         }
         let stand_in = self.stand_in(key, attempt, None)?;

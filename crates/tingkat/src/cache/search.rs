@@ -12,7 +12,7 @@ use crate::certificate::Certificate;
 use crate::envelope::{self, Kind};
 use crate::key::Key;
 use crate::memory::Slot;
-use crate::node::{Access, Budget, Guarded};
+use crate::node::{Access, Budget, Called, Guarded};
 use crate::policy::Policy;
 
 /// What the remote tier has under a key.
@@ -56,19 +56,18 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let Some(remote) = self.usable_remote(policy) else {
             return Finding::Unknown;
         };
-        if !remote.allows_reads() {
-            return Finding::Away;
-        }
         let name = self.space.cell(key);
         let read_as = self.read_as();
-        let started = self.node.0.clock.now();
-        let cell = remote
-            .call(&self.node, budget, Access::Read, |remote| remote.get(&name))
+        let called = remote
+            .timed_call(&self.node, budget, Access::Read, |remote| remote.get(&name))
             .await;
-        let took = self.node.0.clock.now().since(started);
-        let Some(cell) = cell else {
-            self.count_failed_search(took);
-            return Finding::Unknown;
+        let (cell, took) = match called {
+            Called::Answered(cell, took) => (cell, took),
+            Called::Barred => return Finding::Away,
+            Called::Failed(took) => {
+                self.count_failed_search(took);
+                return Finding::Unknown;
+            }
         };
         let finding = self.read_cell(key, policy, cell, read_as.as_ref());
         self.count_search(&finding, took);
@@ -78,25 +77,26 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     /// Asks the remote tier for many keys at once.
     pub(super) async fn search_many(&self, keys: &[&K], attempt: &Attempt) -> Vec<Finding<V>> {
         let policy = &attempt.policy;
-        let remote = self.usable_remote(policy).filter(|_| !keys.is_empty());
-        let Some(remote) = remote.filter(|_| !self.must_load(attempt.options)) else {
-            return keys.iter().map(|_| Finding::Unknown).collect();
+        let may_ask = !keys.is_empty() && !self.must_load(attempt.options);
+        let unknown = || keys.iter().map(|_| Finding::Unknown).collect();
+        let away = || keys.iter().map(|_| Finding::Away).collect();
+        let Some(remote) = self.usable_remote(policy).filter(|_| may_ask) else {
+            return unknown();
         };
-        if !remote.allows_reads() {
-            return keys.iter().map(|_| Finding::Away).collect();
-        }
         let names: Vec<String> = keys.iter().map(|key| self.space.cell(*key)).collect();
         let read_as = self.read_as();
-        let started = self.node.0.clock.now();
-        let cells = remote
-            .call(&self.node, &attempt.budget, Access::Read, |remote| {
+        let called = remote
+            .timed_call(&self.node, &attempt.budget, Access::Read, |remote| {
                 remote.get_many(&names)
             })
             .await;
-        let took = self.node.0.clock.now().since(started);
-        let Some(cells) = cells.filter(|cells| cells.len() == keys.len()) else {
-            self.count_failed_search(took);
-            return keys.iter().map(|_| Finding::Unknown).collect();
+        let (cells, took) = match called {
+            Called::Answered(cells, took) if cells.len() == keys.len() => (cells, took),
+            Called::Barred => return away(),
+            Called::Answered(_, took) | Called::Failed(took) => {
+                self.count_failed_search(took);
+                return unknown();
+            }
         };
         let findings = keys.iter().zip(cells).map(|(key, cell)| {
             let finding = self.read_cell(key, policy, cell, read_as.as_ref());
@@ -168,7 +168,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if let Some(refusal) = opened.refusal {
             self.count_refusal(refusal);
         }
-        let now = self.node.0.clock.now();
+        let now = opened.read_at;
         let is_anchored = self.node.0.knowledge.anchors(opened.observed, now);
         // A node that is cut off can not bring anything better than what may stand in.
         if !is_anchored && opened.leaves_stale() {

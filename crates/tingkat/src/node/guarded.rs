@@ -119,6 +119,14 @@ pub(crate) enum Access {
     Hint,
 }
 
+/// What became of a call.
+pub(crate) enum Called<T> {
+    /// It was not made.
+    Barred,
+    Answered(T, Duration),
+    Failed(Duration),
+}
+
 impl Guarded {
     pub(super) fn new(remote: Arc<dyn Remote>, budget: Duration, config: &breaker::Config) -> Self {
         Self {
@@ -180,18 +188,37 @@ impl Guarded {
         access: Access,
         call: impl FnOnce(&'a dyn Remote) -> BoxFuture<'a, Result<T, RemoteError>>,
     ) -> Option<T> {
-        if !self.allows_reads() || (access == Access::Write && !self.writes.allows()) {
-            return None;
+        match self.timed_call(node, budget, access, call).await {
+            Called::Answered(value, _) => Some(value),
+            Called::Barred | Called::Failed(_) => None,
         }
-        let (left, spending) = budget.begin(&*node.0.clock)?;
+    }
+
+    /// The same, with the time that it took.
+    pub(crate) async fn timed_call<'a, T>(
+        &'a self,
+        node: &Node,
+        budget: &Budget,
+        access: Access,
+        call: impl FnOnce(&'a dyn Remote) -> BoxFuture<'a, Result<T, RemoteError>>,
+    ) -> Called<T> {
+        if !self.allows_reads() || (access == Access::Write && !self.writes.allows()) {
+            return Called::Barred;
+        }
+        let Some((left, spending)) = budget.begin(&*node.0.clock) else {
+            return Called::Failed(Duration::ZERO);
+        };
         let answer = node.within(left, call(&*self.remote)).await;
         let (now, took) = spending.end();
         // Who asks with the rest of a budget and gives up has hardly waited: that says nothing about
         // the server.
         if answer.is_none() && left < self.telling {
-            return None;
+            return Called::Failed(took);
         }
-        self.take_in(node, access, now, took, answer)
+        match self.take_in(node, access, now, took, answer) {
+            Some(value) => Called::Answered(value, took),
+            None => Called::Failed(took),
+        }
     }
 
     fn take_in<T>(

@@ -121,6 +121,35 @@ async fn a_node_that_has_lost_the_database_lets_go_of_its_leases() {
     assert!(waited >= ms(500) && waited <= ms(2_300), "{waited:?}");
 }
 
+/// A database that begins a new life answers: between its first poll and its history the lease of
+/// a load stays, or another node would load beside it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_begins_anew_keeps_its_leases() {
+    let stage = Stage::new();
+    let policy = Policy {
+        hard_deadline: ms(20_000),
+        ..still()
+    };
+    let (a, b) = (
+        stage.node_with(policy.clone()).await,
+        stage.node_with(policy).await,
+    );
+    stage.source.switch.slow(ms(3_000));
+    let loading = a.caller();
+    hop(700).await;
+    let waiting = b.caller();
+    stage.database.crash();
+    // The lease is renewed a second after it was taken, while the history is on its way.
+    a.log.switch.slow(ms(150));
+    hop(300).await;
+    assert_eq!(a.events.count("ColdReset"), 1);
+    assert_eq!(a.node.feed().unwrap().poll_age, None);
+    for caller in [loading, waiting] {
+        assert_eq!(version(&caller.await.unwrap().unwrap()), Some(1));
+    }
+    assert_eq!(stage.loads(), 1);
+}
+
 /// Scenario 63. `PROTOCOL` §6: never a load beside a live lease; who waits, waits up to its own
 /// deadline, and a deadline of zero is over at once.
 #[tokio::test(start_paused = true)]
