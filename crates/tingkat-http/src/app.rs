@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Changes;
+use crate::edge::Edge;
 use crate::limits::Limits;
 use crate::tokens::Tokens;
 
@@ -36,6 +37,8 @@ pub struct App {
     pub readiness: watch::Receiver<Observed>,
     /// What one request may cost.
     pub limits: Limits,
+    /// What is decided before any route.
+    pub edge: Edge,
     /// Cancelled when the server stops: streams end then.
     pub shutdown: CancellationToken,
 }

@@ -26,7 +26,7 @@ use cursor::Cursor;
 use ring::{Place, Ring};
 use stream::Follower;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// When a client that found no place may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -1,150 +1,268 @@
-//! What every request passes through, whatever its route: checks before, and a net below.
+//! What every request passes through, whatever its route: it gets its names, is counted and checked,
+//! and has a net below.
 //!
 //! It stands around the router and not inside, so that it sees the answers of the router itself. No
 //! request leaves without an answer, and no error leaves without a problem document.
 
+mod access;
+mod check;
+pub(crate) mod client;
+mod cors;
+mod ids;
+mod rates;
+mod trace;
+
 use std::any::Any;
+use std::convert::Infallible;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures::{FutureExt, StreamExt};
-use percent_encoding::percent_decode_str;
+use futures::FutureExt;
+use tingkat::ports::Clock;
+use tokio::sync::Semaphore;
+use tower::{Service, ServiceExt as _};
 
+use crate::app::App;
 use crate::limits::Limits;
-use crate::problem::{Code, Problem, shortened};
+use crate::problem::{Code, Problem, SOON};
+use crate::tokens::Tokens;
 
-/// Of a body that is too large so many times the largest allowed is still taken in, for so long.
-const UNWANTED_BODIES: u64 = 4;
-const UNWANTED_TIME: Duration = Duration::from_secs(2);
+pub use access::{Access, AccessError, AccessLog};
+pub use client::{Network, NetworkError, Proxies, ProxyHeader};
+pub use cors::{Origin, OriginError};
+pub use ids::Ids;
+pub use rates::{Rate, RateLimits, Rates};
 
-/// Answers a request through the routes, or with what is wrong with it.
-pub(crate) async fn edge(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let mut response = match check(&request, &limits) {
-        Ok(()) => answer(request, next, &limits).await,
-        Err(problem) => {
-            let response = problem.into_response();
-            if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                take_in(request, &limits).await;
-            }
-            response
-        }
+/// Asked by machines that restart a node or take it out: never refused for what others ask.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// What the operator decides about requests before a route sees them. By default nothing is logged,
+/// nobody is limited, and no page of another origin may read an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Edge {
+    /// Whose pages may read answers.
+    pub origins: Vec<Origin>,
+    /// Who may say for whom a request is sent.
+    pub proxies: Proxies,
+    /// How often one client may ask.
+    pub rates: Rates,
+    /// What is logged of requests.
+    pub access: AccessLog,
+}
+
+impl Edge {
+    /// From now on rates are those of `other`, and so is what is logged; the rest needs a restart.
+    pub fn replace(&self, other: &Self) {
+        self.rates.replace(&other.rates);
+        self.access.replace(&other.access);
+    }
+}
+
+/// The edge, around routes.
+#[derive(Clone)]
+pub(crate) struct Around<S> {
+    routes: S,
+    desk: Arc<Desk>,
+}
+
+/// What all requests share.
+struct Desk {
+    limits: Limits,
+    edge: Edge,
+    cors: Option<cors::Cors>,
+    tokens: Tokens,
+    clock: Arc<dyn Clock>,
+    places: Semaphore,
+    templates: matchit::Router<&'static str>,
+}
+
+/// Puts the edge around routes, whose paths are these.
+pub(crate) fn around<S: Routes>(routes: S, app: &App, paths: &[&'static str]) -> Around<S> {
+    let mut templates = matchit::Router::new();
+    for path in paths {
+        // The router of the routes has taken all of them.
+        let _ = templates.insert(*path, *path);
+    }
+    let desk = Desk {
+        limits: app.limits,
+        cors: cors::Cors::new(&app.edge.origins),
+        edge: app.edge.clone(),
+        tokens: app.tokens.clone(),
+        clock: Arc::clone(&app.clock),
+        places: Semaphore::new(app.limits.in_flight.min(Semaphore::MAX_PERMITS)),
+        templates,
     };
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response = method_not_allowed(&method, &response);
+    Around {
+        routes,
+        desk: Arc::new(desk),
     }
-    response.headers_mut().insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    response
 }
 
-fn check(request: &Request, limits: &Limits) -> Result<(), Problem> {
-    check_uri(request.uri(), limits)?;
-    check_body(request, limits)
+/// What answers inside of the edge.
+pub(crate) trait Routes:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
 }
 
-fn check_uri(uri: &Uri, limits: &Limits) -> Result<(), Problem> {
-    let bytes = uri.path_and_query().map_or(0, |text| text.as_str().len());
-    if bytes > limits.uri_bytes {
-        let most = limits.uri_bytes;
-        return Err(Problem::new(
-            Code::UriTooLong,
-            format!("path and query have {bytes} bytes; at most {most} are read"),
-        )
-        .with("most_bytes", most));
+impl<S> Routes for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+impl<S: Routes> Service<Request> for Around<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
-    check_encoding("path", uri.path())?;
-    check_encoding("query", uri.query().unwrap_or_default())
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (routes, desk) = (self.routes.clone(), Arc::clone(&self.desk));
+        Box::pin(async move { Ok(desk.receive(routes, request).await) })
+    }
 }
 
-fn check_encoding(part: &str, text: &str) -> Result<(), Problem> {
-    for (at, _) in text.match_indices('%') {
-        let digits = text.as_bytes().get(at + 1..at + 3).unwrap_or_default();
-        if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
-            let found: String = text.get(at..).unwrap_or_default().chars().take(3).collect();
-            return Err(Problem::new(
-                Code::UriMalformed,
-                format!(
-                    "found {found:?} in the {part}; `%` is followed by two hexadecimal digits, and `%` itself is `%25`"
-                ),
-            ));
+impl<S> fmt::Debug for Around<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Around").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Answers a request, under its names.
+    async fn receive(&self, routes: impl Routes, request: Request) -> Response {
+        let ids = Ids::of(request.headers());
+        let log = self.edge.access.is_on().then(|| Remembered {
+            began: self.clock.now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            authorization: request.headers().get(header::AUTHORIZATION).cloned(),
+        });
+        let answering = async {
+            match &self.cors {
+                Some(cors) => {
+                    let routes = |request| self.answer(routes.clone(), request);
+                    cors.answer(request, routes).await
+                }
+                None => self.answer(routes, request).await,
+            }
+        };
+        let mut response = ids.during(answering).await;
+        if let Some(log) = log {
+            let line = access::Line {
+                method: &log.method,
+                route: self.template(&log.uri),
+                response: &response,
+                took: self.clock.now().since(log.began),
+                ids: &ids,
+            };
+            let scope = || Some(self.tokens.holder(log.authorization.as_ref()?)?.scope);
+            self.edge.access.tell(&line, scope);
         }
+        let headers = response.headers_mut();
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        ids.mark(headers);
+        response
     }
-    if percent_decode_str(text).decode_utf8().is_err() {
-        return Err(Problem::new(
-            Code::UriMalformed,
-            format!("the {part} is not UTF-8 once it is decoded; encode the bytes of UTF-8"),
-        ));
-    }
-    Ok(())
-}
 
-/// Looks at what the request declares: a body that nobody reads costs nothing.
-fn check_body(request: &Request, limits: &Limits) -> Result<(), Problem> {
-    let bytes = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match bytes {
-        Some(bytes) if bytes > limits.body_bytes => {
-            let most = limits.body_bytes;
-            Err(Problem::new(
-                Code::BodyTooLarge,
-                format!("the body has {bytes} bytes; at most {most} are read"),
-            )
-            .with("most_bytes", most))
+    /// Answers a request through the routes, or with what is wrong with it.
+    async fn answer(&self, routes: impl Routes, request: Request) -> Response {
+        let method = request.method().clone();
+        let place = match self.admit(&request) {
+            Ok(place) => place,
+            Err(problem) => return problem.into_response(),
+        };
+        let response = match check::check(&request, &self.limits) {
+            Ok(()) => self.ask(routes, request).await,
+            Err(problem) => {
+                let response = problem.into_response();
+                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    check::take_in(request, &self.limits).await;
+                }
+                response
+            }
+        };
+        drop(place);
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            return check::method_not_allowed(&method, &response);
         }
-        _ => Ok(()),
+        response
     }
-}
 
-/// Reads what is sent although nobody wants it, up to a point: most clients look for an answer only
-/// when they have sent everything, and a connection that is closed before takes the answer along.
-async fn take_in(request: Request, limits: &Limits) {
-    // Whoever asks before sending is answered before sending.
-    if request.headers().contains_key(header::EXPECT) {
-        return;
+    /// A place among the requests that are answered; probes need none.
+    fn admit(&self, request: &Request) -> Result<Option<impl Sized + '_>, Problem> {
+        if PROBES.contains(&request.uri().path()) {
+            return Ok(None);
+        }
+        let headers = request.headers();
+        let token = || {
+            let holder = self.tokens.holder(headers.get(header::AUTHORIZATION)?)?;
+            Some(holder.fingerprint)
+        };
+        let sender = || self.edge.proxies.sender(headers);
+        self.edge.rates.check(request, token, sender)?;
+        let place = self.places.try_acquire().map_err(|_| {
+            let most = self.limits.in_flight;
+            let detail =
+                format!("the server answers {most} requests at a time, and so many are under way");
+            Problem::new(Code::Overloaded, detail).retry_after(SOON)
+        })?;
+        Ok(Some(place))
     }
-    let most = limits.body_bytes.saturating_mul(UNWANTED_BODIES);
-    let mut chunks = request.into_body().into_data_stream();
-    let all = async {
-        let mut taken = 0_u64;
-        while let Some(Ok(chunk)) = chunks.next().await {
-            taken = taken.saturating_add(chunk.len() as u64);
-            if taken > most {
-                break;
+
+    async fn ask(&self, routes: impl Routes, request: Request) -> Response {
+        let uri = request.uri().clone();
+        let answer = AssertUnwindSafe(routes.oneshot(request)).catch_unwind();
+        match tokio::time::timeout(self.limits.request_timeout, answer).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Err(panic)) => {
+                let route = self.template(&uri);
+                tracing::error!(route, panic = words(&*panic), "a handler panicked");
+                Problem::internal().into_response()
+            }
+            Err(_) => {
+                let seconds = self.limits.request_timeout.as_secs_f64();
+                Problem::new(
+                    Code::RequestTimeout,
+                    format!("the request was given up after {seconds} s"),
+                )
+                .into_response()
             }
         }
-    };
-    // Slower than this, it is closed in the middle.
-    let _ = tokio::time::timeout(UNWANTED_TIME, all).await;
+    }
+
+    /// The route of an address, without what stands in its place in it.
+    fn template(&self, uri: &Uri) -> &'static str {
+        let found = self.templates.at(uri.path());
+        found.map_or("unknown", |found| found.value)
+    }
 }
 
-async fn answer(request: Request, next: Next, limits: &Limits) -> Response {
-    let uri = request.uri().clone();
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(limits.request_timeout, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => {
-            let path = uri.path();
-            tracing::error!(path, panic = words(&*panic), "a handler panicked");
-            Problem::internal().into_response()
-        }
-        Err(_) => {
-            let seconds = limits.request_timeout.as_secs_f64();
-            Problem::new(
-                Code::RequestTimeout,
-                format!("the request was given up after {seconds} s"),
-            )
-            .into_response()
-        }
-    }
+/// What the access log needs of a request that is gone.
+struct Remembered {
+    began: tingkat::ports::Tick,
+    method: axum::http::Method,
+    uri: Uri,
+    authorization: Option<HeaderValue>,
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {
@@ -152,24 +270,4 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     literal
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("not a text")
-}
-
-/// The router says which methods are allowed in a header, and nothing in the body.
-fn method_not_allowed(method: &Method, bare: &Response) -> Response {
-    let allow = bare.headers().get(header::ALLOW);
-    let allowed = allow
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let methods: Vec<&str> = allowed.split(',').map(str::trim).collect();
-    let found = shortened(method.as_str());
-    let detail = format!(
-        "found {found}; this route answers {}",
-        methods.join(" and ")
-    );
-    let problem = Problem::new(Code::MethodNotAllowed, detail).with("allowed_methods", methods);
-    let mut response = problem.into_response();
-    if let Some(allow) = allow {
-        response.headers_mut().insert(header::ALLOW, allow.clone());
-    }
-    response
 }

@@ -5,6 +5,7 @@
 
 pub mod app;
 mod changes;
+pub mod edge;
 pub mod limits;
 pub mod problem;
 pub mod router;
@@ -17,7 +18,6 @@ mod caches;
 mod categories;
 mod demand;
 mod documents;
-mod edge;
 mod etag;
 mod forget;
 mod home;
@@ -34,6 +34,7 @@ mod states;
 
 pub use app::App;
 pub use changes::Changes;
+pub use edge::{Edge, Ids};
 pub use limits::Limits;
 pub use problem::{Code, Problem};
 pub use router::router;

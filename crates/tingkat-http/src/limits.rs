@@ -22,6 +22,8 @@ pub struct Limits {
     pub send_timeout: Duration,
     /// How long requests in flight have to finish once the server stops.
     pub drain_timeout: Duration,
+    /// Requests that are answered at a time, probes aside; one more is refused at once.
+    pub in_flight: usize,
     /// Clients that follow the changes at a time.
     pub streams: usize,
     /// Connections at a time; one more waits in the backlog of the kernel.
@@ -38,6 +40,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(20),
+            in_flight: 3072,
             streams: 64,
             connections: 4096,
         }

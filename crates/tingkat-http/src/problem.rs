@@ -15,6 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tingkat::error::{GetError, GetErrorKind};
 
+use crate::edge::Ids;
+
 pub use code::Code;
 
 /// The media type of a problem document.
@@ -39,6 +41,10 @@ struct Document<'a> {
     status: u16,
     detail: &'a str,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     #[serde(flatten)]
     members: &'a BTreeMap<&'static str, Value>,
 }
@@ -84,14 +90,20 @@ impl Problem {
         self.retry_after
     }
 
-    /// The document.
+    /// The document, as caches may keep it: it names no request.
     pub(crate) fn body(&self) -> Bytes {
+        self.document(None)
+    }
+
+    fn document(&self, ids: Option<&Ids>) -> Bytes {
         let document = Document {
             r#type: self.code.reference(),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: &self.detail,
             code: self.code.name(),
+            request_id: ids.map(|ids| ids.request_id().to_string()),
+            trace_id: ids.map(|ids| ids.trace_id().to_string()),
             members: &self.members,
         };
         // Every key is a string and writing to memory does not fail.
@@ -101,7 +113,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.code.status(), self.body()).into_response();
+        let body = self.document(Ids::current().as_ref());
+        let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, crate::reply::NO_STORE);

@@ -11,7 +11,7 @@ use crate::etag;
 use crate::problem::{self, Problem};
 
 const AGE: header::HeaderName = header::AGE;
-const CACHE_STATUS: header::HeaderName = header::HeaderName::from_static("cache-status");
+pub(crate) const CACHE_STATUS: header::HeaderName = header::HeaderName::from_static("cache-status");
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Nobody keeps what is true for a moment alone.

@@ -8,10 +8,9 @@ use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
-use tower::Layer;
 
 use crate::app::App;
-use crate::edge::edge;
+use crate::edge::around;
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
@@ -53,19 +52,19 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
 
 /// The service over these look-ups.
 pub fn router(app: App) -> Router {
-    let limits = app.limits;
     let paths = routes().map(|(path, _)| path);
     let tokens = app.tokens.clone();
+    let app = Arc::new(app);
     let inner = routes()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
         })
         .fallback(async move |uri: Uri| unknown_route(&uri, &paths))
-        .with_state(Arc::new(app))
+        .with_state(Arc::clone(&app))
         .layer(from_fn_with_state(tokens, readers));
     // Around the routes, because a layer inside does not see the `Allow` header of a 405.
-    Router::new().fallback_service(from_fn_with_state(limits, edge).layer(inner))
+    Router::new().fallback_service(around(inner, &app, &paths))
 }
 
 /// Lets look-ups pass, unless they need a token. Probes are for everybody.

@@ -5,6 +5,7 @@
 
 mod impatient;
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::edge::client::over;
 use crate::limits::Limits;
 use crate::tls::Tls;
 use impatient::Impatient;
@@ -69,10 +71,10 @@ async fn serve_any(
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let http = http(&limits);
-    let talk = |(stream, place)| {
+    let talk = |(stream, peer, place)| {
         let (http, router) = (http.clone(), router.clone());
         let (shutdown, cut, tls) = (shutdown.clone(), cut.clone(), tls.clone());
-        connections.spawn(async move {
+        let talking = async move {
             if let Some(tls) = tls {
                 if let Some(stream) = encrypted(&tls, stream, &shutdown).await {
                     converse(http, stream, router, limits, shutdown, cut).await;
@@ -81,7 +83,8 @@ async fn serve_any(
                 converse(http, stream, router, limits, shutdown, cut).await;
             }
             drop(place);
-        });
+        };
+        connections.spawn(over(peer, talking));
     };
 
     while let Some(Some(connection)) = shutdown
@@ -126,16 +129,16 @@ fn http(limits: &Limits) -> http1::Builder {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Option<IpAddr>, OwnedSemaphorePermit)> {
     // Nobody closes the semaphore.
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are written whole. Without the option a small one may wait for an
                 // acknowledgement; it is not worth failing for.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, place));
+                return Some((stream, Some(peer.ip()), place));
             }
             Err(error) if is_about_one_client(&error) => {}
             Err(error) => {

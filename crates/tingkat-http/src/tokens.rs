@@ -6,14 +6,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::problem::{Code, Problem};
 
 /// What a token opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Look-ups, where they are not for everybody; every other token opens them as well.
     Read,
@@ -24,7 +24,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -77,6 +77,27 @@ impl Tokens {
         self.known().is_empty()
     }
 
+    /// Who holds the token of an `Authorization`, if it is one of these.
+    pub(crate) fn holder(&self, authorization: &HeaderValue) -> Option<Holder> {
+        let known = self.known();
+        if known.is_empty() {
+            return None;
+        }
+        let digest = digest(token(authorization)?);
+        // All of them, so that the time tells nothing about which one matched.
+        let mut scope = None;
+        for (granted, known) in known.iter() {
+            if known.ct_eq(&digest).into() {
+                scope = Some(*granted).max(scope);
+            }
+        }
+        let (fingerprint, _) = digest.split_first_chunk()?;
+        scope.map(|scope| Holder {
+            scope,
+            fingerprint: *fingerprint,
+        })
+    }
+
     /// Lets a look-up pass: always, unless there is a token for look-ups.
     pub(crate) fn check_look_up(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let known = self.known();
@@ -122,16 +143,25 @@ impl Tokens {
     }
 }
 
+/// Whose token it is, as far as that may be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// What it opens; the widest if it is in the list twice.
+    pub(crate) scope: Scope,
+    /// The first half of its hash: tells tokens apart.
+    pub(crate) fingerprint: [u8; 16],
+}
+
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
+    token(headers.get(header::AUTHORIZATION)?)
+}
+
+fn token(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
@@ -171,8 +201,6 @@ impl fmt::Debug for Tokens {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     /// The SHA-256 of `foo`, from another program.
@@ -222,6 +250,20 @@ mod tests {
             code(&tokens, "Bearer bar", Scope::Write),
             Some(Code::TokenScope)
         );
+    }
+
+    #[test]
+    fn a_token_that_is_known_has_a_scope_and_another_has_none() {
+        let tokens = Tokens::default().with(Scope::Write, "foo");
+        let tokens = tokens.with(Scope::Operate, "foo").with(Scope::Read, "bar");
+        let holder = |text: &'static str| tokens.holder(&HeaderValue::from_static(text));
+        let (foo, bar) = (holder("Bearer foo").unwrap(), holder("bearer bar").unwrap());
+        assert_eq!(foo.scope, Scope::Operate);
+        assert_eq!(bar.scope, Scope::Read);
+        assert_ne!(foo.fingerprint, bar.fingerprint);
+        for wrong in ["Bearer fo", "Basic foo", "Bearer", ""] {
+            assert_eq!(holder(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -156,9 +156,12 @@ codes! {
     StockOutOfRange "stock_out_of_range" UNPROCESSABLE_ENTITY
         "The stock can not be adjusted by so many"
         "There are fewer left than are to be taken, or the sum is too large. The member `stock_quantity` says how many are left."
+    RateLimited "rate_limited" TOO_MANY_REQUESTS
+        "Too many requests of this client"
+        "The client asks more often than the server allows it: by its token, or else by its address. Ask again after `Retry-After` seconds."
     Overloaded "overloaded" SERVICE_UNAVAILABLE
-        "Too many look-ups are waiting"
-        "The database is busy and the queue in front of it is full. Ask again after `Retry-After` seconds."
+        "Too many requests are waiting"
+        "The database is busy and the queue in front of it is full, or the server answers as many requests as it takes at a time. Ask again after `Retry-After` seconds."
     SourceFailed "source_failed" SERVICE_UNAVAILABLE
         "The database failed"
         "The answer is not cached, and the database did not give it. Ask again after `Retry-After` seconds."

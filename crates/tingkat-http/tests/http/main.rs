@@ -7,13 +7,17 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod access;
 mod categories;
 mod changes;
+mod cors;
 mod demands;
 mod edge;
 mod home;
+mod ids;
 mod listings;
 mod operators;
+mod overload;
 mod patches;
 mod postcodes;
 mod probes;

@@ -106,9 +106,21 @@ async fn a_malformed_postcode_is_told_what_a_postcode_is() {
 async fn the_head_is_the_get_without_its_body() {
     let store = Store::new();
     store.get("/v1/postcodes/50450").await;
-    let get = store.send(Request::get("/v1/postcodes/50450")).await;
-    let head = store.send(Request::head("/v1/postcodes/50450")).await;
+    let of_one = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let named = |request: axum::http::request::Builder| {
+        request
+            .header("x-request-id", "1")
+            .header("traceparent", of_one)
+    };
+    let mut get = store.send(named(Request::get("/v1/postcodes/50450"))).await;
+    let mut head = store
+        .send(named(Request::head("/v1/postcodes/50450")))
+        .await;
     assert_eq!(head.status(), get.status());
+    // Each is a hop of its own.
+    for answer in [&mut get, &mut head] {
+        assert!(answer.headers_mut().remove("traceparent").is_some());
+    }
     assert_eq!(head.headers(), get.headers());
     assert_eq!(text(head).await, "");
 }

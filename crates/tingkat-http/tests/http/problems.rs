@@ -66,7 +66,7 @@ async fn a_request_is_given_up_before_its_client_is_bored() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_is_told_when_to_come_back() {
-    let store = Store::new();
+    let store = Store::with(|app| app.limits.in_flight = 20_000);
     store.database.set(Mood::Hangs);
     let asks = (0..12_000).map(|n| store.send(Request::get(format!("/v1/products/{n}"))));
     let mut answers = futures::future::join_all(asks).await;
@@ -75,12 +75,12 @@ async fn a_full_queue_is_told_when_to_come_back() {
     assert_snapshot!(crate::store::shown(refused).await, @r#"
     503 Service Unavailable
     cache-control: no-store
-    content-length: 162
+    content-length: 161
     content-type: application/problem+json
     retry-after: 1
     x-content-type-options: nosniff
 
-    {"type":"/problems#overloaded","title":"Too many look-ups are waiting","status":503,"detail":"too many look-ups are waiting for the database","code":"overloaded"}
+    {"type":"/problems#overloaded","title":"Too many requests are waiting","status":503,"detail":"too many look-ups are waiting for the database","code":"overloaded"}
     "#);
 }
 

@@ -16,7 +16,7 @@ use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
-use tingkat_http::{App, Changes, Limits, Tokens, router};
+use tingkat_http::{App, Changes, Edge, Limits, Tokens, router};
 use tingkat_shop::All;
 use tingkat_shop::category::{CategoryCount, CategoryRow, CategoryTree};
 use tingkat_shop::money::Money;
@@ -230,6 +230,7 @@ impl Store {
             clock,
             readiness,
             limits: Limits::default(),
+            edge: Edge::default(),
             shutdown: shutdown.clone(),
         };
         change(&mut app);
@@ -272,22 +273,51 @@ pub(crate) fn header_of(response: &Response<Body>, name: &header::HeaderName) ->
         .unwrap_or_default()
 }
 
+/// The body without what names its request.
 pub(crate) async fn text(response: Response<Body>) -> String {
+    unnamed(&raw_text(response).await)
+}
+
+pub(crate) async fn raw_text(response: Response<Body>) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// Headers that differ from request to request.
+const OF_ONE_REQUEST: [&str; 2] = ["traceparent", "x-request-id"];
+
+/// The same document without what names its request.
+fn unnamed(body: &str) -> String {
+    let mut body = body.to_owned();
+    for member in [",\"request_id\":\"", ",\"trace_id\":\""] {
+        if let Some(at) = body.find(member) {
+            let from = at + member.len();
+            let end = from + body[from..].find('"').unwrap() + 1;
+            body.replace_range(at..end, "");
+        }
+    }
+    body
 }
 
 /// A response as a text, its headers by name; their order carries no meaning.
 pub(crate) async fn shown(response: Response<Body>) -> String {
     let mut shown = format!("{}\n", response.status());
-    let mut headers: Vec<String> = response
-        .headers()
+    let mut heads = response.headers().clone();
+    let whole = raw_text(response).await;
+    let body = unnamed(&whole);
+    if let Some(length) = heads.get_mut(header::CONTENT_LENGTH)
+        && body != whole
+    {
+        assert_eq!(length.to_str().unwrap(), whole.len().to_string());
+        *length = body.len().into();
+    }
+    let mut headers: Vec<String> = heads
         .iter()
+        .filter(|(name, _)| !OF_ONE_REQUEST.contains(&name.as_str()))
         .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
         .collect();
     headers.sort();
     shown.extend(headers);
-    let body = text(response).await;
     if !body.is_empty() {
         let _ = write!(shown, "\n{body}");
     }
