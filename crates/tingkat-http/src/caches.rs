@@ -125,6 +125,9 @@ struct Quantiles {
 struct Entry<'a> {
     entity: &'static str,
     key: &'a str,
+    /// Whether the node knows of all changes up to a moment ago: while it does not, what is accepted is
+    /// not known to be current. Null where there is no change log.
+    anchored: Option<bool>,
     memory: Option<Held>,
     redis: Redis,
 }
@@ -147,7 +150,7 @@ struct Held {
     bytes: usize,
     deps: Vec<String>,
     position: String,
-    /// Whether it would be served as current, and if not, why.
+    /// Whether it has seen all changes that the node knows of, and if not, why.
     accepted: bool,
     refusal: Option<&'static str>,
 }
@@ -185,9 +188,12 @@ pub(crate) async fn key(
         |error: tingkat::error::KeyError| Problem::new(Code::KeyMalformed, error.to_string());
     let memory = cache.inspect(&key).map_err(malformed)?;
     let redis = cache.inspect_remote(&key).await.map_err(malformed)?;
+    let feed = app.node.feed();
+    let anchored = feed.map(|feed| feed.poll_age.is_some_and(|age| age <= feed.bound));
     answer(&Entry {
         entity: cache.name(),
         key: &key,
+        anchored,
         memory: memory.map(Held::of),
         redis: Redis::of(redis),
     })

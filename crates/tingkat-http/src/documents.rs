@@ -1,17 +1,21 @@
-//! `GET /v1/x/{entity}/{key}` and `GET /v1/x/{entity}?keys=`: entities that the operator names, whose
+//! `GET /v1/x/{entity}/{key}`, `GET /v1/x/{entity}?keys=` and, for keys with commas and lists that are
+//! too long for an address, `POST /v1/x/{entity}:batchGet`: entities that the operator names, whose
 //! values are answered as the database gave them.
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde::Deserialize;
 use tingkat::{Answer, Cache};
 use tingkat_shop::document::{Document, DocumentKey};
 
 use crate::app::App;
 use crate::cache_status::together;
 use crate::demand::Demand;
+use crate::json_body;
 use crate::paging;
 use crate::problem::{Code, Problem, shortened};
 use crate::query::{self, Query};
@@ -23,6 +27,14 @@ const PARAMETERS: &[&str] = &[KEYS];
 
 /// Keys in one request.
 const MOST: usize = 200;
+
+/// What a POST ends in; a path of the router has nothing behind a parameter.
+const BATCH_GET: &str = ":batchGet";
+
+/// Room for that many of the longest keys, in characters of up to four bytes.
+const MOST_BYTES: usize = 256 << 10;
+
+const MEMBERS: &str = "the body is such as {\"keys\":[\"a\",\"b\"]}";
 
 type Documents = Cache<DocumentKey, Document>;
 
@@ -58,14 +70,66 @@ pub(crate) async fn find(
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), PARAMETERS)?;
     let (documents, keys) = (documents(&app, &entity)?, listed(query.get(KEYS))?);
-    let options = Demand::of(&headers)?.settle(&app.node).await?;
-    let answers = documents.look_up_many(&keys, options).await;
+    let demand = Demand::of(&headers)?;
+    let reply = look_up(&app, &entity, documents, &keys, demand).await?;
+    Ok(reply.to(&headers).await)
+}
+
+/// The body of a request for many.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    keys: Vec<String>,
+}
+
+/// The documents of `{"keys": ["a", "b"]}`, as [`find`] answers them; a look-up, though it is a POST.
+pub(crate) async fn batch_get(
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    app.tokens.check_look_up(&headers)?;
+    let Some(entity) = text.strip_suffix(BATCH_GET) else {
+        let detail = format!(
+            "a POST goes to the entity with `{BATCH_GET}`, such as /v1/x/{}{BATCH_GET}",
+            shortened(&text)
+        );
+        return Err(Problem::new(Code::RouteUnknown, detail));
+    };
+    query::none(query.as_deref())?;
+    let documents = documents(&app, entity)?;
+    let Keys { keys } =
+        json_body::read(&headers, body, MOST_BYTES, Code::IdsInvalid, MEMBERS).await?;
+    if keys.is_empty() {
+        let detail = "`keys` is an empty list; it has at least one key";
+        return Err(Problem::new(Code::IdsEmpty, detail));
+    }
+    let too_many = |found| {
+        let detail = format!("`keys` has {found} keys; at most {MOST} are answered at a time");
+        Problem::new(Code::IdsTooMany, detail).with("most", MOST)
+    };
+    let keys = query::distinct(keys.iter().map(String::as_str), MOST, too_many, key)?;
+    let demand = Demand::of(&headers)?;
+    let reply = look_up(&app, entity, documents, &keys, demand).await?;
+    Ok(reply.to(&headers).await)
+}
+
+async fn look_up(
+    app: &App,
+    entity: &str,
+    documents: &Documents,
+    keys: &[DocumentKey],
+    demand: Demand,
+) -> Result<Reply, Problem> {
+    let options = demand.settle(&app.node).await?;
+    let answers = documents.look_up_many(keys, options).await;
     let answers: Vec<Answer<Document>> = answers.into_iter().collect::<Result<_, _>>()?;
     // There is at least one key, so there is at least one trail.
     let trail = together(answers.iter().map(Answer::trail)).ok_or_else(Problem::internal)?;
-    let body = batch(&keys, &answers)?;
-    let reply = Reply::of_json(body, app.keeps.of(&entity), trail);
-    Ok(reply.to(&headers).await)
+    let body = batch(keys, &answers)?;
+    Ok(Reply::of_json(body, app.keeps.of(entity), trail))
 }
 
 fn documents<'a>(app: &'a App, entity: &str) -> Result<&'a Documents, Problem> {

@@ -38,7 +38,10 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
             "/v1/categories/{id}/products",
             get(products::listing::of_category),
         ),
-        ("/v1/x/{entity}", get(documents::find)),
+        (
+            "/v1/x/{entity}",
+            get(documents::find).post(documents::batch_get),
+        ),
         ("/v1/x/{entity}/{key}", get(documents::by_key)),
         ("/v1/forget", post(forget::forget)),
         ("/v1/caches", get(caches::list)),

@@ -263,7 +263,7 @@ impl Database {
     }
 
     /// The statements for the tables of this store.
-    pub(crate) fn queries(&self) -> &Queries {
+    pub fn queries(&self) -> &Queries {
         &self.queries
     }
 

@@ -31,8 +31,8 @@ pub struct Queries {
     own: BTreeMap<&'static str, Own>,
     /// What changed rows of a table write, by table.
     changes: BTreeMap<String, Own>,
-    /// Entities that the operator names.
-    entities: Vec<&'static str>,
+    /// Entities that the operator names, and the tables that he says they are read from.
+    entities: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// A file of the operator.
@@ -201,14 +201,19 @@ impl Queries {
                 sql: sql.clone(),
             };
             self.own.insert(load.entity, own);
-            self.entities.push(load.entity);
+            self.entities.insert(load.entity, load.tables.clone());
         }
         Ok(())
     }
 
     /// The statements of the operator's own entities.
     pub(crate) fn loads(&self) -> impl Iterator<Item = Statement> {
-        self.entities.iter().map(|entity| load_of(entity))
+        self.entities.keys().map(|entity| load_of(entity))
+    }
+
+    /// The tables that an entity of the operator's is read from, as he says; nothing for any other.
+    pub fn tables_of(&self, entity: &str) -> Option<&[String]> {
+        self.entities.get(entity).map(Vec::as_slice)
     }
 
     /// Whether every statement is the preset's.

@@ -74,16 +74,16 @@ codes! {
         "Some of the query parameters in the member `known_parameters` may not be given together. The member `detail` says which."
     IdsEmpty "ids_empty" BAD_REQUEST
         "No ids"
-        "The query parameter `ids` is empty. It has at least one id, and separates many by commas."
+        "The query parameter `ids`, or the list in the body, is empty. It has at least one id; the parameter separates many by commas."
     IdsTooMany "ids_too_many" BAD_REQUEST
         "Too many ids"
-        "The query parameter `ids` has more ids than one request may ask for. The member `most` says how many are allowed."
+        "The query parameter `ids`, or the list in the body, has more ids than one request may ask for. The member `most` says how many are allowed."
     ParameterMalformed "parameter_malformed" BAD_REQUEST
         "A query parameter has no such value"
         "The value of a query parameter is not one of those that it has. The member `parameter` names it, and `detail` says what would be right."
     IdsInvalid "ids_invalid" UNPROCESSABLE_ENTITY
         "Not a list of ids"
-        "The body has a member that is unknown or of the wrong form. It has `ids`, a list of texts."
+        "The body has a member that is unknown or of the wrong form. It has `ids`, or for an entity of the store's own `keys`, a list of texts."
     PositionMalformed "position_malformed" BAD_REQUEST
         "Not a position"
         "The header `Tingkat-Position` has neither the form `<incarnation>:<xid>` that the answer to a write has, nor is it the number that `SELECT pg_current_xact_id()` gives."

@@ -33,7 +33,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// What listings are read from, and followed.
 const LISTED: &[&str] = &["product", "product_category", "category"];
 
-/// What each entity is read from; an entity that is not named is read from every table.
+/// What each entity is read from.
 const READ_FROM: &[(&str, &[&str])] = &[
     (
         "product",
@@ -251,7 +251,8 @@ impl Watch<'_> {
     /// Shortens the lives of what is read from tables that report nothing, and restores the others.
     fn trust_all_but(&mut self, tables: &[String]) {
         for cache in self.guard.node.registry().all() {
-            let is_at_risk = reads(cache.name(), tables);
+            let own = self.guard.database.queries().tables_of(cache.name());
+            let is_at_risk = reads(cache.name(), own, tables);
             if is_at_risk && !self.usual.contains_key(cache.name()) {
                 let usual = cache.policy();
                 cache.set_policy(short(&usual));
@@ -315,13 +316,24 @@ fn short(usual: &Policy) -> Policy {
     }
 }
 
-fn reads(entity: &str, tables: &[String]) -> bool {
+/// Whether one of these tables is read for an entity; `own` are those of an entity of the operator's.
+fn reads(entity: &str, own: Option<&[String]>, tables: &[String]) -> bool {
     let known = READ_FROM.iter().find(|(name, _)| *name == entity);
     tables.iter().any(|table| {
         let is_ours = READ_FROM.iter().any(|(_, from)| from.contains(&&**table));
-        // A table of somebody's own schema may be read for anything.
-        known.is_none_or(|(_, from)| !is_ours || from.contains(&&**table))
+        match (own, known) {
+            (Some(own), _) => own.iter().any(|own| own == bare(table)),
+            // A table of somebody's own schema may be read for anything.
+            (None, Some((_, from))) => !is_ours || from.contains(&&**table),
+            (None, None) => true,
+        }
     })
+}
+
+/// The name of a table without its schema; what the configuration names has no points or quotes in it.
+fn bare(table: &str) -> &str {
+    let name = table.rsplit('.').next().unwrap_or(table);
+    name.trim_matches('"')
 }
 
 #[cfg(test)]
@@ -331,7 +343,7 @@ mod tests {
     fn at_risk(table: &str) -> Vec<&'static str> {
         let tables = [table.to_owned()];
         let names = READ_FROM.iter().map(|(name, _)| *name);
-        names.filter(|name| reads(name, &tables)).collect()
+        names.filter(|name| reads(name, None, &tables)).collect()
     }
 
     #[test]
@@ -349,8 +361,27 @@ mod tests {
         assert_eq!(at_risk("product_variant"), ["product", "product.sku"]);
         assert_eq!(at_risk("state"), ["postcode", "postcodes", "states"]);
         assert_eq!(at_risk("Products").len(), READ_FROM.len());
-        assert!(reads("basket", &["state".to_owned()]));
-        assert!(!reads("product", &[]));
+        assert!(reads("basket", None, &["state".to_owned()]));
+        assert!(!reads("product", None, &[]));
+    }
+
+    #[test]
+    fn an_entity_of_the_operator_is_read_from_the_tables_that_he_names() {
+        let own = ["shipping_rate".to_owned(), "Zones".to_owned()];
+        for (table, is_at_risk) in [
+            ("shipping_rate", true),
+            ("shop.shipping_rate", true),
+            ("shop.\"Zones\"", true),
+            ("product", false),
+            ("shipping", false),
+        ] {
+            let tables = ["state".to_owned(), table.to_owned()];
+            assert_eq!(
+                reads("shipping_rate", Some(&own), &tables),
+                is_at_risk,
+                "{table}"
+            );
+        }
     }
 
     #[test]

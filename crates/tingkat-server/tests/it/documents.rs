@@ -10,7 +10,7 @@ use tingkat_testkit::postgres::Database;
 
 use crate::program::{Ended, Folder, Node, Program};
 use crate::stores::installed;
-use crate::wire::{TOKEN, TOKENS, get};
+use crate::wire::{TOKEN, TOKENS, get, post};
 
 /// No answer that is not marked stale is older.
 const BOUND: Duration = Duration::from_secs(1);
@@ -147,6 +147,27 @@ async fn a_table_of_ones_own_is_installed_checked_served_followed_and_forgotten(
             "missing": ["77"],
         })
     );
+    let many = "/v1/x/shipping_rate:batchGet";
+    let posted = post(&node, many, r#"{"keys":["88","77","50","88"]}"#).await;
+    assert_eq!((posted.status, &posted.body), (200, &batch.body));
+    assert_eq!(posted.header("cache-status"), Some("memory; hit"));
+    let too_many = format!(r#"{{"keys":[{}"1"]}}"#, r#""1","#.repeat(200));
+    for (path, body, status, code) in [
+        (many, r#"{"keys":[]}"#, 400, "ids_empty"),
+        (many, &too_many, 400, "ids_too_many"),
+        (many, r#"{"keys":[""]}"#, 422, "key_malformed"),
+        (many, r#"{"ids":["50"]}"#, 422, "ids_invalid"),
+        (many, "[", 400, "body_malformed"),
+        ("/v1/x/product:batchGet", "{}", 404, "entity_unknown"),
+        ("/v1/x/shipping_rate", "{}", 404, "route_unknown"),
+    ] {
+        let refused = post(&node, path, body).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (status, &json!(code)),
+            "{path} {body}"
+        );
+    }
     let unknown = get(&node, "/v1/x/product/1", "").await;
     assert_eq!(
         (unknown.status, &unknown.body["code"]),

@@ -59,6 +59,15 @@ pub(crate) async fn patch(node: &Node, id: &str, body: &str) -> Reply {
     exchange(node, &head, body).await
 }
 
+/// Posts JSON to a path.
+pub(crate) async fn post(node: &Node, path: &str, body: &str) -> Reply {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    exchange(node, &head, body).await
+}
+
 async fn exchange(node: &Node, head: &str, body: &str) -> Reply {
     let request = format!("{head}host: x\r\nconnection: close\r\n\r\n{body}");
     let mut stream = open(node.target.address(), &request).await;
