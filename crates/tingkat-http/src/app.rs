@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Changes;
+use crate::heartbeat::Heartbeat;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::tokens::Tokens;
 
 /// What the routes need; every handler sees the same one.
@@ -30,10 +32,14 @@ pub struct App {
     pub tokens: Tokens,
     /// What changed lately; hears the node's events.
     pub changes: Arc<Changes>,
+    /// What is counted for `/metrics` alone; hears the node's events.
+    pub metrics: Metrics,
     /// Decides which price is paid now.
     pub clock: Arc<dyn Clock>,
     /// What the node last saw of its neighbours, and whether it is stopping.
     pub readiness: watch::Receiver<Observed>,
+    /// Whether the node is alive.
+    pub heartbeat: Heartbeat,
     /// What one request may cost.
     pub limits: Limits,
     /// Cancelled when the server stops: streams end then.
