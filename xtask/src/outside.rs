@@ -1,5 +1,7 @@
 //! Checks by foreign tools: what we cannot judge well ourselves. A new one is a row in [`CHECKS`].
 
+mod metrics;
+
 use crate::process::{command, run as run_process};
 use crate::tool;
 use anyhow::{Result, bail};
@@ -27,6 +29,12 @@ const CHECKS: &[Check] = &[
         name: "dependencies",
         needs: || tool::DENY.ensure(),
         run: || deny(&["bans", "licenses", "sources"]),
+        left_out: None,
+    },
+    Check {
+        name: "metrics",
+        needs: metrics::ensure,
+        run: metrics::check,
         left_out: None,
     },
     Check {

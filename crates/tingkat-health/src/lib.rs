@@ -5,5 +5,7 @@
 //! always give the same report. So every rule here is a table that a test can go through.
 
 pub mod readiness;
+pub mod required;
 
 pub use readiness::{DataState, Observed, Readiness, RedisState, SourceState, Status, Withheld};
+pub use required::Neighbour;

@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+use crate::required::Neighbour;
+
 /// What was last seen of the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SourceState {
@@ -24,6 +26,9 @@ pub enum SourceState {
 }
 
 impl SourceState {
+    /// All words for it.
+    pub const NAMES: [&str; 3] = ["unknown", "up", "down"];
+
     /// The word for it in answers and on pages.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -57,6 +62,9 @@ pub enum RedisState {
 }
 
 impl RedisState {
+    /// All words for it.
+    pub const NAMES: [&str; 5] = ["off", "connecting", "up", "limited", "down"];
+
     /// The word for it in answers and on pages.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -85,6 +93,9 @@ pub enum DataState {
 }
 
 impl DataState {
+    /// All words for it.
+    pub const NAMES: [&str; 3] = ["unknown", "whole", "critical"];
+
     /// The word for it in answers and on pages.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -110,6 +121,8 @@ pub struct Observed {
     pub feed_is_adrift: bool,
     /// The node was told to stop.
     pub draining: bool,
+    /// Without these it takes no requests, although it could answer them.
+    pub required: Vec<Neighbour>,
     /// Rules of its environment that the operator allows it to break.
     pub waived: Vec<&'static str>,
     /// Entities with fields that never reach Redis.
@@ -145,6 +158,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All words for it.
+    pub const NAMES: [&str; 4] = ["ready", "degraded", "not_ready", "draining"];
+
     /// The word for it in answers and on pages.
     pub const fn name(self) -> &'static str {
         match self {
@@ -177,6 +193,13 @@ impl Readiness {
         if observed.draining {
             reasons.push("the node is stopping".to_owned());
         }
+        let mut lacks_required = false;
+        for neighbour in &observed.required {
+            if !neighbour.is_well(observed) {
+                lacks_required = true;
+                reasons.push(format!("readiness.require insists on {}", neighbour.name()));
+            }
+        }
         reasons.extend(source_reason(observed));
         if observed.feed_is_adrift {
             reasons.push("the change log does not answer: answers are marked stale".to_owned());
@@ -189,7 +212,7 @@ impl Readiness {
         let can_answer = observed.source_was_ever_up || observed.source == SourceState::Up;
         let status = if observed.draining {
             Status::Draining
-        } else if !can_answer {
+        } else if !can_answer || lacks_required {
             Status::NotReady
         } else if reasons.is_empty() {
             Status::Ready

@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::changes::Changes;
 use crate::edge::Edge;
+use crate::heartbeat::Heartbeat;
 use crate::keeps::Keeps;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::tokens::Tokens;
 
 /// What the routes need; every handler sees the same one.
@@ -32,12 +34,16 @@ pub struct App {
     pub tokens: Tokens,
     /// What changed lately; hears the node's events.
     pub changes: Arc<Changes>,
+    /// What is counted for `/metrics` alone; hears the node's events.
+    pub metrics: Metrics,
     /// Decides which price is paid now.
     pub clock: Arc<dyn Clock>,
     /// What the node last saw of its neighbours, and whether it is stopping.
     pub readiness: watch::Receiver<Observed>,
     /// For how long others may keep answers.
     pub keeps: Keeps,
+    /// Whether the node is alive.
+    pub heartbeat: Heartbeat,
     /// What one request may cost.
     pub limits: Limits,
     /// What is decided before any route.

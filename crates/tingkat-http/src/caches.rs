@@ -285,12 +285,7 @@ impl Detail {
 impl Shown {
     fn of(policy: &Policy) -> Self {
         Self {
-            placement: match policy.placement {
-                Placement::Both => "both",
-                Placement::Memory => "memory",
-                Placement::Remote => "redis",
-                Placement::Nowhere => "nowhere",
-            },
+            placement: placement(policy.placement),
             strict: policy.strict,
             fresh_for_ms: millis(policy.fresh_for),
             stale_for_ms: millis(policy.stale_for),
@@ -405,7 +400,16 @@ const fn refusal(refusal: Refusal) -> &'static str {
     }
 }
 
-const fn mode(mode: Mode) -> &'static str {
+pub(crate) const fn placement(placement: Placement) -> &'static str {
+    match placement {
+        Placement::Both => "both",
+        Placement::Memory => "memory",
+        Placement::Remote => "redis",
+        Placement::Nowhere => "nowhere",
+    }
+}
+
+pub(crate) const fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Cache => "cache",
         Mode::Shadow => "shadow",

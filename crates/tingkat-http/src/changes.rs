@@ -38,6 +38,8 @@ pub struct Changes {
     /// Moves with every change.
     news: watch::Sender<u64>,
     places: Arc<Semaphore>,
+    /// Clients that may follow at a time.
+    most: usize,
 }
 
 impl Changes {
@@ -47,6 +49,7 @@ impl Changes {
             ring: Mutex::default(),
             news: watch::channel(0).0,
             places: Arc::new(Semaphore::new(streams)),
+            most: streams,
         }
     }
 
@@ -63,6 +66,12 @@ impl Changes {
             self.news
                 .send_modify(|count| *count = count.wrapping_add(1));
         }
+    }
+
+    /// How many clients follow now, and how many may.
+    pub(crate) fn streams(&self) -> (u64, u64) {
+        let open = self.most - self.places.available_permits().min(self.most);
+        (open as u64, self.most as u64)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {

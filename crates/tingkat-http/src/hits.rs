@@ -27,12 +27,13 @@ use crate::{postcodes, products};
 /// Stands before the routes.
 #[derive(Clone)]
 pub(crate) struct Hits {
-    app: Arc<App>,
+    /// Nothing where no look-ups are served.
+    app: Option<Arc<App>>,
     routes: Router,
 }
 
 impl Hits {
-    pub(crate) const fn before(routes: Router, app: Arc<App>) -> Self {
+    pub(crate) const fn before(routes: Router, app: Option<Arc<App>>) -> Self {
         Self { app, routes }
     }
 }
@@ -48,7 +49,7 @@ impl Service<Request> for Hits {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match hit(&self.app, &request) {
+        match self.app.as_ref().and_then(|app| hit(app, &request)) {
             Some(mut response) => {
                 if request.method() == Method::HEAD {
                     *response.body_mut() = Body::empty();

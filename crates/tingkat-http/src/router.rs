@@ -12,6 +12,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::app::App;
 use crate::edge::around;
 use crate::hits::Hits;
+use crate::metrics::{Metered, Requests, scrape};
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 21] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -48,28 +49,90 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
         ("/v1/caches/{entity}", get(caches::one)),
         ("/v1/caches/{entity}/keys/{key}", get(caches::key)),
         ("/v1/changes", get(changes::follow)),
+        ("/metrics", get(scrape)),
         ("/livez", get(probes::alive)),
         ("/readyz", get(probes::ready)),
         ("/problems", get(problems::page)),
     ]
 }
 
+/// What a listener serves. Probes are everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Face {
+    /// Look-ups, and what their problem documents lead to.
+    pub look_ups: bool,
+    /// What operators do and see, and whatever writes.
+    pub operations: bool,
+    /// `/metrics`.
+    pub metrics: bool,
+}
+
+impl Face {
+    /// Everything.
+    pub const WHOLE: Self = Self {
+        look_ups: true,
+        operations: true,
+        metrics: true,
+    };
+
+    fn has(self, path: &str) -> bool {
+        match path {
+            "/livez" | "/readyz" => true,
+            "/metrics" => self.metrics,
+            _ if LOOK_UPS.contains(&path) => self.look_ups,
+            _ => self.operations,
+        }
+    }
+}
+
+/// The routes of shoppers. What is not here is for operators.
+const LOOK_UPS: [&str; 12] = [
+    "/v1/postcodes",
+    "/v1/postcodes/{code}",
+    "/v1/states",
+    "/v1/products/{id}",
+    "/v1/products",
+    "/v1/products:batchGet",
+    "/v1/categories",
+    "/v1/categories/{id}",
+    "/v1/categories/{id}/products",
+    "/v1/x/{entity}",
+    "/v1/x/{entity}/{key}",
+    "/problems",
+];
+
 /// The service over these look-ups.
 pub fn router(app: App) -> Router {
-    let paths = routes().map(|(path, _)| path);
-    let tokens = app.tokens.clone();
+    face(app, Face::WHOLE)
+}
+
+/// As much of the service as one of its listeners has.
+pub fn face(app: App, face: Face) -> Router {
+    let (tokens, requests) = (app.tokens.clone(), app.metrics.requests());
+    let routes = routes().map(|(path, methods)| match path {
+        "/v1/products/{id}" if !face.operations => (path, get(products::by_id)),
+        _ => (path, methods),
+    });
+    let routes = routes.into_iter().filter(|(path, _)| face.has(path));
+    let paths: Vec<_> = templates().into_iter().filter(|path| face.has(path)).collect();
+    let (shown, known) = (paths.clone(), Arc::clone(&requests));
     let app = Arc::new(app);
-    let inner = routes()
-        .into_iter()
+    let inner = routes
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
         })
-        .fallback(async move |uri: Uri| unknown_route(&uri, &paths))
+        .fallback(async move |uri: Uri| unknown_route(&uri, &shown, &known))
         .with_state(Arc::clone(&app))
         .layer(from_fn_with_state(tokens, readers));
+    let inner = Hits::before(inner, face.look_ups.then(|| Arc::clone(&app)));
     // Around the routes, because a layer inside does not see the `Allow` header of a 405.
-    let hits = Hits::before(inner, Arc::clone(&app));
-    Router::new().fallback_service(around(hits, &app, &paths))
+    let whole = around(inner, &app, &paths);
+    Router::new().fallback_service(Metered::new(whole, requests))
+}
+
+/// The paths of all routes.
+pub(crate) fn templates() -> Vec<&'static str> {
+    routes().map(|(path, _)| path).to_vec()
 }
 
 /// Lets look-ups pass, unless they need a token. Probes are for everybody.
@@ -82,11 +145,16 @@ async fn readers(State(tokens): State<Tokens>, request: Request, next: Next) -> 
     next.run(request).await
 }
 
-fn unknown_route(uri: &Uri, paths: &[&'static str]) -> Problem {
+fn unknown_route(uri: &Uri, paths: &[&'static str], known: &Requests) -> Problem {
     let path = shortened(uri.path());
+    let on = if known.has_route(uri.path()) {
+        " on this listener"
+    } else {
+        ""
+    };
     Problem::new(
         Code::RouteUnknown,
-        format!("no route at {path:?}; the member `routes` has every route"),
+        format!("no route at {path:?}{on}; the member `routes` has every route"),
     )
     .with("routes", paths)
 }

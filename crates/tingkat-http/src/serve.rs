@@ -5,7 +5,7 @@
 
 mod impatient;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -36,69 +36,141 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A client that has not agreed on a key after this long is cut.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// The open connections of a listener. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(TaskTracker);
+
+impl Connections {
+    pub(crate) fn open(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    connections: Connections,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Tls(TcpListener, Tls),
+    Unix(UnixListener),
+}
+
+/// A connection, before anything was said.
+enum Stream {
+    Tcp(TcpStream),
+    Tls(TcpStream, Tls),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// The connections that it takes are counted there.
+    pub fn counted(self, connections: Connections) -> Self {
+        Self {
+            connections,
+            ..self
+        }
+    }
+
+    fn over(socket: Socket) -> Self {
+        let connections = Connections::default();
+        Self {
+            socket,
+            connections,
+        }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::over(Socket::Tcp(listener))
+    }
+}
+
+impl From<(TcpListener, Tls)> for Listener {
+    fn from((listener, tls): (TcpListener, Tls)) -> Self {
+        Self::over(Socket::Tls(listener, tls))
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::over(Socket::Unix(listener))
+    }
+}
+
+impl Socket {
+    /// A connection, and the address at its other end; one over a UNIX socket has none.
+    async fn accept(&self) -> std::io::Result<(Stream, Option<IpAddr>)> {
+        // Answers are written whole. Without the option a small one may wait for an acknowledgement;
+        // it is not worth failing for.
+        let quick = |(stream, peer): (TcpStream, SocketAddr)| {
+            let _ = stream.set_nodelay(true);
+            (stream, Some(peer.ip()))
+        };
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = quick(listener.accept().await?);
+                (Stream::Tcp(stream), peer)
+            }
+            Self::Tls(listener, tls) => {
+                let (stream, peer) = quick(listener.accept().await?);
+                (Stream::Tls(stream, tls.clone()), peer)
+            }
+            Self::Unix(listener) => (Stream::Unix(listener.accept().await?.0), None),
+        })
+    }
+}
+
 /// Serves until `shutdown` is cancelled, and returns when no connection is left.
 ///
 /// From then on nothing new is accepted, idle connections are closed, and requests in flight have
 /// `limits.drain_timeout` to finish. What is still open after that is cut.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    serve_any(listener, None, router, limits, shutdown).await;
-}
-
-/// The same over TLS.
-pub async fn serve_tls(
-    listener: TcpListener,
-    tls: Tls,
-    router: Router,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
-    serve_any(listener, Some(tls), router, limits, shutdown).await;
-}
-
-async fn serve_any(
-    listener: TcpListener,
-    tls: Option<Tls>,
-    router: Router,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
+    let Listener {
+        socket,
+        connections: Connections(connections),
+    } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
-    let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let http = http(&limits);
     let talk = |(stream, peer, place)| {
         let (http, router) = (http.clone(), router.clone());
-        let (shutdown, cut, tls) = (shutdown.clone(), cut.clone(), tls.clone());
+        let (shutdown, cut) = (shutdown.clone(), cut.clone());
         let talking = async move {
-            if let Some(tls) = tls {
-                if let Some(stream) = encrypted(&tls, stream, &shutdown).await {
-                    converse(http, stream, router, limits, shutdown, cut).await;
+            match stream {
+                Stream::Tcp(stream) => converse(http, stream, router, limits, shutdown, cut).await,
+                Stream::Unix(stream) => converse(http, stream, router, limits, shutdown, cut).await,
+                Stream::Tls(stream, tls) => {
+                    if let Some(stream) = encrypted(&tls, stream, &shutdown).await {
+                        converse(http, stream, router, limits, shutdown, cut).await;
+                    }
                 }
-            } else {
-                converse(http, stream, router, limits, shutdown, cut).await;
             }
             drop(place);
         };
         connections.spawn(over(peer, talking));
     };
 
-    while let Some(Some(connection)) = shutdown
-        .run_until_cancelled(accept(&listener, &places))
-        .await
+    while let Some(Some(connection)) = shutdown.run_until_cancelled(accept(&socket, &places)).await
     {
         talk(connection);
     }
     // Whoever connected before the end may have sent its request already.
     tokio::task::yield_now().await;
-    while let Some(Some(connection)) = accept(&listener, &places).now_or_never() {
+    while let Some(Some(connection)) = accept(&socket, &places).now_or_never() {
         talk(connection);
     }
-    drop(listener);
+    drop(socket);
 
     connections.close();
     if tokio::time::timeout(limits.drain_timeout, connections.wait())
@@ -127,19 +199,14 @@ fn http(limits: &Limits) -> http1::Builder {
 /// The next connection, once there is a place for it. At the cap the kernel lets clients wait: a
 /// refusal would reach the probes as well, and restart a node for being busy.
 async fn accept(
-    listener: &TcpListener,
+    socket: &Socket,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, Option<IpAddr>, OwnedSemaphorePermit)> {
+) -> Option<(Stream, Option<IpAddr>, OwnedSemaphorePermit)> {
     // Nobody closes the semaphore.
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Answers are written whole. Without the option a small one may wait for an
-                // acknowledgement; it is not worth failing for.
-                let _ = stream.set_nodelay(true);
-                return Some((stream, Some(peer.ip()), place));
-            }
+        match socket.accept().await {
+            Ok((stream, peer)) => return Some((stream, peer, place)),
             Err(error) if is_about_one_client(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");

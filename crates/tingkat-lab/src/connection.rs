@@ -4,6 +4,7 @@
 //! closes it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::{Pin, pin};
 
 use bytes::Bytes;
@@ -11,11 +12,14 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::either::Either;
 
 use crate::answer::{AskError, AskErrorKind};
 
-type Wire = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+/// To an address, or to the socket of a file.
+type Stream = Either<TcpStream, UnixStream>;
+type Wire = http1::Connection<TokioIo<Stream>, Full<Bytes>>;
 
 /// An open connection.
 pub(crate) struct Connection {
@@ -31,6 +35,17 @@ impl Connection {
             .map_err(AskError::of(AskErrorKind::Unreachable))?;
         // Without the option a request may wait for an acknowledgement; it is not worth failing for.
         let _ = stream.set_nodelay(true);
+        Self::over(Either::Left(stream)).await
+    }
+
+    pub(crate) async fn open_socket(path: &Path) -> Result<Self, AskError> {
+        let stream = UnixStream::connect(path)
+            .await
+            .map_err(AskError::of(AskErrorKind::Unreachable))?;
+        Self::over(Either::Right(stream)).await
+    }
+
+    async fn over(stream: Stream) -> Result<Self, AskError> {
         let (requests, wire) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(AskError::of(AskErrorKind::Unreachable))?;

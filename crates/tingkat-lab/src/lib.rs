@@ -8,6 +8,7 @@ mod answer;
 mod connection;
 pub mod probe;
 mod resident;
+mod socket;
 pub mod start;
 mod target;
 
@@ -15,4 +16,5 @@ pub use answer::{Answer, AskError, AskErrorKind};
 pub use hyper::{Method, StatusCode};
 pub use probe::{ChangeProbe, RawRedis};
 pub use resident::resident_bytes;
+pub use socket::ask_socket;
 pub use target::Target;

@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// Answer look-ups over HTTP
     #[command(after_help = SERVE_HELP)]
     Serve(Serve),
+    /// Find out whether a service is to be restarted, or sent requests; exits with 5 if not
+    #[command(after_help = HEALTHCHECK_HELP)]
+    Healthcheck(Healthcheck),
     /// Prepare a database
     #[command(subcommand)]
     Schema(Schema),
@@ -129,6 +132,31 @@ Examples:
 
 Where look-ups need a token, it is read from TINGKAT_TOKEN, or from the file that
 TINGKAT_TOKEN_FILE names.";
+
+const HEALTHCHECK_HELP: &str = "\
+Examples:
+  tingkat healthcheck                          the service that is configured here
+  tingkat healthcheck --live                   whether it is to be restarted
+  tingkat healthcheck http://127.0.0.1:8080    the one at an address
+  tingkat healthcheck unix:/run/tingkat.sock   the one behind a socket
+
+In an image: HEALTHCHECK CMD [\"/tingkat\", \"healthcheck\", \"--live\"]";
+
+/// Arguments of `healthcheck`.
+#[derive(Debug, Args)]
+pub(crate) struct Healthcheck {
+    /// Where it is, as `http://host:port` or `unix:path` [default: where this configuration listens]
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Ask /livez, whether it is alive, and not /readyz, whether it takes requests
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
 
 /// Arguments of `forget`.
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ pub(crate) mod commands;
 mod document;
 pub(crate) mod keys;
 mod kind;
+mod listeners;
 mod origin;
 mod policies;
 mod presets;
@@ -29,12 +30,14 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
+use tingkat_health::Neighbour;
 use tingkat_http::{Keeps, Limits, Tls, Tokens};
 use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
 use tingkat_sql::{Queries, Url};
 
 use crate::exit::Failure;
 
+pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
 pub(crate) use problem::Problem;
@@ -56,6 +59,15 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// Where operators are served, if not with everybody.
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// Where scrapers are served, if not with operators.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) socket: Option<Socket>,
+    /// For how long it goes on serving once it is told to stop.
+    pub(crate) shutdown_delay: Duration,
+    /// What readiness insists on.
+    pub(crate) required: Vec<Neighbour>,
     pub(crate) limits: Limits,
     pub(crate) source: Url,
     pub(crate) database: tingkat_sql::Config,
@@ -170,7 +182,12 @@ impl Config {
             return Err(Failure::problems(problems));
         }
         Ok(Self {
-            listen: listen(&settings),
+            listen: listeners::main(&settings),
+            admin_listen: listeners::aside(&settings, "server.admin_listen"),
+            metrics_listen: listeners::aside(&settings, "server.metrics_listen"),
+            socket: listeners::socket(&settings),
+            shutdown_delay: settings.time("server.shutdown_delay"),
+            required: required(&settings),
             limits: limits(&settings),
             source: source(&settings),
             database: database(&settings, queries),
@@ -201,22 +218,6 @@ impl Config {
     }
 }
 
-/// `server.port` changes the port of an address that is not from the same place or a later one.
-pub(crate) fn listen(settings: &Settings) -> SocketAddr {
-    let mut listen = settings
-        .text("server.listen")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let rank = |path: &str| settings.chosen(path).map(origin::Origin::rank);
-    let port = settings.number_if_set("server.port");
-    if let Some(port) = port.and_then(|port| u16::try_from(port).ok())
-        && rank("server.port") > rank("server.listen")
-    {
-        listen.set_port(port);
-    }
-    listen
-}
-
 fn limits(settings: &Settings) -> Limits {
     Limits {
         request_timeout: settings.time("server.request_timeout"),
@@ -225,9 +226,16 @@ fn limits(settings: &Settings) -> Limits {
         drain_timeout: settings.time("server.drain_timeout"),
         connections: settings.size("server.connections"),
         streams: settings.size("server.streams"),
+        uri_bytes: settings.size("server.uri_bytes"),
+        head_bytes: settings.size("server.head_bytes"),
         body_bytes: settings.number("server.body_bytes"),
-        ..Limits::default()
     }
+}
+
+fn required(settings: &Settings) -> Vec<Neighbour> {
+    let named = settings.list("readiness.require");
+    let is_named = |it: &Neighbour| named.iter().any(|name| name == it.name());
+    Neighbour::ALL.into_iter().filter(is_named).collect()
 }
 
 fn database(settings: &Settings, queries: Queries) -> tingkat_sql::Config {

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod exit;
 mod forget;
+mod healthcheck;
 mod inspect;
 mod logging;
 mod output;
@@ -82,6 +83,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Inspect(arguments) => {
             let service = RunningNode::find(&arguments.service, loaded, &surroundings);
             runtime.block_on(inspect::run(arguments, service?))
+        }
+        Command::Healthcheck(arguments) => {
+            let place = healthcheck::Place::find(arguments.url.as_deref(), loaded)?;
+            runtime.block_on(healthcheck::run(arguments, place))
         }
         Command::Config(_) => Ok(()),
     }

@@ -1,7 +1,5 @@
 //! A service that runs, as the commands that operate it reach it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tingkat_lab::{Answer, AskError, AskErrorKind, Method, Target};
@@ -27,10 +25,7 @@ impl RunningNode {
         let token = token.map_err(|problem| Failure::problems(vec![problem]))?;
         let url = match &flags.url {
             Some(url) => url.clone(),
-            None => format!(
-                "http://{}",
-                reachable(config::listen(&loaded.into_settings()?))
-            ),
+            None => config::operators(&loaded.into_settings()?),
         };
         Ok(Self { url, token })
     }
@@ -64,15 +59,6 @@ impl RunningNode {
             .collect();
         let answer = target.send_with(method, path, &headers, body).await;
         read(&answer.map_err(unreached)?)
-    }
-}
-
-/// The address by which this machine reaches a service that listens everywhere.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    if listen.ip().is_unspecified() {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port())
-    } else {
-        listen
     }
 }
 

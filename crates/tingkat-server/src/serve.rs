@@ -1,12 +1,15 @@
 //! `tingkat serve`: puts the parts together, answers, and stops in order.
 
+mod doors;
 mod favourites;
 mod guard;
 mod probe;
 mod reload;
 mod report;
+mod signals;
+mod socket;
+mod supervisor;
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,33 +17,31 @@ use tingkat::Node;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
-use tingkat_http::{App, Changes, Keeps, Limits, Scope, Tokens};
+use tingkat_http::{App, Changes, Heartbeat, Keeps, Limits, Metrics, Scope, Tokens};
 use tingkat_redis::Redis;
 use tingkat_shop::{Documents, ProductWrites, Shop};
 use tingkat_sql::Database;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Serve;
 use crate::config::{Config, Policies};
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 
 /// Loads under way when the last request has been answered get this long to end.
 const LOADS_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Signals that follow the first one this closely say the same.
-const SAME_WISH: Duration = Duration::from_millis(200);
-
+use doors::Doors;
 pub(crate) use reload::Reload;
+use signals::{Leave, Signals, handler};
 
 /// Runs until a signal; ends well when all requests were answered.
 pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Result<(), Failure> {
     let (mut signals, hangup) = (Signals::new()?, handler(SignalKind::hangup())?);
     // First of all, so that a busy port stops the start before anything is created.
-    let listener = listen(&config).await?;
+    let doors = Doors::open(&config).await?;
     let database = Database::open(&config.source, &config.database).await?;
     let database = guard::first_look(database, arguments.allow_uncoherent).await?;
     let prefix = config
@@ -53,7 +54,7 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     let (refused, mut refusal) = oneshot::channel();
     let (policies, changed) = watch::channel(config.policies.clone());
     let observed = parts.watch(&config, changed, refused, shutdown.clone());
-    report::started(&listener, &config, &prefix);
+    report::started(&doors, &config, &prefix);
     let reloader = reload::Reloader {
         reload,
         started: config.settings,
@@ -63,26 +64,17 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
 
+    let leave = Leave {
+        clock: Arc::clone(&parts.clock),
+        observed: Arc::clone(&observed),
+        delay: config.shutdown_delay,
+        shutdown: shutdown.clone(),
+    };
     let mut app = parts.app(tokens, &observed, limits, shutdown.clone());
     app.keeps = config.keeps;
-    let (router, stop) = (tingkat_http::router(app), shutdown.clone());
-    let serving = async {
-        match config.tls {
-            Some(tls) => tingkat_http::serve_tls(listener, tls, router, limits, stop).await,
-            None => tingkat_http::serve(listener, router, limits, stop).await,
-        }
-    };
-    let stopping = async {
-        signals.first().await;
-        tracing::info!("stopping: no new connections; requests under way are finished");
-        shutdown.cancel();
-        // Some supervisors signal a process and then its group: that is one wish, told twice.
-        let _ = tokio::time::timeout(SAME_WISH, signals.all()).await;
-        signals.first().await;
-        tracing::warn!("stopping at once");
-    };
-    let mut serving = std::pin::pin!(serving);
-    let mut stopping = std::pin::pin!(stopping);
+    let mut serving = std::pin::pin!(doors.serve(app, config.tls, shutdown.clone()));
+    let mut stopping = std::pin::pin!(signals.twice(leave));
+    supervisor::ready();
     tokio::select! {
         biased;
         () = &mut serving => {}
@@ -106,6 +98,8 @@ struct Parts {
     shop: Shop,
     documents: Documents,
     changes: Arc<Changes>,
+    metrics: Metrics,
+    heartbeat: Heartbeat,
     tasks: TaskTracker,
 }
 
@@ -120,6 +114,8 @@ impl Parts {
         });
         let changes = Arc::new(Changes::new(config.limits.streams));
         let heard = Arc::clone(&changes);
+        let metrics = Metrics::new(Arc::clone(&clock));
+        let counted = metrics.clone();
         let mut node = Node::builder()
             .prefix(prefix)
             .clock(Arc::clone(&clock))
@@ -127,6 +123,7 @@ impl Parts {
             .staleness_bound(config.feed.staleness_bound)
             .remote_budget(config.redis_budget)
             .on_event(report::event)
+            .on_event(move |event| counted.hear(event))
             .on_event(move |event| heard.hear(event));
         if let Some(redis) = &redis {
             node = node
@@ -158,6 +155,8 @@ impl Parts {
             redis,
             node,
             changes,
+            metrics,
+            heartbeat: Heartbeat::default(),
             tasks: TaskTracker::new(),
         }
     }
@@ -178,10 +177,13 @@ impl Parts {
         };
         let observed = neighbours.watch(&self.tasks, stop.clone());
         let (waived, privacy) = (config.waived.clone(), config.privacy.withheld.clone());
+        let required = config.required.clone();
         observed.send_modify(|observed| {
+            observed.required = required;
             observed.waived = waived;
             observed.privacy = privacy;
         });
+        self.live(&stop);
         let favourites = favourites::Favourites {
             database: self.database.clone(),
             node: self.node.clone(),
@@ -205,6 +207,17 @@ impl Parts {
         observed
     }
 
+    /// Keeps the heart beating, and tells whoever restarts the program that it does.
+    fn live(&self, stop: &CancellationToken) {
+        let beating = self.heartbeat.clone().keep(Arc::clone(&self.clock));
+        let telling = supervisor::reassure(Arc::clone(&self.clock), self.heartbeat.clone());
+        let stop = stop.clone();
+        self.tasks.spawn(async move {
+            let both = async { tokio::join!(beating, telling) };
+            stop.run_until_cancelled(both).await;
+        });
+    }
+
     fn app(
         &self,
         tokens: Tokens,
@@ -221,6 +234,8 @@ impl Parts {
             node: self.node.clone(),
             tokens,
             changes: Arc::clone(&self.changes),
+            metrics: self.metrics.clone(),
+            heartbeat: self.heartbeat.clone(),
             clock: Arc::clone(&self.clock),
             readiness: observed.subscribe(),
             keeps: Keeps::default(),
@@ -254,22 +269,6 @@ fn tokens(config: &Config) -> Tokens {
         .with(Scope::Operate, &token)
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    TcpListener::bind(config.listen).await.map_err(|error| {
-        let remedy = if error.kind() == ErrorKind::AddrInUse {
-            "; another program listens there: choose a port with --listen or PORT"
-        } else if error.kind() == ErrorKind::PermissionDenied {
-            "; ports below 1024 need a right that this user has not"
-        } else {
-            ""
-        };
-        Failure::new(
-            Code::Configuration,
-            format!("failed to listen on {}: {error}{remedy}", config.listen),
-        )
-    })
-}
-
 /// Stores of one developer that share a Redis must not see each other's keys.
 fn default_prefix(database: &Database, config: &Config) -> String {
     let id = match database.file_id() {
@@ -277,37 +276,4 @@ fn default_prefix(database: &Database, config: &Config) -> String {
         None => tingkat::key::fingerprint(&config.source.to_string()),
     };
     format!("tingkat:dev:{id}:")
-}
-
-fn handler(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| Failure::unexpected(format!("failed to handle signals: {error}")))
-}
-
-/// SIGTERM and Ctrl-C.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        Ok(Self {
-            terminate: handler(SignalKind::terminate())?,
-            interrupt: handler(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Takes in signals for ever.
-    async fn all(&mut self) {
-        loop {
-            self.first().await;
-        }
-    }
-
-    async fn first(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

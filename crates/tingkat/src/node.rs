@@ -20,6 +20,7 @@ use crate::event::{Event, Listeners};
 use crate::ports::{ChangeLog, Clock, Remote, Tick};
 use crate::random::Random;
 use crate::registry::Registry;
+use crate::stats::RemoteCalls;
 use crate::switch::Switches;
 
 #[cfg(feature = "broken-rules")]
@@ -102,6 +103,16 @@ impl Node {
     /// Where the remote tier's breaker stands; nothing without a remote tier.
     pub fn breaker(&self) -> Option<breaker::State> {
         self.0.remote.as_ref().map(Guarded::state)
+    }
+
+    /// Where both of its breakers stand: the one for everything, and the one for writes alone.
+    pub fn breakers(&self) -> Option<[breaker::State; 2]> {
+        self.0.remote.as_ref().map(Guarded::states)
+    }
+
+    /// The calls of the remote tier and how they ended; nothing without a remote tier.
+    pub fn remote_calls(&self) -> Option<&RemoteCalls> {
+        self.0.remote.as_ref().map(Guarded::calls)
     }
 
     /// Stops the node's background work and waits for loads under way, until `deadline` from now.

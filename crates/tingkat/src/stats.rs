@@ -138,6 +138,27 @@ impl Histogram {
     }
 }
 
+/// Calls of the remote tier since the start, each a round trip at most, and how many failed.
+#[derive(Debug, Default)]
+pub struct RemoteCalls {
+    /// That read.
+    pub reads: Counter,
+    /// That changed something.
+    pub writes: Counter,
+    /// That told other nodes of a change.
+    pub hints: Counter,
+    /// The connection was lost, or there was none.
+    pub disconnected: Counter,
+    /// No answer in time.
+    pub timed_out: Counter,
+    /// The server is up and refused to write.
+    pub write_refused: Counter,
+    /// The server answered with another error.
+    pub refused: Counter,
+    /// The part of the tier that has the key is away.
+    pub part_away: Counter,
+}
+
 /// What happened to one entity on this node since the start.
 #[derive(Debug, Default)]
 pub struct Stats {

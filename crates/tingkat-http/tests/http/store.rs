@@ -16,7 +16,9 @@ use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
-use tingkat_http::{App, Changes, Edge, Keeps, Limits, Tokens, router};
+use tingkat_http::{
+    App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Tokens, router,
+};
 use tingkat_shop::All;
 use tingkat_shop::body::Kept;
 use tingkat_shop::category::{CategoryCount, CategoryRow, CategoryTree};
@@ -196,6 +198,16 @@ impl Store {
         Self::over(database, sources, |node| node, change)
     }
 
+    /// A store of which one listener is looked at.
+    pub(crate) fn with_face(face: Face) -> Self {
+        let mut app = None;
+        let store = Self::with(|it| app = Some(it.clone()));
+        Self {
+            routes: tingkat_http::face(app.unwrap(), face),
+            ..store
+        }
+    }
+
     /// A store over these sources, on a node that is tuned.
     pub(crate) fn over(
         database: Arc<Switch>,
@@ -206,9 +218,12 @@ impl Store {
         let clock: Arc<dyn Clock> = Arc::new(Hands::new());
         let changes = Arc::new(Changes::new(2));
         let heard = Arc::clone(&changes);
+        let metrics = Metrics::new(Arc::clone(&clock));
+        let counted = metrics.clone();
         let node = Node::builder()
             .clock(Arc::clone(&clock))
             .seed(1)
+            .on_event(move |event| counted.hear(event))
             .on_event(move |event| heard.hear(event));
         let node = tune(node).build();
         let shutdown = CancellationToken::new();
@@ -219,6 +234,7 @@ impl Store {
             data: DataState::Whole,
             feed_is_adrift: false,
             draining: false,
+            required: Vec::new(),
             waived: Vec::new(),
             privacy: Vec::new(),
         });
@@ -229,9 +245,11 @@ impl Store {
             writes: None,
             tokens: Tokens::default(),
             changes,
+            metrics,
             clock,
             readiness,
             keeps: Keeps::default(),
+            heartbeat: Heartbeat::default(),
             limits: Limits::default(),
             edge: Edge::default(),
             shutdown: shutdown.clone(),

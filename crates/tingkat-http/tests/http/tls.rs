@@ -8,7 +8,7 @@ use axum::routing::get;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tingkat_http::{Limits, Tls, serve_tls};
+use tingkat_http::{Limits, Tls, serve};
 use tingkat_testkit::{Certificates, Identity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,13 +36,7 @@ impl Server {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let routes = Router::new().route("/", get(async || "over tls"));
         let limits = Limits::default();
-        tasks.spawn(serve_tls(
-            listener,
-            tls.clone(),
-            routes,
-            limits,
-            stop.clone(),
-        ));
+        tasks.spawn(serve((listener, tls.clone()), routes, limits, stop.clone()));
         Self {
             address,
             tls,

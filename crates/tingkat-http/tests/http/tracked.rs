@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tingkat::certificate::{Change, ChangeKind, Dep};
+use tingkat::node::Builder;
 use tingkat::ports::Written;
 use tingkat_http::{App, Scope, Tokens};
 use tingkat_shop::Sources;
@@ -64,11 +65,20 @@ impl Shared {
         poll_interval: Duration,
         change: impl FnOnce(&mut App),
     ) -> Store {
-        let tune = |node: tingkat::node::Builder| {
+        let tune = |node: Builder| {
             node.change_log(Arc::new(log))
                 .poll_interval(poll_interval)
                 .staleness_bound(3 * poll_interval)
         };
+        self.store_tuned(tune, change)
+    }
+
+    /// A store on a node that is tuned.
+    pub(crate) fn store_tuned(
+        &self,
+        tune: impl FnOnce(Builder) -> Builder,
+        change: impl FnOnce(&mut App),
+    ) -> Store {
         let writer = Arc::new(self.clone());
         let switch = Arc::clone(&self.switch);
         Store::over(switch, self.sources(), tune, |app| {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use tingkat_http::{Limits, serve};
+use tingkat_http::{Connections, Limits, Listener, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -23,8 +23,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(routes: Router, limits: Limits) -> Self {
+        Self::counted(routes, limits, Connections::default()).await
+    }
+
+    /// One whose connections are counted.
+    pub(crate) async fn counted(routes: Router, limits: Limits, connections: Connections) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = Listener::from(listener).counted(connections);
         let shutdown = CancellationToken::new();
         let task = TaskTracker::new().spawn(serve(listener, routes, limits, shutdown.clone()));
         Self {

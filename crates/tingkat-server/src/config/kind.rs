@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Text,
     Path,
     Listen,
+    /// The same, or `off`.
+    ListenOrOff,
     LogLevel,
     Hosts,
     Prefix,
@@ -121,6 +123,7 @@ impl Kind {
             | Self::Path
             | Self::File
             | Self::Listen
+            | Self::ListenOrOff
             | Self::LogLevel
             | Self::Hosts
             | Self::Prefix => {
@@ -219,6 +222,7 @@ impl Kind {
         match self {
             Self::Choice(known) => known.contains(&text),
             Self::Listen => text.parse::<SocketAddr>().is_ok(),
+            Self::ListenOrOff => text == "off" || text.parse::<SocketAddr>().is_ok(),
             Self::LogLevel => is_level(text),
             Self::Hosts => Address::of_hosts(text, 0).is_ok(),
             Self::Prefix => {
@@ -280,6 +284,9 @@ impl fmt::Display for Kind {
             Self::Text | Self::Secret => f.write_str("a text"),
             Self::Path => f.write_str("a path"),
             Self::Listen => f.write_str("an address with a port, such as 127.0.0.1:8080"),
+            Self::ListenOrOff => {
+                f.write_str("an address with a port, such as 127.0.0.1:9091, or off")
+            }
             Self::LogLevel => f.write_str(
                 "a level (error, warn, info, debug, trace) or directives such as info,tingkat_redis=debug",
             ),

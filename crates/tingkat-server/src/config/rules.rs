@@ -6,6 +6,7 @@ use tingkat::privacy::OnPrivate;
 
 use super::keys::{ENTITIES, Own};
 use super::kind::{size_text, time_text};
+use super::listeners;
 use super::origin::Origin;
 use super::privacy;
 use super::problem::Problem;
@@ -19,6 +20,8 @@ pub(crate) fn check(settings: &Settings, memory: Option<u64>, problems: &mut Vec
     rules.feed();
     rules.deadlines();
     rules.sizes(memory);
+    rules.listeners();
+    rules.server();
     rules.breaker();
     rules.source();
     rules.own();
@@ -124,6 +127,46 @@ impl Rules<'_> {
                 "{name}: the memory tiers take {total} together, and this process may use {memory}"
             )
         });
+    }
+
+    /// Two listeners can not have one address.
+    fn listeners(&mut self) {
+        let main = listeners::main(self.settings);
+        let port = self.settings.chosen("server.port").map(|_| "server.port");
+        let mut open = vec![(port.unwrap_or("server.listen"), main)];
+        for key in listeners::ASIDE {
+            let Some(address) = listeners::aside(self.settings, key) else {
+                continue;
+            };
+            let taken = open.iter().find(|(_, it)| listeners::collide(*it, address));
+            if let Some((other, taken)) = taken.copied() {
+                self.tell(&[key, other], |origin, _| {
+                    let (name, other) = (origin.called(key), origin.called(other));
+                    format!("{name}: {address} is taken by {other} ({taken}); expected another port, or off")
+                });
+            }
+            open.push((key, address));
+        }
+    }
+
+    /// The path is a part of its request's head, and nobody waits for what is switched off.
+    fn server(&mut self) {
+        let (head, uri) = ("server.head_bytes", "server.uri_bytes");
+        let (most, part) = (self.settings.number(head), self.settings.number(uri));
+        if part >= most {
+            self.tell(&[uri, head], |origin, _| {
+                let (uri, head) = (origin.name_of(uri), origin.name_of(head));
+                let (most, part) = (size_text(most), size_text(part));
+                format!("{uri}: expected less than {head} ({most}), found {part}")
+            });
+        }
+        let required = self.settings.list("readiness.require");
+        if super::redis::is_off(self.settings) && required.iter().any(|it| it == "redis") {
+            self.tell(&["readiness.require"], |origin, path| {
+                let name = origin.called(path);
+                format!("{name}: Redis is off, so the node would never be ready; expected a list without redis")
+            });
+        }
     }
 
     fn breaker(&mut self) {

@@ -3,21 +3,21 @@
 use tingkat::breaker::State as BreakerState;
 use tingkat::event::Event;
 use tingkat_health::Withheld;
-use tokio::net::TcpListener;
 
+use super::doors::Doors;
 use crate::config::Config;
 
 /// Where everything is.
-pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
-    let at = listener
-        .local_addr()
-        .map_or_else(|_| config.listen.to_string(), |address| address.to_string());
-    let scheme = if config.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
-    tracing::info!("listening on {scheme}://{at}");
+pub(super) fn started(doors: &Doors, config: &Config, prefix: &str) {
+    let places = doors.places(config.tls.is_some());
+    for (whose, place) in &places {
+        // The first is for everybody, and has no colon.
+        if *whose == Doors::SHOPPERS {
+            tracing::info!("{whose} {place}");
+        } else {
+            tracing::info!("{whose}: {place}");
+        }
+    }
     tracing::info!("database: {}", config.source);
     if let Some(redis) = &config.redis {
         let address = &redis.address;
@@ -41,7 +41,9 @@ pub(super) fn started(listener: &TcpListener, config: &Config, prefix: &str) {
     for rule in &config.waived {
         tracing::warn!("a rule of this environment is waived: {rule}");
     }
-    tracing::info!("try {scheme}://{at}/v1/postcodes/50450 and {scheme}://{at}/v1/products/1");
+    if let Some((_, at)) = places.first() {
+        tracing::info!("try {at}/v1/postcodes/50450 and {at}/v1/products/1");
+    }
 }
 
 /// What happened in the tiers, as far as somebody would act on it.

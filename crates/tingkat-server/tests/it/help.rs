@@ -13,6 +13,7 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["schema", "uninstall"],
         &["schema", "check"],
         &["schema", "compact"],
+        &["healthcheck"],
         &["forget"],
         &["inspect"],
         &["config"],

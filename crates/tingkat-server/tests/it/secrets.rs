@@ -88,6 +88,9 @@ async fn answers(node: &Node) -> String {
         assert!(reply.status >= 400, "{reply:?}");
         said += &reply.whole();
     }
+    let metrics = get(node, "/metrics", bearer).await;
+    assert!(metrics.whole().contains("tingkat_build_info"));
+    said += &metrics.whole();
     said
 }
 

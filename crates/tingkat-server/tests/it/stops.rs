@@ -127,6 +127,51 @@ async fn the_second_signal_waits_for_nobody() {
 }
 
 #[tokio::test]
+async fn a_node_that_leaves_says_so_and_serves_until_the_delay_is_over() {
+    // It ends by the second signal: whatever is seen before is seen within the delay.
+    let program = Program::serve(&Folder::new()).with("TINGKAT__SERVER__SHUTDOWN_DELAY", "1h");
+    let mut node = program.listening().await;
+    node.sees("source", "up").await;
+    node.process.signal(Signal::TERM);
+    eventually(PATIENCE, async || {
+        let (code, body) = node.readiness().await;
+        code == 503 && body["status"] == "draining"
+    })
+    .await
+    .unwrap();
+    let somebody_new = Target::new(node.target.address());
+    for path in ["/v1/states", "/livez"] {
+        assert_eq!(somebody_new.get(path).await.unwrap().status, 200, "{path}");
+    }
+    assert!(!node.process.log().contains("no new connections"));
+    eventually(PATIENCE, || {
+        node.process.signal(Signal::TERM);
+        std::future::ready(!node.process.is_running())
+    })
+    .await
+    .unwrap();
+    let ended = node.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("stopping at once"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn when_the_delay_is_over_a_node_ends_by_itself() {
+    let program = Program::serve(&Folder::new()).with("TINGKAT__SERVER__SHUTDOWN_DELAY", "500ms");
+    let mut node = program.listening().await;
+    node.process.signal(Signal::INT);
+    let ended = node.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let (_, rest) = ended.stderr.split_once("stopping in 500ms").unwrap();
+    assert!(rest.contains("stopping: no new connections"), "{rest}");
+    assert!(rest.contains("stopped"), "{rest}");
+}
+
+#[tokio::test]
 async fn no_answer_is_cut_when_a_node_stops_under_load() {
     let mut node = Node::alone().await;
     let crowd = Crowd::ask(&node.target, distinct(10_000));

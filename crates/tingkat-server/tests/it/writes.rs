@@ -136,6 +136,7 @@ async fn a_developer_is_given_a_token_outside_the_log_and_production_none() {
 
     let program = Program::serve(&Folder::new())
         .with("TINGKAT_ENV", "production")
+        .with("TINGKAT__SERVER__ADMIN_LISTEN", "off")
         .with("TINGKAT__ALLOW", "embedded-database,tokens-unset");
     let node = program.listening().await;
     assert_eq!(node.process.output("stdout"), "");

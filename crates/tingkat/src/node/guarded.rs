@@ -12,6 +12,7 @@ use crate::breaker::{self, Outcome};
 use crate::error::{RemoteError, RemoteErrorKind};
 use crate::event::Event;
 use crate::ports::{Clock, Remote, Tick};
+use crate::stats::RemoteCalls;
 
 /// The remote tier behind its breakers: one for everything, one for writes alone.
 pub(crate) struct Guarded {
@@ -24,6 +25,7 @@ pub(crate) struct Guarded {
     is_probing: AtomicBool,
     /// There was a connection, or it was waited for.
     has_begun: AtomicBool,
+    calls: RemoteCalls,
 }
 
 /// How often is looked whether there is a connection again.
@@ -137,12 +139,23 @@ impl Guarded {
             writes: breaker::Shared::new(config.clone()),
             is_probing: false.into(),
             has_begun: false.into(),
+            calls: RemoteCalls::default(),
         }
     }
 
     /// Where the breaker for everything stands.
     pub(super) fn state(&self) -> breaker::State {
         self.reads.with(|breaker| breaker.state())
+    }
+
+    /// Where both stand.
+    pub(super) fn states(&self) -> [breaker::State; 2] {
+        [&self.reads, &self.writes].map(|cell| cell.with(|breaker| breaker.state()))
+    }
+
+    /// What was called so far, and how it ended.
+    pub(super) const fn calls(&self) -> &RemoteCalls {
+        &self.calls
     }
 
     /// A fresh share for one request.
@@ -210,6 +223,7 @@ impl Guarded {
         };
         let answer = node.within(left, call(&*self.remote)).await;
         let (now, took) = spending.end();
+        self.count(access, answer.as_ref());
         // Who asks with the rest of a budget and gives up has hardly waited: that says nothing about
         // the server.
         if answer.is_none() && left < self.telling {
@@ -219,6 +233,29 @@ impl Guarded {
             Some(value) => Called::Answered(value, took),
             None => Called::Failed(took),
         }
+    }
+
+    /// Counts a call and how it ended, if there was an answer.
+    fn count<T>(&self, access: Access, answer: Option<&Result<T, RemoteError>>) {
+        let calls = &self.calls;
+        match access {
+            Access::Read => calls.reads.add(1),
+            Access::Write => calls.writes.add(1),
+            Access::Hint => calls.hints.add(1),
+        }
+        let kind = match answer {
+            Some(Ok(_)) => return,
+            Some(Err(error)) => error.kind(),
+            None => RemoteErrorKind::Timeout,
+        };
+        let failures = match kind {
+            RemoteErrorKind::Disconnected => &calls.disconnected,
+            RemoteErrorKind::Timeout => &calls.timed_out,
+            RemoteErrorKind::WriteRefused => &calls.write_refused,
+            RemoteErrorKind::Refused => &calls.refused,
+            RemoteErrorKind::PartAway => &calls.part_away,
+        };
+        failures.add(1);
     }
 
     fn take_in<T>(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tingkat::privacy::USUAL;
+use tingkat_health::Neighbour;
 use tingkat_sql::Preset;
 
 use super::Key;
@@ -166,16 +167,24 @@ fn server() -> Vec<Key> {
     vec![
         key("server.listen", Kind::Listen, "127.0.0.1:8080", "Where to listen; production listens on every address unless told otherwise"),
         key("server.port", number(0, 65_535), "-", "The port alone, unless `server.listen` is set as well").known_as("PORT"),
+        key("server.admin_listen", Kind::ListenOrOff, "off", "Where operators are served: with it set, all but look-ups and probes is served there and nowhere else"),
+        key("server.metrics_listen", Kind::ListenOrOff, "off", "Where scrapers are served: with it set, `/metrics` is there and where operators are served, and no more where shoppers are"),
+        key("server.socket", Kind::Path, "-", "A UNIX socket on which a sidecar is served as on `server.listen`"),
+        key("server.socket_mode", Kind::Choice(&["0600", "0660", "0666"]), "0660", "Who may connect to the socket: its user, its group as well, or everybody"),
         key("server.tokens", Kind::Tokens, "-", "Who may do what: `read:`, `write:` or `operate:` and the SHA-256 of a token; with a `read:` token, look-ups need one").reloads(),
         key("server.request_timeout", time(SECOND, HOUR), "15s", "How long a request may take; a product by its SKU may need two loads"),
         key("server.idle_timeout", time(SECOND, HOUR), "75s", "A connection that sends no request for this long is closed; longer than the proxy in front keeps it"),
         key("server.send_timeout", time(SECOND, HOUR), "30s", "A connection that takes no byte of an answer for this long is closed"),
+        key("server.shutdown_delay", time(Duration::ZERO, HOUR), "0s", "How long the service goes on serving once it is told to stop, while `/readyz` says that it leaves"),
         key("server.drain_timeout", time(MS, HOUR), "20s", "How long requests under way have to finish once the service stops"),
         key("server.connections", number(1, 1_000_000), "4096", "Connections at a time; one more waits in the kernel"),
         key("server.streams", number(0, 100_000), "64", "Clients that follow `/v1/changes` at a time"),
+        key("server.uri_bytes", size(1 << 10, 256 << 10), "16KiB", "The longest path and query; the largest batch of the longest ids fits in the default"),
+        key("server.head_bytes", size(8 << 10, 1 << 20), "32KiB", "The largest head of a request, with its path and query"),
         key("server.body_bytes", size(1 << 10, 64 << 20), "1MiB", "The largest request body"),
-        key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS; SIGHUP reads the file again"),
+        key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS, but for operators and scrapers on a loopback address; SIGHUP reads the file again"),
         key("server.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)"),
+        key("readiness.require", Kind::Choices(&Neighbour::NAMES), "-", "Without these the node takes no requests, although it could answer them; what all nodes share takes all of them out at once"),
     ]
 }
 

@@ -81,7 +81,7 @@ fn a_secret_comes_from_the_file_that_a_variable_names() {
 fn listen(case: &Case) -> String {
     let loaded = case.load();
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-    super::super::listen(&loaded.settings).to_string()
+    super::super::listeners::main(&loaded.settings).to_string()
 }
 
 #[test]

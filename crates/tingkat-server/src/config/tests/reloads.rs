@@ -21,6 +21,7 @@ fn another(kind: Kind, default: &str) -> String {
         | Kind::Text
         | Kind::Path
         | Kind::Listen
+        | Kind::ListenOrOff
         | Kind::LogLevel
         | Kind::Hosts
         | Kind::Prefix
