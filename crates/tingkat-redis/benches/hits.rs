@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::join_all;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncCommands as _, IntoConnectionInfo as _, aio::ConnectionLike};
+use redis::{
+    AsyncCommands as _, AsyncConnectionConfig, IntoConnectionInfo as _, aio::ConnectionLike,
+};
 use tingkat::clock::SystemClock;
 use tingkat::codec::{Codec as _, MessagePack};
 use tingkat::envelope::Envelope;
@@ -36,6 +38,9 @@ const PREFIX: &str = "bench:";
 const ENTITY: &str = "value";
 const KEYS: usize = 10_000;
 const CALLERS: usize = 64;
+
+/// How long either side waits for an answer: nothing fails where the machine has other things to do.
+const PATIENCE: Duration = Duration::from_secs(5);
 const MANY: usize = 100;
 
 /// How often bare and not take turns, and how long each turn is.
@@ -66,14 +71,16 @@ async fn standalone(turn: Duration) {
     let server = tingkat_testkit::Redis::start().await.expect("a server");
     let url = server.url();
     let client = redis::Client::open(as_the_tier_does(&url)).expect("a URL");
+    let waits = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
     let bare = client
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&waits)
         .await
         .expect("a connection");
     let direct = cache(&url, Placement::Remote).await;
     fill(&direct).await;
     let tier = tier(&url).await;
-    compare("the tier alone, 64 callers", "", &bare, turn, move |key| {
+    let crowd = Crowd(CALLERS, turn);
+    compare("the tier alone, 64 callers", "", &bare, crowd, move |key| {
         let tier = Arc::clone(&tier);
         async move {
             let name = KeySpace::new(PREFIX, ENTITY, 1).cell(&key);
@@ -89,7 +96,7 @@ async fn standalone(turn: Duration) {
         "≥ 0.90",
         &bare,
         &direct,
-        turn,
+        crowd,
     )
     .await;
     hits(
@@ -97,9 +104,15 @@ async fn standalone(turn: Duration) {
         "≥ 0.85",
         &bare,
         &both,
-        turn,
+        crowd,
     )
     .await;
+    for (what, callers) in [
+        ("a hit, 8 callers, placement redis", 8),
+        ("a hit, a lone caller, placement redis", 1),
+    ] {
+        hits(what, "", &bare, &direct, Crowd(callers, turn)).await;
+    }
     many("get_many of 100, cost", "≤ 1.30", &bare, &direct, turn).await;
 }
 
@@ -114,10 +127,11 @@ fn is_chosen(what: &str) -> bool {
 }
 
 async fn cluster(turn: Duration) {
-    if !["cluster of 3: a hit", "cluster of 3: get_many"]
-        .into_iter()
-        .any(is_chosen)
-    {
+    let (hit, many_of_it) = (
+        "cluster of 3: a hit, 64 callers",
+        "cluster of 3: get_many of 100, cost",
+    );
+    if !is_chosen(hit) && !is_chosen(many_of_it) {
         return;
     }
     let cluster = Cluster::start().await.expect("a cluster");
@@ -125,15 +139,8 @@ async fn cluster(turn: Duration) {
     let bare: ClusterConnection = client.get_async_connection().await.expect("a connection");
     let direct = cache(&cluster.urls()[0], Placement::Remote).await;
     fill(&direct).await;
-    hits("cluster of 3: a hit, 64 callers", "", &bare, &direct, turn).await;
-    many(
-        "cluster of 3: get_many of 100, cost",
-        "",
-        &bare,
-        &direct,
-        turn,
-    )
-    .await;
+    hits(hit, "", &bare, &direct, Crowd(CALLERS, turn)).await;
+    many(many_of_it, "", &bare, &direct, turn).await;
 }
 
 /// Where the bare client connects to, with the settings of the tier: by default the client lets the
@@ -152,8 +159,7 @@ fn as_the_tier_does(url: &str) -> redis::ConnectionInfo {
 /// A tier that is connected.
 async fn tier(url: &str) -> Arc<Redis> {
     let mut config = Config::new(url.parse().expect("a URL"), PREFIX);
-    // Nothing fails where the machine has other things to do; the bare client waits as well.
-    config.response_timeout = Duration::from_secs(5);
+    config.response_timeout = PATIENCE;
     let tier = Arc::new(Redis::start(config, Arc::new(SystemClock)));
     let mut state = tier.state();
     let up = state.wait_for(|state| *state == State::Up);
@@ -168,7 +174,7 @@ async fn cache(url: &str, placement: Placement) -> Cache<u64, Vec<u8>> {
     let node = Node::builder()
         .prefix(PREFIX)
         .remote(remote)
-        .remote_budget(Duration::from_secs(5))
+        .remote_budget(PATIENCE)
         .build();
     Cache::builder(ENTITY)
         .node(&node)
@@ -206,12 +212,16 @@ fn decoded(cell: &Bytes, key: u64) -> Vec<u8> {
     MessagePack.decode(&payload).expect("a value")
 }
 
+/// So many callers at a time, for so long.
+#[derive(Clone, Copy)]
+struct Crowd(usize, Duration);
+
 /// The keys that a caller asks for, in an order of its own.
 fn key(caller: usize, turn: usize) -> u64 {
     ((caller * 157 + turn * CALLERS * 3 + caller) % KEYS) as u64
 }
 
-async fn hits<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>, turn: Duration)
+async fn hits<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>, crowd: Crowd)
 where
     C: ConnectionLike + Clone + Send + Sync + 'static,
 {
@@ -220,7 +230,7 @@ where
     }
     let before = cache.stats().remote_hits.get();
     let reader = cache.clone();
-    compare(what, target, bare, turn, move |key| {
+    compare(what, target, bare, crowd, move |key| {
         let cache = reader.clone();
         async move {
             let value = cache.get(&key).await.expect("an answer");
@@ -233,7 +243,7 @@ where
 }
 
 /// A bare GET and the same decode, and what `ask` does with a key.
-async fn compare<C, F>(what: &str, target: &str, bare: &C, turn: Duration, ask: impl Fn(u64) -> F)
+async fn compare<C, F>(what: &str, target: &str, bare: &C, crowd: Crowd, ask: impl Fn(u64) -> F)
 where
     C: ConnectionLike + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
@@ -244,7 +254,7 @@ where
     let space = Arc::new(KeySpace::new(PREFIX, ENTITY, 1));
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
-        let bare_rate = rate(turn, |caller, number| {
+        let bare_rate = rate(crowd, |caller, number| {
             let (mut bare, space) = (bare.clone(), Arc::clone(&space));
             async move {
                 let key = key(caller, number);
@@ -253,35 +263,35 @@ where
             }
         });
         let bare_rate = bare_rate.await;
-        let rate = rate(turn, |caller, number| ask(key(caller, number)));
+        let rate = rate(crowd, |caller, number| ask(key(caller, number)));
         rates.push((bare_rate, rate.await));
     }
     print(what, target, &rates, |bare, cache| cache / bare, "/s");
 }
 
 /// Answers per second of many callers.
-async fn rate<F>(turn: Duration, ask: impl Fn(usize, usize) -> F) -> f64
+async fn rate<F>(Crowd(callers, turn): Crowd, ask: impl Fn(usize, usize) -> F) -> f64
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let (since, mut asked) = (Instant::now(), 0);
     // Callers come in waves, so that the clock is not read for each of them.
     while since.elapsed() < turn {
-        let mut callers = tokio::task::JoinSet::new();
-        for caller in 0..CALLERS {
+        let mut asking = tokio::task::JoinSet::new();
+        for caller in 0..callers {
             let calls: Vec<F> = (0..8).map(|number| ask(caller, asked + number)).collect();
-            callers.spawn(async move {
+            asking.spawn(async move {
                 for call in calls {
                     call.await;
                 }
             });
         }
-        while let Some(ended) = callers.join_next().await {
+        while let Some(ended) = asking.join_next().await {
             ended.expect("no caller fails");
         }
         asked += 8;
     }
-    (asked * CALLERS) as f64 / since.elapsed().as_secs_f64()
+    (asked * callers) as f64 / since.elapsed().as_secs_f64()
 }
 
 async fn many<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>, turn: Duration)

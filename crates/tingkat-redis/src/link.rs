@@ -3,6 +3,7 @@
 //! A command never waits for a connection and is never queued: without one it fails at once.
 
 mod attempt;
+mod readers;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::Found;
+use self::readers::Readers;
 use crate::config::Config;
 use crate::dial::{Pauses, greet, judge_ping};
 use crate::hello::Kind;
@@ -79,6 +81,7 @@ pub(crate) struct Link {
     is_connected: AtomicBool,
     generation: AtomicU64,
     unanswered: AtomicU32,
+    readers: Readers,
     state: Mutex<State>,
     /// Told of every change of the state.
     changed: Arc<Notify>,
@@ -113,6 +116,7 @@ impl Link {
             is_connected: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
+            readers: Readers::default(),
             state: Mutex::new(State::Connecting),
             changed,
             again: Notify::new(),

@@ -197,8 +197,8 @@ fn millis(life: Duration) -> u64 {
 impl Remote for Redis {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, RemoteError>> {
         Box::pin(async move {
-            let order = Order::new(Cmd::get(key));
-            cell(self.call(Access::Read, key, order).await)
+            let topology = self.hub.topology();
+            cell(topology.get(&self.config, &self.tasks, key).await)
         })
     }
 
@@ -308,6 +308,10 @@ impl Remote for Redis {
             command.arg("UNLINK").arg(keys.get(index));
             command
         }))
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(self.config.response_timeout)
     }
 
     fn is_connected(&self) -> bool {

@@ -26,8 +26,8 @@ const LOOKED_AT_AGAIN: Duration = Duration::from_secs(5);
 
 /// What stands there.
 pub(crate) enum Topology {
-    One(Link),
-    Master(Link, Arc<Sentinels>),
+    One(Arc<Link>),
+    Master(Arc<Link>, Arc<Sentinels>),
     Cluster(Cluster),
 }
 
@@ -171,14 +171,14 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn link(&self, way: Way, expected: Expected) -> Link {
-        Link::new(
+    fn link(&self, way: Way, expected: Expected) -> Arc<Link> {
+        Arc::new(Link::new(
             Arc::clone(self.config),
             Arc::clone(self.clock),
             way,
             expected,
             Arc::clone(self.changed),
-        )
+        ))
     }
 
     fn one(&self, expected: Expected) -> Topology {
@@ -230,6 +230,21 @@ impl Topology {
         match self {
             Self::One(link) | Self::Master(link, _) => link.close(),
             Self::Cluster(cluster) => cluster.close(),
+        }
+    }
+
+    /// Asks the server that has the key for what is under it.
+    pub(crate) async fn get(&self, config: &Config, tasks: &TaskTracker, key: &str) -> Answer {
+        match self {
+            Self::One(link) | Self::Master(link, _) => {
+                let answer = link.get(key, config.response_timeout, tasks).await;
+                concluded(Access::Read, answer)
+            }
+            // Boxed, so that the future of the usual case stays small.
+            Self::Cluster(cluster) => {
+                let order = Order::new(Cmd::get(key));
+                Box::pin(cluster.call(Access::Read, key, &order)).await
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod change;
 mod fill;
 mod hit;
 mod inspect;
+mod landing;
 mod lead;
 mod lease;
 mod load;
@@ -36,8 +37,8 @@ pub use build::Builder;
 
 use self::answer::Freshness;
 use self::build::{Deps, Weigh};
+use self::landing::Landing;
 use self::load::Loader;
-use self::read::Landing;
 use crate::codec::Codec;
 use crate::error::GetError;
 use crate::flight::Flights;

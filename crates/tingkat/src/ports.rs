@@ -142,6 +142,12 @@ pub trait Remote: Send + Sync + 'static {
     /// Removes cells.
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), RemoteError>>;
 
+    /// Within what time every call ends by itself, with an answer or an error; nothing where that is
+    /// not known. A caller who may wait for so long needs no timer of his own.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
     /// Whether there is a connection at the moment. Without one nothing is asked, and nothing is
     /// held against the server: it has not failed anybody.
     fn is_connected(&self) -> bool {

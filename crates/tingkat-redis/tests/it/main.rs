@@ -13,6 +13,7 @@ mod auto;
 mod breakers;
 mod cells;
 mod cluster;
+mod crowds;
 mod fills;
 mod hints;
 mod leases;

@@ -137,6 +137,10 @@ async fn all_that_is_missing_stands_in_one_line() {
     assert!(!why.contains("pass@") && !why.contains(">pass"), "{why}");
     // What can be done is done, and a server that may not be pinged has answered.
     assert!(tier.get("shop:c:1").await.unwrap().is_none());
+    let crowd = ["shop:c:1", "shop:c:2", "shop:c:3"].map(|key| tier.get(key));
+    for found in futures::future::join_all(crowd).await {
+        assert!(found.unwrap().is_none());
+    }
     tier.ping().await.unwrap();
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::landing::Landed;
 use super::load::Answered;
-use super::read::Landed;
 use super::{EARLY_WINDOW, Shared, Tier};
 use crate::certificate::{Certificate, Dep, Observed, Refusal, Verdict, Watched};
 use crate::codec::CodecError;

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use futures::future::{Either, FutureExt as _, select};
 
 use super::fill::{Filled, Opened};
+use super::landing::{Landed, Landing};
 use super::lease::Turn;
 use super::load::{Answered, OwnLoad, Priority};
-use super::read::{Landed, Landing};
 use super::search::{Finding, stale_of};
 use super::{Shared, Tier};
 use crate::certificate::Verdict;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::read::{Attempt, Landed, Landing};
+use super::landing::{Landed, Landing};
+use super::read::Attempt;
 use super::{Answer, Cache, Mode, Options, Shared};
 use crate::error::{GetError, GetErrorKind};
 use crate::flight::{Leader, Role, Waiter};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fill::Opened;
-use super::read::{Attempt, Landed};
+use super::landing::Landed;
+use super::read::Attempt;
 use super::{Shared, Tier};
 use crate::certificate::Certificate;
 use crate::envelope::{self, Kind};

@@ -221,7 +221,13 @@ impl Guarded {
         let Some((left, spending)) = budget.begin(&*node.0.clock) else {
             return Called::Failed(Duration::ZERO);
         };
-        let answer = node.within(left, call(&*self.remote)).await;
+        let ends_by_itself = self.remote.patience().is_some_and(|most| most <= left);
+        let asking = call(&*self.remote);
+        let answer = if ends_by_itself {
+            Some(asking.await)
+        } else {
+            node.within(left, asking).await
+        };
         let (now, took) = spending.end();
         self.count(access, answer.as_ref());
         // Who asks with the rest of a budget and gives up has hardly waited: that says nothing about
