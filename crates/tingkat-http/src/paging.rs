@@ -8,7 +8,7 @@ use crate::problem::{Code, Problem, shortened};
 use crate::query::Query;
 
 /// Things on a page, if the request does not say.
-const USUAL: usize = 50;
+pub(crate) const USUAL: usize = 50;
 /// Things on a page at most.
 pub(crate) const MOST: usize = 100;
 

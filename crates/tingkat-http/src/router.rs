@@ -15,12 +15,12 @@ use crate::edge::edge;
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
-    caches, categories, changes, documents, forget, home, postcodes, probes, problems, products,
-    states,
+    caches, categories, changes, docs, documents, forget, home, openapi, postcodes, probes,
+    problems, products, states,
 };
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 22] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -48,6 +48,8 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 20] {
         ("/livez", get(probes::alive)),
         ("/readyz", get(probes::ready)),
         ("/problems", get(problems::page)),
+        ("/docs", get(docs::page)),
+        ("/openapi.json", get(openapi::serve)),
     ]
 }
 

@@ -10,9 +10,11 @@
 mod categories;
 mod changes;
 mod demands;
+mod described;
 mod edge;
 mod home;
 mod listings;
+mod openapi;
 mod operators;
 mod patches;
 mod postcodes;
