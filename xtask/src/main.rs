@@ -8,6 +8,7 @@
 
 mod apt;
 mod ci;
+mod foreign;
 mod outside;
 mod platform;
 mod process;

@@ -3,7 +3,7 @@
 mod metrics;
 
 use crate::process::{command, run as run_process};
-use crate::tool;
+use crate::{foreign, suite, tool};
 use anyhow::{Result, bail};
 
 /// How `cargo xtask outside` was asked.
@@ -43,7 +43,50 @@ const CHECKS: &[Check] = &[
         run: || deny(&["advisories"]),
         left_out: Some("fetches the advisory database from the network"),
     },
+    Check {
+        name: "openapi",
+        needs: foreign::ensure_python,
+        run: || run_process(command(foreign::validator()).arg("docs/openapi.json")),
+        left_out: None,
+    },
+    Check {
+        name: "schemathesis",
+        needs: foreign::ensure_python,
+        run: || against_the_service("outside::schemathesis"),
+        left_out: None,
+    },
+    Check {
+        name: "nextjs",
+        needs: foreign::ensure_node,
+        run: || against_the_service("outside::the_recipe_for_nextjs"),
+        left_out: None,
+    },
+    Check {
+        name: "php",
+        needs: foreign::ensure_php,
+        run: || against_the_service("outside::the_recipe_for_php"),
+        left_out: None,
+    },
 ];
+
+/// Runs a test that is no test of `cargo xtask test`, because it needs what only this module brings.
+fn against_the_service(test: &str) -> Result<()> {
+    let path = suite::path()?;
+    tool::NEXTEST.ensure()?;
+    run_process(
+        command("cargo")
+            .args([
+                "nextest",
+                "run",
+                "--package",
+                "tingkat-server",
+                "--test",
+                "it",
+            ])
+            .args(["--run-ignored", "only", "--no-tests", "fail", test])
+            .env("PATH", path),
+    )
+}
 
 fn deny(checks: &[&str]) -> Result<()> {
     run_process(

@@ -25,6 +25,18 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// What the command prints, which must end well.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let shown = shown(command);
+    let output = command
+        .output()
+        .with_context(|| format!("failed to start `{shown}`"))?;
+    if !output.status.success() {
+        bail!("failed to run `{shown}`: {}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Whether the command ends well, without showing anything.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command

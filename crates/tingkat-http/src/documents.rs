@@ -122,7 +122,7 @@ async fn look_up(
     documents: &Documents,
     keys: &[DocumentKey],
     demand: Demand,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'static>, Problem> {
     let options = demand.settle(&app.node).await?;
     let answers = documents.look_up_many(keys, options).await;
     let answers: Vec<Answer<Document>> = answers.into_iter().collect::<Result<_, _>>()?;

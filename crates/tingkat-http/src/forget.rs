@@ -23,7 +23,7 @@ use crate::tokens::Scope;
 const MOST: usize = 1_000;
 
 /// Room for that many of the longest keys.
-const MOST_BYTES: usize = 256 << 10;
+pub(crate) const MOST_BYTES: usize = 256 << 10;
 
 const MEMBERS: &str = "the body is such as {\"entity\":\"product\",\"keys\":[\"7\"]}, \
                        {\"entity\":\"postcode\",\"pattern\":\"50*\"}, {\"tags\":[\"state:SGR\"]}, \

@@ -11,7 +11,7 @@ use crate::app::{App, timestamp};
 use crate::page::{Escaped, page as html};
 
 /// Examples that the demo store answers.
-const LINKS: [(&str, &str); 9] = [
+const LINKS: [(&str, &str); 11] = [
     ("/v1/postcodes/50450", "where a postcode is"),
     ("/v1/states", "the states and their zones"),
     ("/v1/products/1", "a product by its id"),
@@ -21,6 +21,8 @@ const LINKS: [(&str, &str); 9] = [
         "/v1/postcodes/5045",
         "a mistake, and the problem document that explains it",
     ),
+    ("/docs", "all routes, with what they take and answer"),
+    ("/openapi.json", "the same for programs, as OpenAPI 3.1"),
     ("/problems", "all problems and what would be right"),
     ("/livez", "whether the node is alive"),
     ("/readyz", "whether the node should be sent requests"),

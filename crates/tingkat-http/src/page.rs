@@ -22,6 +22,11 @@ code{font-family:ui-monospace,monospace;overflow-wrap:anywhere}";
 
 /// A page with this title and this content, which is HTML.
 pub(crate) fn page(title: &str, content: &str) -> Response {
+    styled(title, "", content)
+}
+
+/// A page with a style of its own beside that of all.
+pub(crate) fn styled(title: &str, style: &str, content: &str) -> Response {
     let html = format!(
         "<!doctype html>\n\
          <html lang=\"en\">\n\
@@ -30,7 +35,7 @@ pub(crate) fn page(title: &str, content: &str) -> Response {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n\
          <link rel=\"icon\" href=\"data:,\">\n\
-         <style>{STYLE}</style>\n\
+         <style>{STYLE}{style}</style>\n\
          </head>\n\
          <body>\n\
          <main>\n\

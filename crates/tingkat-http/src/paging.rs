@@ -11,7 +11,7 @@ use crate::query::Query;
 use crate::reply::json;
 
 /// Things on a page, if the request does not say.
-const USUAL: usize = 50;
+pub(crate) const USUAL: usize = 50;
 /// Things on a page at most.
 pub(crate) const MOST: usize = 100;
 

@@ -20,7 +20,8 @@ use crate::edge::Ids;
 pub use code::Code;
 
 /// The media type of a problem document.
-pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(crate) const MEDIA_TYPE_NAME: &str = "application/problem+json";
+pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static(MEDIA_TYPE_NAME);
 
 /// Where an error gives no better guess, asking again makes sense after this long.
 pub(crate) const SOON: Duration = Duration::from_secs(1);

@@ -27,8 +27,8 @@ use crate::problem::{Code, Problem, shortened};
 use crate::query::{Query, named};
 use crate::reply::{Keep, Reply};
 
-pub(crate) use batch::batch_get;
-pub(crate) use patch::patch;
+pub(crate) use batch::{MOST_BYTES as BATCH_BYTES, batch_get};
+pub(crate) use patch::{MOST_BYTES as PATCH_BYTES, patch};
 
 /// The ways to name products; a request uses one of them, or none for a listing.
 const SELECTORS: &[&str] = &["ids", "sku", "slug"];

@@ -16,12 +16,12 @@ use crate::metrics::{Metered, Requests, scrape};
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
-    caches, categories, changes, documents, forget, home, postcodes, probes, problems, products,
-    states,
+    caches, categories, changes, docs, documents, forget, home, openapi, postcodes, probes,
+    problems, products, states,
 };
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 21] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 23] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -53,6 +53,8 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 21] {
         ("/livez", get(probes::alive)),
         ("/readyz", get(probes::ready)),
         ("/problems", get(problems::page)),
+        ("/docs", get(docs::page)),
+        ("/openapi.json", get(openapi::serve)),
     ]
 }
 

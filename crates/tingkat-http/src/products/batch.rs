@@ -29,7 +29,7 @@ use crate::reply::Reply;
 const MOST: usize = 200;
 
 /// Room for that many of the longest ids, twice as much white space, and a few repetitions.
-const MOST_BYTES: usize = 64 << 10;
+pub(crate) const MOST_BYTES: usize = 64 << 10;
 
 const MEMBERS: &str = "the body is such as {\"ids\":[\"1\",\"2\"]}";
 

@@ -25,7 +25,7 @@ use crate::query;
 use crate::tokens::Scope;
 
 /// A patch has five members.
-const MOST_BYTES: usize = 4 << 10;
+pub(crate) const MOST_BYTES: usize = 4 << 10;
 
 const MEMBERS: &str = "a patch has `stock` or `stock_delta` as a whole number, `regular_price` and \
                        `member_price` such as {\"amount\":255,\"currency\":\"MYR\"}, and `version`";

@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use insta::assert_snapshot;
 use serde_json::Value;
-use tower::ServiceExt as _;
 
 use crate::store::{Store, shown};
 
@@ -130,7 +129,7 @@ async fn post(store: &Store, body: impl Into<Body>) -> String {
         .header(header::CONTENT_TYPE, "application/json")
         .body(body.into())
         .unwrap();
-    shown(store.routes.clone().oneshot(request).await.unwrap()).await
+    shown(store.answer(request).await).await
 }
 
 #[tokio::test(start_paused = true)]

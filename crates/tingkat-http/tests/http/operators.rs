@@ -6,7 +6,6 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use tingkat_http::Tokens;
 use tingkat_http::tokens::Scope;
-use tower::ServiceExt as _;
 
 use crate::store::{Store, shown};
 
@@ -25,7 +24,7 @@ async fn forget_as(store: &Store, token: &str, body: &str) -> String {
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
         .body(Body::from(body.to_owned()))
         .unwrap();
-    shown(store.routes.clone().oneshot(request).await.unwrap()).await
+    shown(store.answer(request).await).await
 }
 
 async fn forget(store: &Store, body: &str) -> String {

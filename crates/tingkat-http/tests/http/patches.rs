@@ -5,7 +5,6 @@ use axum::http::{Request, Response, StatusCode, header};
 use insta::assert_snapshot;
 use tingkat_shop::money::Currency;
 use tingkat_shop::write::WriteErrorKind;
-use tower::ServiceExt as _;
 
 use crate::store::{Mood, Store, header_of, shown, text};
 use crate::tracked::Shared;
@@ -20,7 +19,7 @@ async fn send(store: &Store, uri: &str, token: &str, media: &str, body: &str) ->
         .header(header::IF_NONE_MATCH, "*")
         .body(Body::from(body.to_owned()))
         .unwrap();
-    store.routes.clone().oneshot(request).await.unwrap()
+    store.answer(request).await
 }
 
 async fn patch(store: &Store, body: &str) -> Response<Body> {

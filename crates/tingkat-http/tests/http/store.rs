@@ -35,6 +35,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::described;
+
 /// What the database does with a question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mood {
@@ -266,8 +268,14 @@ impl Store {
 
     /// Sends a request without a body.
     pub(crate) async fn send(&self, request: axum::http::request::Builder) -> Response<Body> {
-        let request = request.body(Body::empty()).unwrap();
-        self.routes.clone().oneshot(request).await.unwrap()
+        self.answer(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Sends a request, and holds the answer against its description.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        described::check(&method, &path, response).await
     }
 
     /// The response to a GET, as a text to be read: status, headers and body.

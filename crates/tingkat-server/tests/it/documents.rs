@@ -67,6 +67,25 @@ async fn store() -> Database<'static> {
     database
 }
 
+/// A node over the demo store and shipping rates, which may be written and operated with the token.
+pub(crate) async fn serving(database: &Database<'_>) -> Node {
+    database.psql(TABLE).await.unwrap();
+    let folder = folder(LOAD, Some(CHANGES));
+    let installed = program(&folder, &["schema", "install"], database)
+        .run()
+        .await;
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    let node = program(&folder, &["serve"], database)
+        .with(
+            "TINGKAT__SERVER__TOKENS",
+            format!("{TOKENS},{}", TOKENS.replace("write:", "operate:")),
+        )
+        .listening()
+        .await;
+    node.sees("source", "up").await;
+    node
+}
+
 async fn operate(node: &Node, arguments: &[&str]) -> Ended {
     let ended = Program::new(&Folder::new(), arguments)
         .with("TINGKAT_URL", format!("http://{}", node.target.address()))

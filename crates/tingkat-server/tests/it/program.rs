@@ -134,6 +134,11 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// As signals name it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, unless it has ended.
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.is_running() {

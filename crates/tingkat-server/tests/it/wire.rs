@@ -21,7 +21,7 @@ pub(crate) struct Reply {
     /// Null if it is no JSON.
     pub(crate) body: Value,
     /// As it came.
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Reply {
@@ -65,6 +65,16 @@ pub(crate) async fn post(node: &Node, path: &str, body: &str) -> Reply {
         "POST {path} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
         body.len()
     );
+    exchange(node, &head, body).await
+}
+
+/// Sends a request with the token, and with a body if there is one.
+pub(crate) async fn ask(node: &Node, method: &str, address: &str, body: &str) -> Reply {
+    let mut head = format!("{method} {address} HTTP/1.1\r\nauthorization: Bearer {TOKEN}\r\n");
+    if !body.is_empty() {
+        let length = body.len();
+        head += &format!("content-type: application/json\r\ncontent-length: {length}\r\n");
+    }
     exchange(node, &head, body).await
 }
 

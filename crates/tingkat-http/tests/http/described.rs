@@ -1,0 +1,213 @@
+//! Holds answers against what is said of them: every answer that a test here gets passes through
+//! [`check`].
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::http::{Method, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+/// The description.
+pub(crate) static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&tingkat_http::openapi()).unwrap());
+
+/// Headers that every answer may have.
+const COMMON: [&str; 4] = [
+    "content-length",
+    "content-type",
+    "allow",
+    "x-content-type-options",
+];
+
+/// Answers that no route gives: of the router, and of what stands around it.
+const OF_NO_ROUTE: [StatusCode; 5] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::URI_TOO_LONG,
+];
+
+/// The operation that answers a request.
+pub(crate) fn operation(method: &Method, path: &str) -> Option<&'static Value> {
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let item = paths.get(path).or_else(|| {
+        let found = paths
+            .iter()
+            .find(|(template, _)| is_path_of(template, path));
+        found.map(|(_, item)| item)
+    })?;
+    // What answers GET answers HEAD as well.
+    let method = if method == Method::HEAD {
+        "get".to_owned()
+    } else {
+        method.as_str().to_lowercase()
+    };
+    item.get(method)
+}
+
+fn is_path_of(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    let is_part = |(of_template, of_path): (&&str, &&str)| match of_template.split_once('{') {
+        None => of_template == of_path,
+        Some((before, rest)) => {
+            let after = rest.split_once('}').unwrap().1;
+            let middle = of_path.strip_prefix(before);
+            middle
+                .and_then(|it| it.strip_suffix(after))
+                .is_some_and(|it| !it.is_empty())
+        }
+    };
+    template.len() == path.len() && template.iter().zip(&path).all(is_part)
+}
+
+/// Fails if the description does not have such an answer.
+pub(crate) async fn check(method: &Method, path: &str, response: Response<Body>) -> Response<Body> {
+    let status = response.status();
+    let asked = format!("{method} {path} was answered with {status}");
+    let Some(operation) = operation(method, path) else {
+        assert!(
+            OF_NO_ROUTE.contains(&status),
+            "{asked}, and no such route is described"
+        );
+        return response;
+    };
+    let described = &operation["responses"][status.as_str()];
+    assert!(described.is_object(), "{asked}, which is not described");
+    for name in response.headers().keys() {
+        let mut known = described["headers"]
+            .as_object()
+            .into_iter()
+            .flat_map(|it| it.keys());
+        let is_known = COMMON.contains(&name.as_str())
+            || known.any(|it| it.eq_ignore_ascii_case(name.as_str()));
+        assert!(is_known, "{asked}, and its header {name} is not described");
+    }
+    let media_type = response.headers().get(header::CONTENT_TYPE);
+    let Some(media_type) = media_type.map(|it| it.to_str().unwrap().to_owned()) else {
+        return response;
+    };
+    let content = &described["content"][&media_type];
+    assert!(
+        content.is_object(),
+        "{asked}, and {media_type} is not described"
+    );
+    // A HEAD has no body, and a stream no end.
+    if method == Method::HEAD || !media_type.ends_with("json") {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    if let Err(wrong) = fits(&value, &content["schema"]) {
+        panic!("{asked}: {wrong}: {value}");
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// Whether a value is what a schema says, and has no member of which it says nothing.
+pub(crate) fn fits(value: &Value, schema: &Value) -> Result<(), String> {
+    part_fits(value, schema)?;
+    let (Some(members), Some(known)) = (value.as_object(), members(schema)) else {
+        return Ok(());
+    };
+    match members.keys().find(|name| !known.contains(*name)) {
+        Some(name) => Err(format!("the member {name:?} is not described")),
+        None => Ok(()),
+    }
+}
+
+fn part_fits(value: &Value, schema: &Value) -> Result<(), String> {
+    if let Some(schema) = referred(schema) {
+        return fits(value, schema);
+    }
+    if let Some(all) = schema.get("allOf").and_then(Value::as_array) {
+        return all
+            .iter()
+            .try_for_each(|part| part_fits(value, referred(part).unwrap_or(part)));
+    }
+    if let Some(any) = schema.get("oneOf").and_then(Value::as_array) {
+        let wrong: Vec<_> = any
+            .iter()
+            .filter_map(|one| fits(value, one).err())
+            .collect();
+        let is_one = wrong.len() + 1 == any.len();
+        return if is_one {
+            Ok(())
+        } else {
+            Err(format!("not exactly one: {wrong:?}"))
+        };
+    }
+    let is_type = |name: &Value| match name.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("{other} is no type"),
+    };
+    let is_right = match &schema["type"] {
+        Value::Null => true,
+        Value::Array(types) => types.iter().any(is_type),
+        one => is_type(one),
+    };
+    if !is_right {
+        return Err(format!("{value} is not {}", schema["type"]));
+    }
+    if let Some(names) = schema.get("enum").and_then(Value::as_array)
+        && !names.contains(value)
+    {
+        return Err(format!("{value} is not one of {names:?}"));
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if value.get(name.as_str().unwrap()).is_none() {
+            return Err(format!("the member {name} is missing"));
+        }
+    }
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        if let Some(member) = value.get(name) {
+            fits(member, schema).map_err(|wrong| format!("{name}: {wrong}"))?;
+        }
+    }
+    for item in value.as_array().into_iter().flatten() {
+        fits(item, &schema["items"])?;
+    }
+    Ok(())
+}
+
+fn referred(schema: &Value) -> Option<&'static Value> {
+    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+    Some(DOCUMENT.pointer(pointer).unwrap())
+}
+
+/// The members that an object may have; nothing if any.
+fn members(schema: &Value) -> Option<BTreeSet<String>> {
+    if let Some(all) = schema.get("allOf").and_then(Value::as_array) {
+        let parts = all
+            .iter()
+            .filter_map(|part| members(referred(part).unwrap_or(part)));
+        return Some(parts.flatten().collect());
+    }
+    let known = schema.get("properties")?.as_object()?;
+    Some(known.keys().cloned().collect())
+}
+
+#[test]
+fn a_value_that_is_not_as_described_is_noticed() {
+    let money = &DOCUMENT["components"]["schemas"]["Money"];
+    let judge = |text: &str| fits(&serde_json::from_str(text).unwrap(), money).is_ok();
+    assert!(judge(r#"{"amount":1,"currency":"MYR"}"#));
+    for wrong in [
+        "1",
+        r#"{"amount":1}"#,
+        r#"{"amount":"1","currency":"MYR"}"#,
+        r#"{"amount":1,"currency":"MYR","x":1}"#,
+    ] {
+        assert!(!judge(wrong), "{wrong}");
+    }
+}
