@@ -19,7 +19,7 @@ use tingkat::error::SourceError;
 use tingkat::ports::{Batch, Loaded, Source, Wanted};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
-use tingkat_http::{App, Changes, Edge, Keeps, Limits, Tokens, router};
+use tingkat_http::{App, Changes, Edge, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
 use tingkat_shop::money::Money;
 use tingkat_shop::product::{
     CategoryName, Image, Product, ProductBodies, ProductId, Promotion, Status, Variant,
@@ -136,6 +136,7 @@ pub(crate) fn service() -> Router {
         data: DataState::Whole,
         feed_is_adrift: false,
         draining: false,
+        required: Vec::new(),
         waived: Vec::new(),
         privacy: Vec::new(),
     });
@@ -146,8 +147,10 @@ pub(crate) fn service() -> Router {
         writes: None,
         tokens: Tokens::default(),
         changes: Arc::new(Changes::new(2)),
+        metrics: Metrics::new(Arc::new(SystemClock)),
         clock: Arc::new(SystemClock),
         readiness,
+        heartbeat: Heartbeat::default(),
         keeps: Keeps::default(),
         limits: Limits::default(),
         edge: Edge::default(),

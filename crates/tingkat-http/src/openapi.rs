@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
+use tingkat_shop::body::Body;
 
 use crate::etag;
-use crate::reply::JSON;
+use crate::reply::{JSON, header_value};
 
 mod document;
 pub(crate) mod header_field;
@@ -24,7 +24,7 @@ mod shapes;
 /// It changes with the release only, but a client may meet nodes of two.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi()));
+static DOCUMENT: LazyLock<Body> = LazyLock::new(|| Body::new(openapi()));
 
 /// The description of the whole interface, as `GET /openapi.json` answers it.
 pub fn openapi() -> String {
@@ -42,12 +42,13 @@ pub(crate) fn shapes() -> utoipa::openapi::Components {
 
 /// `GET /openapi.json`.
 pub(crate) async fn serve(request: HeaderMap) -> Response {
-    let tag = etag::of(&DOCUMENT);
-    let is_held = etag::is_held(&request, &tag);
+    let tags = [DOCUMENT.tag()];
+    let is_held = etag::held(&request, &tags).is_some();
+    let [tag] = tags.map(header_value);
     let headers = [(header::CACHE_CONTROL, REVALIDATE), (header::ETAG, tag)];
     if is_held {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     let media_type = [(header::CONTENT_TYPE, JSON)];
-    (headers, media_type, DOCUMENT.clone()).into_response()
+    (headers, media_type, DOCUMENT.bytes().clone()).into_response()
 }

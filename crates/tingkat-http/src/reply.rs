@@ -289,7 +289,7 @@ fn response(status: StatusCode, headers: HeaderMap, body: ResponseBody) -> Respo
 }
 
 /// A text of digits, letters and quotes as a header, shared and not copied.
-fn header_value(text: Bytes) -> HeaderValue {
+pub(crate) fn header_value(text: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
 }
 

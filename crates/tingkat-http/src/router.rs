@@ -116,7 +116,10 @@ pub fn face(app: App, face: Face) -> Router {
         _ => (path, methods),
     });
     let routes = routes.into_iter().filter(|(path, _)| face.has(path));
-    let paths: Vec<_> = templates().into_iter().filter(|path| face.has(path)).collect();
+    let paths: Vec<_> = templates()
+        .into_iter()
+        .filter(|path| face.has(path))
+        .collect();
     let (shown, known) = (paths.clone(), Arc::clone(&requests));
     let app = Arc::new(app);
     let inner = routes

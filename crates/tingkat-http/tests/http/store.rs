@@ -16,9 +16,7 @@ use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
-use tingkat_http::{
-    App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Tokens, router,
-};
+use tingkat_http::{App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
 use tingkat_shop::All;
 use tingkat_shop::body::Kept;
 use tingkat_shop::category::{CategoryCount, CategoryRow, CategoryTree};

@@ -69,7 +69,7 @@ async fn sabah_sarawak_and_labuan_are_in_the_east() {
     let states = values(&*store.database.sources().states, [All])
         .await
         .remove(0)
-        .0;
+        .states;
     assert_eq!(states.len(), 16);
     assert!(states.is_sorted_by_key(|state: &State| state.code.clone()));
     let east: Vec<&str> = states

@@ -196,7 +196,7 @@ async fn postcodes_and_states_are_read() {
         ("Sarawak", Zone::East)
     );
     assert_eq!(places[2].zone, Zone::East);
-    let states = values(&*sources.states, [All]).await.remove(0).0;
+    let states = values(&*sources.states, [All]).await.remove(0).states;
     let codes: Vec<&str> = states.iter().map(|state| state.code.as_str()).collect();
     assert_eq!(codes, ["LBN", "SGR", "SWK"]);
     values(&*sources.postcode_index, [All]).await;
