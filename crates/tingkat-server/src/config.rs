@@ -4,6 +4,7 @@
 
 pub(crate) mod commands;
 mod document;
+mod edge;
 pub(crate) mod keys;
 mod kind;
 mod origin;
@@ -29,12 +30,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
-use tingkat_http::{Limits, Tls, Tokens};
+use tingkat_http::{Edge, Limits, Tls, Tokens};
 use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
 use tingkat_sql::{Queries, Url};
 
 use crate::exit::Failure;
 
+pub(crate) use edge::is_concerned as concerns_the_edge;
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
 pub(crate) use problem::Problem;
@@ -57,6 +59,8 @@ pub(crate) struct Loaded {
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) limits: Limits,
+    /// What is decided about requests before any route.
+    pub(crate) edge: Edge,
     pub(crate) source: Url,
     pub(crate) database: tingkat_sql::Config,
     /// Nothing when Redis is switched off.
@@ -171,6 +175,7 @@ impl Config {
         Ok(Self {
             listen: listen(&settings),
             limits: limits(&settings),
+            edge: edge::build(&settings),
             source: source(&settings),
             database: database(&settings, queries),
             redis,
@@ -222,6 +227,7 @@ fn limits(settings: &Settings) -> Limits {
         send_timeout: settings.time("server.send_timeout"),
         drain_timeout: settings.time("server.drain_timeout"),
         connections: settings.size("server.connections"),
+        in_flight: settings.size("server.max_in_flight"),
         streams: settings.size("server.streams"),
         body_bytes: settings.number("server.body_bytes"),
         ..Limits::default()

@@ -14,7 +14,7 @@ use tingkat::Node;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
-use tingkat_http::{App, Changes, Limits, Scope, Tokens};
+use tingkat_http::{App, Changes, Edge, Limits, Scope, Tokens};
 use tingkat_redis::Redis;
 use tingkat_shop::{Documents, ProductWrites, Shop};
 use tingkat_sql::Database;
@@ -58,12 +58,13 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         reload,
         started: config.settings,
         tokens: tokens.clone(),
+        edge: config.edge.clone(),
         tls: config.tls.clone(),
         policies,
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
 
-    let app = parts.app(tokens, &observed, limits, shutdown.clone());
+    let app = parts.app(tokens, &observed, limits, config.edge, shutdown.clone());
     let (router, stop) = (tingkat_http::router(app), shutdown.clone());
     let serving = async {
         match config.tls {
@@ -209,6 +210,7 @@ impl Parts {
         tokens: Tokens,
         observed: &watch::Sender<Observed>,
         limits: Limits,
+        edge: Edge,
         shutdown: CancellationToken,
     ) -> App {
         let products = &self.shop.products;
@@ -223,6 +225,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             readiness: observed.subscribe(),
             limits,
+            edge,
             shutdown,
         }
     }
