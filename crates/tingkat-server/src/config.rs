@@ -4,6 +4,7 @@
 
 pub(crate) mod commands;
 mod document;
+mod edge;
 pub(crate) mod keys;
 mod kind;
 mod listeners;
@@ -31,12 +32,13 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
 use tingkat_health::Neighbour;
-use tingkat_http::{Keeps, Limits, Tls, Tokens};
+use tingkat_http::{Edge, Keeps, Limits, Tls, Tokens};
 use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
 use tingkat_sql::{Queries, Url};
 
 use crate::exit::Failure;
 
+pub(crate) use edge::is_concerned as concerns_the_edge;
 pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     /// What readiness insists on.
     pub(crate) required: Vec<Neighbour>,
     pub(crate) limits: Limits,
+    /// What is decided about requests before any route.
+    pub(crate) edge: Edge,
     pub(crate) source: Url,
     pub(crate) database: tingkat_sql::Config,
     /// Nothing when Redis is switched off.
@@ -189,6 +193,7 @@ impl Config {
             shutdown_delay: settings.time("server.shutdown_delay"),
             required: required(&settings),
             limits: limits(&settings),
+            edge: edge::build(&settings),
             source: source(&settings),
             database: database(&settings, queries),
             redis,
@@ -225,6 +230,7 @@ fn limits(settings: &Settings) -> Limits {
         send_timeout: settings.time("server.send_timeout"),
         drain_timeout: settings.time("server.drain_timeout"),
         connections: settings.size("server.connections"),
+        in_flight: settings.size("server.max_in_flight"),
         streams: settings.size("server.streams"),
         uri_bytes: settings.size("server.uri_bytes"),
         head_bytes: settings.size("server.head_bytes"),

@@ -1,10 +1,14 @@
 //! Where log lines go: standard error, so that standard output belongs to the commands.
 
+mod named;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
 
 use crate::config::Settings;
+use named::{NamedFields, NamedObject};
 
 /// What is logged, to be changed while the program runs.
 pub(crate) struct Level(Box<dyn Fn(EnvFilter) -> bool + Send + Sync>);
@@ -17,9 +21,10 @@ impl Level {
     }
 }
 
+/// The access log has a key of its own, whatever the level is.
 fn filter(settings: &Settings) -> EnvFilter {
     let level = settings.text("log.level").unwrap_or("info");
-    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
+    EnvFilter::try_new(format!("access=info,{level}")).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// Starts to log.
@@ -35,12 +40,20 @@ pub(crate) fn start(settings: &Settings) -> Level {
         builder.with_ansi(false)
     };
     if settings.text("log.format") == Some("json") {
-        let builder = builder.json().flatten_event(true).with_filter_reloading();
+        let builder = builder
+            .json()
+            .flatten_event(true)
+            .fmt_fields(JsonFields::new())
+            .map_event_format(NamedObject)
+            .with_filter_reloading();
         let handle = builder.reload_handle();
         builder.init();
         Level(Box::new(move |filter| handle.reload(filter).is_ok()))
     } else {
-        let builder = builder.compact().with_filter_reloading();
+        let builder = builder
+            .compact()
+            .fmt_fields(NamedFields::default())
+            .with_filter_reloading();
         let handle = builder.reload_handle();
         builder.init();
         Level(Box::new(move |filter| handle.reload(filter).is_ok()))

@@ -17,7 +17,7 @@ use tingkat::Node;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
-use tingkat_http::{App, Changes, Heartbeat, Keeps, Limits, Metrics, Scope, Tokens};
+use tingkat_http::{App, Changes, Edge, Heartbeat, Keeps, Limits, Metrics, Scope, Tokens};
 use tingkat_redis::Redis;
 use tingkat_shop::{Documents, ProductWrites, Shop};
 use tingkat_sql::Database;
@@ -59,6 +59,7 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         reload,
         started: config.settings,
         tokens: tokens.clone(),
+        edge: config.edge.clone(),
         tls: config.tls.clone(),
         policies,
     };
@@ -70,7 +71,7 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         delay: config.shutdown_delay,
         shutdown: shutdown.clone(),
     };
-    let mut app = parts.app(tokens, &observed, limits, shutdown.clone());
+    let mut app = parts.app(tokens, &observed, limits, config.edge, shutdown.clone());
     app.keeps = config.keeps;
     let mut serving = std::pin::pin!(doors.serve(app, config.tls, shutdown.clone()));
     let mut stopping = std::pin::pin!(signals.twice(leave));
@@ -223,6 +224,7 @@ impl Parts {
         tokens: Tokens,
         observed: &watch::Sender<Observed>,
         limits: Limits,
+        edge: Edge,
         shutdown: CancellationToken,
     ) -> App {
         let products = &self.shop.products;
@@ -240,6 +242,7 @@ impl Parts {
             readiness: observed.subscribe(),
             keeps: Keeps::default(),
             limits,
+            edge,
             shutdown,
         }
     }

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::redact;
 use tingkat::privacy::Names;
 use tingkat_http::Tokens;
+use tingkat_http::edge::{Access, Network, Origin};
 use tingkat_redis::Address;
 use tingkat_sql::Url;
 
@@ -41,6 +42,12 @@ pub(crate) enum Kind {
     Choices(&'static [&'static str]),
     /// Several names of fields.
     Names,
+    /// Where pages are from.
+    Origins,
+    /// Ranges of addresses.
+    Networks,
+    /// What the access log has.
+    Access,
     /// Several names of tables.
     Tables,
     /// The name of an .sql file, without a directory.
@@ -116,7 +123,17 @@ impl Kind {
                 let bytes = bytes.filter(|it| (least..=most).contains(it));
                 bytes.map(Value::Size).ok_or_else(|| self.refuse(raw))
             }
-            Self::Choices(_) | Self::Names | Self::Tables => self.list(raw),
+            Self::Choices(_) | Self::Names | Self::Tables | Self::Origins | Self::Networks => {
+                self.list(raw)
+            }
+            Self::Access => {
+                // A share may be a number.
+                let written = float(raw).map(|share| share.to_string());
+                let text = written.as_deref().or_else(|| text(raw));
+                let text = text.filter(|text| text.parse::<Access>().is_ok());
+                let text = text.ok_or_else(|| self.refuse(raw))?;
+                Ok(Value::Text(text.to_owned()))
+            }
             Self::Redis | Self::Database | Self::Tokens | Self::Secret => self.secret(raw),
             Self::Choice(_)
             | Self::Text
@@ -174,6 +191,8 @@ impl Kind {
         }
         let is_odd = |item: &&String| match self {
             Self::Names => Names::new([item]).is_err(),
+            Self::Origins => item.parse::<Origin>().is_err(),
+            Self::Networks => item.parse::<Network>().is_err(),
             Self::Tables => !item.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
             _ => false,
         };
@@ -279,6 +298,11 @@ impl fmt::Display for Kind {
             Self::Choice(known) => f.write_str(&either(known)),
             Self::Choices(known) => write!(f, "a list of {}", either(known)),
             Self::Names => f.write_str("a list of names such as email"),
+            Self::Origins => f.write_str(
+                "a list of origins such as https://shop.example, in small letters, without a path and without the port that the scheme implies",
+            ),
+            Self::Networks => f.write_str("a list of addresses or ranges such as 10.0.0.0/8"),
+            Self::Access => f.write_str("off, errors, or a share of all requests from 0 to 1"),
             Self::Tables => f.write_str("a list of tables such as shipping_rate"),
             Self::File => f.write_str("the name of a file such as shipping_rate_load.sql"),
             Self::Text | Self::Secret => f.write_str("a text"),

@@ -1,12 +1,12 @@
 //! SIGHUP: reads the configuration again and changes what can be changed under way. What can not is
 //! named; if anything is wrong, everything stays as it is.
 
-use tingkat_http::{Tls, Tokens};
+use tingkat_http::{Edge, Tls, Tokens};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Flags, Policies, Settings, Surroundings, load};
+use crate::config::{Config, Flags, Policies, Settings, Surroundings, concerns_the_edge, load};
 use crate::exit::Failure;
 use crate::logging::Level;
 
@@ -22,6 +22,7 @@ pub(super) struct Reloader {
     /// What the service was started with.
     pub(super) started: Settings,
     pub(super) tokens: Tokens,
+    pub(super) edge: Edge,
     pub(super) tls: Option<Tls>,
     pub(super) policies: watch::Sender<Policies>,
 }
@@ -68,6 +69,9 @@ impl Reloader {
         }
         if changed.contains(&"server.tokens") {
             self.tokens.replace(&config.tokens);
+        }
+        if changed.iter().any(|path| concerns_the_edge(path)) {
+            self.edge.replace(&config.edge);
         }
         if changed.iter().any(|path| path.starts_with("entity.")) {
             self.policies.send_replace(config.policies);

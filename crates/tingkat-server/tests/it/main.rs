@@ -9,6 +9,8 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod abuse;
+mod access;
 mod changes;
 mod coherence;
 mod config;

@@ -165,6 +165,15 @@ impl Process {
         }
     }
 
+    /// What it holds of the machine's memory, as Linux counts it.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() << 10
+    }
+
     /// Where it says that it listens.
     fn address(&self) -> Option<String> {
         let log = self.log();

@@ -122,6 +122,60 @@ async fn everything_that_differs_and_needs_a_restart_is_named_each_time() {
     assert!(node.process.log().contains("nothing to change"));
 }
 
+/// The statuses of so many look-ups in a row.
+async fn statuses(node: &Node, count: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        statuses.push(node.get("/v1/states").await.status.as_u16());
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn rate_limits_change_under_way() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    assert_eq!(statuses(&node, 20).await, [200; 20]);
+    let file = folder.path().join("tingkat.toml");
+    // One a second: too few for what is asked at once, however slow the machine is.
+    fs::write(
+        &file,
+        "[server.rate_limit]\nlook_ups = 1\nlook_up_burst = 2\n",
+    )
+    .unwrap();
+    node.process.signal(Signal::HUP);
+    node.says("read again: server.rate_limit.look_ups, server.rate_limit.look_up_burst")
+        .await;
+    eventually(PATIENCE, async || statuses(&node, 20).await.contains(&429))
+        .await
+        .unwrap();
+    assert_eq!(write(&node).await, 200, "writes are counted apart");
+    assert_eq!(node.get("/livez").await.status, 200);
+
+    fs::remove_file(&file).unwrap();
+    node.process.signal(Signal::HUP);
+    eventually(PATIENCE, async || statuses(&node, 20).await == [200; 20])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_the_access_log_has_changes_under_way() {
+    let folder = Folder::new();
+    let mut node = node(&folder).await;
+    assert_eq!(statuses(&node, 1).await, [200]);
+    assert!(!node.process.log().contains(" access "));
+    let file = folder.path().join("tingkat.toml");
+    fs::write(&file, "log.access = 1\nlog.level = \"error\"\n").unwrap();
+    node.process.signal(Signal::HUP);
+    eventually(PATIENCE, async || {
+        statuses(&node, 1).await;
+        node.process.log().contains("route=\"/v1/states\"")
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn a_wrong_configuration_changes_nothing_and_is_told() {
     let folder = Folder::new();

@@ -46,6 +46,9 @@ async fn serving(wrong: &Wrong) -> Node {
         .with("REDIS_URL", &wrong.redis)
         .with("DATABASE_URL_FILE", &database)
         .with("TINGKAT__SERVER__TOKENS", TOKENS)
+        .with("TINGKAT__SERVER__CORS_ORIGINS", "https://shop.example")
+        .with("TINGKAT__SERVER__TRUSTED_PROXIES", "127.0.0.0/8")
+        .with("TINGKAT__LOG__ACCESS", "1")
         .with("TINGKAT__LOG__LEVEL", "trace");
     let program = if wrong.redis.contains("sentinel") {
         program.with("TINGKAT__REDIS__SENTINEL__PASSWORD_FILE", &secrets)
@@ -59,6 +62,10 @@ async fn serving(wrong: &Wrong) -> Node {
 async fn answers(node: &Node) -> String {
     let bearer = "authorization: Bearer hunter2-token\r\ncookie: session=hunter2-cookie\r\n";
     let basic = "authorization: Basic hunter2-basic\r\nx-api-key: hunter2-key\r\n";
+    // Headers that are answered with, told in problems or logged when they are sound; these are not.
+    let names = "x-request-id: https://shop:hunter2@id\r\ntraceparent: 00-hunter2\r\n\
+                 tracestate: Hunter=hunter2\r\norigin: https://shop:hunter2@shop.example\r\n\
+                 x-forwarded-for: hunter2\r\nforwarded: for=hunter2\r\n";
     let mut said = String::new();
     for path in [
         "/v1/products/1",
@@ -74,8 +81,10 @@ async fn answers(node: &Node) -> String {
         "/v1/nowhere",
         "/v1/products/1?access_token=hunter2-query",
         "/v1/changes?token=hunter2-query",
+        "/v1/postcodes/hunter",
+        "/%",
     ] {
-        for header in [bearer, basic] {
+        for header in [bearer, basic, names] {
             said += &get(node, path, header).await.whole();
         }
     }
@@ -114,6 +123,17 @@ async fn says_no_secret(wrong: Wrong) {
     node.process.signal(Signal::HUP);
     node.says("stays as it was").await;
     assert!(node.process.log().lines().count() > 20);
+    let log = node.process.log();
+    // Requests were logged, with a known token and without, and what was asked for was not.
+    assert!(
+        log.contains(" access ") && log.contains("scope=\"write\""),
+        "{log}"
+    );
+    let mut access = log.lines().filter(|line| line.contains(" access "));
+    assert!(
+        access.all(|line| !line.contains("50450") && !line.contains("127.0.0.1")),
+        "{log}"
+    );
     assert_clean("log", &node.process.log());
     assert_clean("output", &node.process.output("stdout"));
 }
@@ -189,6 +209,15 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
         &[("TINGKAT__REDIS__PASWORD", "hunter2")],
         &[("REDIS_KEY_PREFIX", "redis://:hunter2@cache")],
         &[("TINGKAT__SERVER__LISTEN", "shop:hunter2@db")],
+        &[(
+            "TINGKAT__SERVER__CORS_ORIGINS",
+            "https://shop:hunter2@shop.example",
+        )],
+        &[(
+            "TINGKAT__SERVER__TRUSTED_PROXIES",
+            "https://shop:hunter2@proxy",
+        )],
+        &[("TINGKAT__LOG__ACCESS", "redis://:hunter2@cache")],
     ];
     let commands: &[&[&str]] = &[
         &["config", "check"],

@@ -66,7 +66,10 @@ fn property(key: &Key) -> Value {
         Kind::Size { .. } => json!({ "type": ["string", "integer"] }),
         Kind::Choice(known) => json!({ "enum": known }),
         Kind::Choices(known) => json!({ "type": "array", "items": { "enum": known } }),
-        Kind::Names | Kind::Tables => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Names | Kind::Tables | Kind::Origins | Kind::Networks => {
+            json!({ "type": "array", "items": { "type": "string" } })
+        }
+        Kind::Access => json!({ "type": ["string", "number"] }),
         Kind::Tokens => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
         _ => json!({ "type": "string" }),
     };

@@ -178,10 +178,19 @@ fn server() -> Vec<Key> {
         key("server.shutdown_delay", time(Duration::ZERO, HOUR), "0s", "How long the service goes on serving once it is told to stop, while `/readyz` says that it leaves"),
         key("server.drain_timeout", time(MS, HOUR), "20s", "How long requests under way have to finish once the service stops"),
         key("server.connections", number(1, 1_000_000), "4096", "Connections at a time; one more waits in the kernel"),
+        key("server.max_in_flight", number(1, 1_000_000), "3072", "Requests that are answered at a time, probes aside; one more is refused at once with 503; fewer than `connections`, so that refusals and probes find one"),
         key("server.streams", number(0, 100_000), "64", "Clients that follow `/v1/changes` at a time"),
         key("server.uri_bytes", size(1 << 10, 256 << 10), "16KiB", "The longest path and query; the largest batch of the longest ids fits in the default"),
         key("server.head_bytes", size(8 << 10, 1 << 20), "32KiB", "The largest head of a request, with its path and query"),
         key("server.body_bytes", size(1 << 10, 64 << 20), "1MiB", "The largest request body"),
+        key("server.cors_origins", Kind::Origins, "-", "Origins whose pages may read answers in a browser; nobody's by default"),
+        key("server.trusted_proxies", Kind::Networks, "-", "Proxies that are believed when they say for whom they ask; none by default"),
+        key("server.proxy_header", Kind::Choice(&["x-forwarded-for", "forwarded"]), "x-forwarded-for", "The header in which they say so; what clients write into the other is ignored"),
+        key("server.rate_limit.look_ups", number(0, 1_000_000), "0", "Look-ups a second of one client, by its token or else its address; 0 for as many as it likes").reloads(),
+        key("server.rate_limit.look_up_burst", number(1, 1_000_000), "100", "Look-ups that it may send at once, after a pause").reloads(),
+        key("server.rate_limit.writes", number(0, 1_000_000), "0", "The same for whatever writes or operates").reloads(),
+        key("server.rate_limit.write_burst", number(1, 1_000_000), "20", "Writes that it may send at once, after a pause").reloads(),
+        key("server.rate_limit.clients", number(1, 10_000_000), "65536", "So many clients are remembered, of look-ups and of writes; those that ask least are forgotten first").reloads(),
         key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS, but for operators and scrapers on a loopback address; SIGHUP reads the file again"),
         key("server.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)"),
         key("readiness.require", Kind::Choices(&Neighbour::NAMES), "-", "Without these the node takes no requests, although it could answer them; what all nodes share takes all of them out at once"),
@@ -342,5 +351,19 @@ fn log() -> Vec<Key> {
             "text",
             "How a line of the log looks",
         ),
+        key(
+            "log.access",
+            Kind::Access,
+            "errors",
+            "Which requests are logged: `off`, `errors` (with those that are slow), or besides those a share of all others",
+        )
+        .reloads(),
+        key(
+            "log.slow_request",
+            time(MS, HOUR),
+            "500ms",
+            "A request that takes longer is slow",
+        )
+        .reloads(),
     ]
 }

@@ -1,9 +1,9 @@
 //! What is said to change without a restart, and whether anybody takes it in.
 
 use super::Case;
-use crate::config::keys;
 use crate::config::kind::Kind;
 use crate::config::policies::Policies;
+use crate::config::{concerns_the_edge, keys};
 
 /// A right value of this kind that differs from the default.
 fn another(kind: Kind, default: &str) -> String {
@@ -16,6 +16,9 @@ fn another(kind: Kind, default: &str) -> String {
         Kind::Choice(known) => known,
         Kind::Choices(_)
         | Kind::Names
+        | Kind::Origins
+        | Kind::Networks
+        | Kind::Access
         | Kind::Tables
         | Kind::File
         | Kind::Text
@@ -53,10 +56,13 @@ fn every_policy_that_changes_under_way_is_one_that_a_cache_is_given() {
 
 /// `serve/reload.rs` has one way for each of these.
 #[test]
-fn besides_policies_the_level_of_the_log_and_the_tokens_change_under_way() {
+fn besides_policies_tokens_rate_limits_and_what_is_logged_change_under_way() {
     let others = keys::all()
         .iter()
         .filter(|key| key.reloads && !key.path.starts_with("entity."))
         .map(|key| key.path.as_str());
-    assert_eq!(others.collect::<Vec<_>>(), ["server.tokens", "log.level"]);
+    let concerned = ["server.tokens", "log.level"];
+    let (edge, others): (Vec<&str>, Vec<&str>) = others.partition(|path| concerns_the_edge(path));
+    assert_eq!(others, concerned);
+    assert_eq!(edge.len(), 7, "{edge:?}");
 }
