@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use crate::openapi::operation::{Access, Answer, Example, Group, Operation};
 use crate::openapi::operations;
-use crate::openapi::parameter::{Parameter, Place};
+use crate::openapi::parameter::{Kind, Parameter, Place};
 use crate::page::{Escaped, styled};
 use crate::problem::Code;
 use text::{Marked, indented};
@@ -114,6 +114,9 @@ fn section(out: &mut String, operation: &Operation) {
         );
     }
     answers(out, operation);
+    if !operation.examples.is_empty() {
+        out.push_str("<h4>Examples</h4>\n");
+    }
     for example in operation.examples {
         shown(out, operation, example);
     }
@@ -125,15 +128,24 @@ fn parameters<'a>(out: &mut String, heading: &str, all: impl Iterator<Item = &'a
     for parameter in all {
         let _ = writeln!(
             rows,
-            "<dt><code>{}</code></dt><dd>{} <span class=\"kind\">{}.</span></dd>",
+            "<dt><code>{}</code></dt><dd>{}{}</dd>",
             Escaped(parameter.name),
             Marked(parameter.text),
-            Marked(&sentence(&parameter.kind.words())),
+            kind(parameter.kind),
         );
     }
     if !rows.is_empty() {
         let _ = write!(out, "<h4>{heading}</h4>\n<dl>\n{rows}</dl>\n");
     }
+}
+
+/// What a value may be; nothing where it may be any text.
+fn kind(kind: Kind) -> String {
+    if matches!(kind, Kind::Text) {
+        return String::new();
+    }
+    let words = sentence(&kind.words());
+    format!(" <span class=\"kind\">{}.</span>", Marked(&words))
 }
 
 /// With a capital at its beginning.

@@ -85,7 +85,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             runtime.block_on(inspect::run(arguments, service?))
         }
         Command::Healthcheck(arguments) => {
-            let place = healthcheck::Place::find(arguments.url.as_deref(), loaded)?;
+            let place = config::Place::find(arguments.url.as_deref(), loaded)?;
             runtime.block_on(healthcheck::run(arguments, place))
         }
         Command::Config(_) => Ok(()),
