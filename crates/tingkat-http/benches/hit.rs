@@ -262,7 +262,7 @@ fn measure(service: &Server, case: &Case, rounds: usize, requests: usize) {
         let measured = turns.map(|(server, clients)| {
             let (started, busy) = (Instant::now(), server.busy());
             clients.run(requests);
-            let busy = server.busy() - busy;
+            let busy = server.busy().saturating_sub(busy);
             (started.elapsed().as_secs_f64(), busy.as_secs_f64())
         });
         for (place, (seconds, busy)) in measured.into_iter().enumerate() {
