@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::changes::Changes;
 use crate::edge::Edge;
+use crate::keeps::Keeps;
 use crate::limits::Limits;
 use crate::tokens::Tokens;
 
@@ -35,6 +36,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What the node last saw of its neighbours, and whether it is stopping.
     pub readiness: watch::Receiver<Observed>,
+    /// For how long others may keep answers.
+    pub keeps: Keeps,
     /// What one request may cost.
     pub limits: Limits,
     /// What is decided before any route.

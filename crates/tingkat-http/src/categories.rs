@@ -8,6 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use tingkat::entity::Entity as _;
 use tingkat::{Answer, Options, Trail};
 use tingkat_shop::category::{Category, CategoryId, CategoryTree};
 
@@ -84,7 +85,7 @@ pub(crate) async fn find(
         },
         None => whole(&app, tree, answer.trail(), options).await?,
     };
-    Ok(reply.to(&headers))
+    Ok(reply.to(&headers).await)
 }
 
 /// The category with an id.
@@ -105,14 +106,14 @@ pub(crate) async fn by_id(
         Some((tree, category)) => one(&app, tree, category, answer.trail(), options).await?,
         None => unknown("id", &text, answer.trail()),
     };
-    Ok(reply.to(&headers))
+    Ok(reply.to(&headers).await)
 }
 
 /// It is known that there is no such category.
-pub(crate) fn unknown(by: &str, name: &str, trail: Trail) -> Reply {
+pub(crate) fn unknown(by: &str, name: &str, trail: Trail) -> Reply<'static> {
     let detail = format!("no category that is shown has the {by} {name:?}");
     let problem = Problem::new(Code::CategoryUnknown, detail);
-    Reply::absent_problem(&problem, Keep::Revalidate, trail)
+    Reply::absent_problem(&problem, Keep::REVALIDATE, trail)
 }
 
 /// How many products each of some categories has, and how that is known.
@@ -158,10 +159,10 @@ async fn whole(
     tree: &CategoryTree,
     trail: Trail,
     options: Options,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'static>, Problem> {
     let counts = Counts::look_up(app, tree.all().iter(), trail, options).await?;
     let body = Page::whole(branches(&mut tree.all().iter().peekable(), 0, &counts));
-    Reply::found(&body, Keep::Revalidate, counts.trail)
+    Reply::found(&body, app.keeps.of(CategoryTree::NAME), counts.trail)
 }
 
 /// The categories of a depth that come next, each with what follows under it.
@@ -186,7 +187,7 @@ async fn one(
     category: &Category,
     trail: Trail,
     options: Options,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'static>, Problem> {
     let children = tree.children(&category.id);
     let counted = children.iter().copied().chain([category]);
     let counts = Counts::look_up(app, counted, trail, options).await?;
@@ -196,5 +197,5 @@ async fn one(
         breadcrumb: path.map(Step::of).collect(),
         children: children.iter().map(|child| counts.counted(child)).collect(),
     };
-    Reply::found(&body, Keep::Revalidate, counts.trail)
+    Reply::found(&body, app.keeps.of(CategoryTree::NAME), counts.trail)
 }

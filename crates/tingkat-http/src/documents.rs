@@ -39,14 +39,13 @@ pub(crate) async fn by_key(
     let answer = documents.look_up(&key, options).await?;
     let trail = answer.trail();
     let reply = if let Some(document) = answer.value() {
-        let body = document.json().to_owned();
-        Reply::of_json(body, Keep::Revalidate, trail)
+        Reply::kept(document.body(), app.keeps.of(&entity), trail)
     } else {
         let detail = format!("{entity} has nothing with the key {:?}", shortened(&text));
         let problem = Problem::new(Code::DocumentUnknown, detail);
-        Reply::absent_problem(&problem, Keep::Revalidate, trail)
+        Reply::absent_problem(&problem, Keep::REVALIDATE, trail)
     };
-    Ok(reply.to(&headers))
+    Ok(reply.to(&headers).await)
 }
 
 /// The documents with some keys, in the order of the keys. One that could not be looked up is a
@@ -65,7 +64,8 @@ pub(crate) async fn find(
     // There is at least one key, so there is at least one trail.
     let trail = together(answers.iter().map(Answer::trail)).ok_or_else(Problem::internal)?;
     let body = batch(&keys, &answers)?;
-    Ok(Reply::of_json(body, Keep::Revalidate, trail).to(&headers))
+    let reply = Reply::of_json(body, app.keeps.of(&entity), trail);
+    Ok(reply.to(&headers).await)
 }
 
 fn documents<'a>(app: &'a App, entity: &str) -> Result<&'a Documents, Problem> {

@@ -2,10 +2,13 @@
 
 use std::str::FromStr;
 
+use bytes::Bytes;
 use serde::Serialize;
+use tingkat_shop::body::Body;
 
 use crate::problem::{Code, Problem, shortened};
 use crate::query::Query;
+use crate::reply::json;
 
 /// Things on a page, if the request does not say.
 const USUAL: usize = 50;
@@ -25,6 +28,31 @@ impl<T> Page<T, ()> {
     pub(crate) const fn whole(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
+}
+
+/// `{"items":[…],` and one more member: a list of things that have their bodies already.
+pub(crate) fn listed(
+    items: &[&Body],
+    member: &'static str,
+    value: &impl Serialize,
+) -> Result<Bytes, Problem> {
+    let value = json(value)?;
+    let bytes = items
+        .iter()
+        .map(|body| body.bytes().len() + 1)
+        .sum::<usize>();
+    let mut list = Vec::with_capacity(bytes + value.len() + member.len() + 32);
+    list.extend_from_slice(b"{\"items\":[");
+    for (index, body) in items.iter().enumerate() {
+        if index > 0 {
+            list.push(b',');
+        }
+        list.extend_from_slice(body.bytes());
+    }
+    for part in [b"],\"", member.as_bytes(), b"\":", &value, b"}"] {
+        list.extend_from_slice(part);
+    }
+    Ok(list.into())
 }
 
 /// The parameter `limit`.

@@ -7,7 +7,9 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use tingkat::entity::Entity as _;
 use tingkat::{Answer, Options, Trail};
+use tingkat_shop::body::Body;
 use tingkat_shop::postcode::{self, Filter, Postcode};
 use tingkat_shop::state::Zone;
 
@@ -17,7 +19,7 @@ use crate::demand::Demand;
 use crate::paging;
 use crate::problem::{Code, Problem, shortened};
 use crate::query::{self, Query};
-use crate::reply::{Keep, Reply};
+use crate::reply::{Keep, Reply, json};
 
 /// The filters of the list, and its pages.
 const PARAMETERS: &[&str] = &["state", "zone", "city", "q", "limit", "cursor"];
@@ -64,10 +66,10 @@ pub(crate) async fn locate(
     let options = Demand::of(&headers)?.settle(&app.node).await?;
     let answer = app.shop.postcodes.locate(&code, options).await?;
     let reply = match answer.value() {
-        Some(postcode) => found(postcode, answer.trail()),
+        Some(postcode) => found(&app, postcode, answer.trail()),
         None => absent(&app, code, options, answer.trail()).await,
     };
-    Ok(reply?.to(&headers))
+    Ok(reply?.to(&headers).await)
 }
 
 /// The postcodes that pass every filter, ordered by code.
@@ -84,15 +86,10 @@ pub(crate) async fn list(
     let page = page.await?;
     let trails = page.items.iter().map(Answer::trail);
     let trail = together(trails.chain([page.trail])).unwrap_or(page.trail);
-    let body = paging::Page {
-        items: page
-            .items
-            .iter()
-            .filter_map(|answer| answer.value().map(located))
-            .collect(),
-        next: page.next,
-    };
-    Ok(Reply::found(&body, Keep::Day, trail)?.to(&headers))
+    let postcodes = page.items.iter().filter_map(Answer::value);
+    let bodies: Vec<&Body> = postcodes.map(body).collect::<Result<_, _>>()?;
+    let list = paging::listed(&bodies, "next", &page.next)?;
+    Ok(Reply::of_json(list, keep(&app), trail).to(&headers).await)
 }
 
 fn filter(query: &Query<'_>) -> Result<Filter, Problem> {
@@ -117,8 +114,20 @@ fn filter(query: &Query<'_>) -> Result<Filter, Problem> {
     })
 }
 
-fn found(postcode: &Postcode, trail: Trail) -> Result<Reply, Problem> {
-    Reply::found(&located(postcode), Keep::Day, trail)
+pub(crate) fn found<'a>(
+    app: &App,
+    postcode: &'a Postcode,
+    trail: Trail,
+) -> Result<Reply<'a>, Problem> {
+    Ok(Reply::kept(body(postcode)?, keep(app), trail))
+}
+
+fn keep(app: &App) -> Keep {
+    app.keeps.of(Postcode::NAME)
+}
+
+fn body(postcode: &Postcode) -> Result<&Body, Problem> {
+    postcode.body.or_make(|| json(&located(postcode)))
 }
 
 fn located(postcode: &Postcode) -> Located<'_> {
@@ -140,7 +149,7 @@ async fn absent(
     code: postcode::Code,
     options: Options,
     trail: Trail,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'static>, Problem> {
     // That the postcode is unknown is known; a guess is worth no error.
     let suggestions = app.shop.postcodes.suggest(code, options).await;
     let suggestions = suggestions.unwrap_or_default();
@@ -151,5 +160,31 @@ async fn absent(
         error: format!("no place in Malaysia has the postcode {code}"),
         suggestions: suggestions.iter().map(postcode::Code::as_str).collect(),
     };
-    Reply::absent(&body, Keep::Minute, trail)
+    Reply::absent(&body, Keep::MINUTE.at_most(keep(app)), trail)
+}
+
+#[cfg(test)]
+mod tests {
+    use tingkat_shop::body::Kept;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_charged_for_a_little_more_than_its_body_has() {
+        for cities in [&[][..], &["Kuching"], &["\"\u{1}", "Kota Samarahan", "é"]] {
+            let postcode = Postcode {
+                code: "93350".parse().unwrap(),
+                cities: cities.iter().map(|&city| city.into()).collect(),
+                state_code: "SWK".into(),
+                state_name: "Sarawak".into(),
+                zone: Zone::East,
+                body: Kept::default(),
+            };
+            let (has, may) = (
+                body(&postcode).unwrap().bytes().len(),
+                postcode.body_bytes(),
+            );
+            assert!(has <= may && may <= has + 60, "{has} bytes, charged {may}");
+        }
+    }
 }

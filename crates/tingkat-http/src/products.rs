@@ -14,7 +14,9 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use tingkat::Answer;
+use jiff::Timestamp;
+use tingkat::entity::Entity as _;
+use tingkat::{Answer, Trail};
 use tingkat_shop::category::CategoryId;
 use tingkat_shop::product::{Product, ProductId, Sku, Slug, Tier};
 
@@ -50,7 +52,7 @@ pub(crate) async fn by_id(
     let id = product_id(&text)?;
     let options = Demand::of(&headers)?.settle(&app.node).await?;
     let answer = app.shop.products.by_id(&id, options).await?;
-    Ok(one(&app, &answer, tier, "id", &text)?.to(&headers))
+    Ok(one(&app, &answer, tier, "id", &text)?.to(&headers).await)
 }
 
 /// The product with a sku or a slug, or those with some ids, or those of a listing.
@@ -62,6 +64,7 @@ pub(crate) async fn find(
     let query = Query::parse(query.as_deref(), PARAMETERS)?;
     let demand = Demand::of(&headers)?;
     let tier = tier(&query)?;
+    let answer;
     let reply = match query.one_of(SELECTORS, TIER)? {
         None => {
             let category = query.get("category").map(category_id).transpose()?;
@@ -70,36 +73,56 @@ pub(crate) async fn find(
         Some(("sku", text)) => {
             let sku: Sku = named(text, Code::SkuMalformed)?;
             let options = demand.settle(&app.node).await?;
-            let answer = app.shop.products.by_sku(&sku, options).await?;
+            answer = app.shop.products.by_sku(&sku, options).await?;
             one(&app, &answer, tier, "sku", text)
         }
         Some(("slug", text)) => {
             let slug: Slug = named(text, Code::SlugMalformed)?;
             let options = demand.settle(&app.node).await?;
-            let answer = app.shop.products.by_slug(&slug, options).await?;
+            answer = app.shop.products.by_slug(&slug, options).await?;
             one(&app, &answer, tier, "slug", text)
         }
         Some((_, text)) => batch::look_up(&app, &batch::listed(text)?, tier, demand).await,
     };
-    Ok(reply?.to(&headers))
+    Ok(reply?.to(&headers).await)
 }
 
-fn one(
+fn one<'a>(
     app: &App,
-    answer: &Answer<Product>,
+    answer: &'a Answer<Product>,
     tier: Tier,
     by: &str,
     name: &str,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'a>, Problem> {
     let trail = answer.trail();
     if let Some(product) = answer.value() {
-        let body = body::Body::new(product, tier, app.wall_time());
-        Reply::found(&body, Keep::Revalidate, trail)
+        shown(app, product, tier, trail)
     } else {
         let detail = format!("no product has the {by} {name:?}");
         let problem = Problem::new(Code::ProductUnknown, detail);
-        Ok(Reply::absent_problem(&problem, Keep::Revalidate, trail))
+        Ok(Reply::absent_problem(&problem, Keep::REVALIDATE, trail))
     }
+}
+
+pub(crate) fn shown<'a>(
+    app: &App,
+    product: &'a Product,
+    tier: Tier,
+    trail: Trail,
+) -> Result<Reply<'a>, Problem> {
+    // Without a promotion all times are one.
+    let now = match product.promotion {
+        Some(_) => app.wall_time(),
+        None => Timestamp::UNIX_EPOCH,
+    };
+    let keep = keep(app).until(product.changes_at(now), now);
+    let body = body::body(product, tier, now)?;
+    Ok(Reply::kept(body, keep, trail))
+}
+
+/// For how long others may keep a product, and every list of some.
+fn keep(app: &App) -> Keep {
+    app.keeps.of(Product::NAME)
 }
 
 /// The parameter `tier`.

@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
 use crate::edge::around;
+use crate::hits::Hits;
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
@@ -64,7 +65,8 @@ pub fn router(app: App) -> Router {
         .with_state(Arc::clone(&app))
         .layer(from_fn_with_state(tokens, readers));
     // Around the routes, because a layer inside does not see the `Allow` header of a 405.
-    Router::new().fallback_service(around(inner, &app, &paths))
+    let hits = Hits::before(inner, Arc::clone(&app));
+    Router::new().fallback_service(around(hits, &app, &paths))
 }
 
 /// Lets look-ups pass, unless they need a token. Probes are for everybody.

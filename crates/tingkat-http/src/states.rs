@@ -6,14 +6,15 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
-use tingkat_shop::state::{self, Zone};
+use tingkat::entity::Entity as _;
+use tingkat_shop::state::{self, StateList, Zone};
 
 use crate::app::App;
 use crate::demand::Demand;
 use crate::paging::Page;
 use crate::problem::Problem;
 use crate::query;
-use crate::reply::{Keep, Reply};
+use crate::reply::{Reply, json};
 
 #[derive(Serialize)]
 struct Item<'a> {
@@ -31,12 +32,12 @@ pub(crate) async fn list(
     query::none(query.as_deref())?;
     let options = Demand::of(&headers)?.settle(&app.node).await?;
     let answer = app.shop.states.all(options).await?;
-    let states = answer
-        .value()
-        .map(|list| list.0.as_slice())
-        .unwrap_or_default();
-    let body = Page::whole(states.iter().map(item).collect());
-    Ok(Reply::found(&body, Keep::Day, answer.trail())?.to(&headers))
+    let Some(StateList { states, body }) = answer.value() else {
+        return Err(Problem::internal());
+    };
+    let body = body.or_make(|| json(&Page::whole(states.iter().map(item).collect())))?;
+    let reply = Reply::kept(body, app.keeps.of(StateList::NAME), answer.trail());
+    Ok(reply.to(&headers).await)
 }
 
 fn item(state: &state::State) -> Item<'_> {

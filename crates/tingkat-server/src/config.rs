@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
-use tingkat_http::{Limits, Tls, Tokens};
+use tingkat_http::{Keeps, Limits, Tls, Tokens};
 use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
 use tingkat_sql::{Queries, Url};
 
@@ -72,6 +72,7 @@ pub(crate) struct Config {
     /// Who the service proves to be, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) policies: Policies,
+    pub(crate) keeps: Keeps,
     pub(crate) privacy: Privacy,
     /// Rules of the environment that are broken and waived.
     pub(crate) waived: Vec<&'static str>,
@@ -189,6 +190,7 @@ impl Config {
             tokens: tokens(&settings),
             tls,
             policies: Policies::of(&settings),
+            keeps: policies::keeps(&settings),
             privacy: Privacy::of(&settings),
             waived: rules::waived(&settings),
             is_development: settings.environment == Environment::Development,

@@ -14,7 +14,7 @@ use tingkat::Node;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 use tingkat_health::Observed;
-use tingkat_http::{App, Changes, Limits, Scope, Tokens};
+use tingkat_http::{App, Changes, Keeps, Limits, Scope, Tokens};
 use tingkat_redis::Redis;
 use tingkat_shop::{Documents, ProductWrites, Shop};
 use tingkat_sql::Database;
@@ -63,7 +63,8 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
 
-    let app = parts.app(tokens, &observed, limits, shutdown.clone());
+    let mut app = parts.app(tokens, &observed, limits, shutdown.clone());
+    app.keeps = config.keeps;
     let (router, stop) = (tingkat_http::router(app), shutdown.clone());
     let serving = async {
         match config.tls {
@@ -222,6 +223,7 @@ impl Parts {
             changes: Arc::clone(&self.changes),
             clock: Arc::clone(&self.clock),
             readiness: observed.subscribe(),
+            keeps: Keeps::default(),
             limits,
             shutdown,
         }

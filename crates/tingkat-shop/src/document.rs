@@ -2,9 +2,11 @@
 //! gave it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +15,7 @@ use tingkat::ports::Source;
 use tingkat::privacy::{self, Names, OnPrivate};
 use tingkat::{Cache, Node, Policy};
 
+use crate::body::{self, Body, Kept};
 use crate::name::names;
 
 names! {
@@ -27,12 +30,28 @@ const SCHEMA: u32 = 1;
 /// A JSON text, judged once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Document(Box<str>);
+pub struct Document {
+    /// What has been a `String`, so it is UTF-8; as bytes it is shared with the answers.
+    text: Bytes,
+    body: Kept,
+}
 
 impl Document {
     /// The text as it was given.
-    pub const fn json(&self) -> &str {
-        &self.0
+    pub fn json(&self) -> &str {
+        str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// What it is answered with: the text.
+    pub fn body(&self) -> &Body {
+        let text = || Ok::<_, Infallible>(self.text.clone());
+        let Ok(body) = self.body.or_make(text);
+        body
+    }
+
+    /// Bytes that it holds in memory, its own size included.
+    fn memory_size(&self) -> usize {
+        size_of::<Self>() + self.text.len() + body::charge_beside(self.text.len())
     }
 }
 
@@ -41,20 +60,24 @@ impl TryFrom<String> for Document {
 
     fn try_from(text: String) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<IgnoredAny>(&text)?;
-        Ok(Self(text.into()))
+        Ok(Self {
+            // Without the room that the text had to grow.
+            text: text.into_boxed_str().into_boxed_bytes().into(),
+            body: Kept::default(),
+        })
     }
 }
 
 impl From<Document> for String {
     fn from(document: Document) -> Self {
-        document.0.into()
+        document.json().to_owned()
     }
 }
 
 impl fmt::Debug for Document {
     /// Without the text, which may be private.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({} bytes)", self.0.len())
+        write!(f, "Document({} bytes)", self.text.len())
     }
 }
 
@@ -89,7 +112,7 @@ impl Documents {
                 .schema(SCHEMA)
                 .policy(policy(entity).unwrap_or_else(self::policy))
                 .codec(Arc::new(Judged::new(names)))
-                .weigher(|document: &Document| size_of::<Document>() + document.0.len())
+                .weigher(Document::memory_size)
                 .build();
             (entity, cache)
         });

@@ -3,6 +3,7 @@
 //! One file per entity. Knows the cache, and neither SQL nor Redis nor HTTP.
 
 pub mod all;
+pub mod body;
 pub mod category;
 pub mod document;
 mod fold;
@@ -17,6 +18,7 @@ pub mod state;
 pub mod write;
 
 pub use all::All;
+pub use body::{Body, Kept};
 pub use category::{Categories, CategoryId, CategoryTree};
 pub use document::{Document, DocumentKey, DocumentSource, Documents};
 pub use money::{Currency, Money};

@@ -13,6 +13,7 @@ use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
 
 use crate::all::All;
+use crate::body::{self, Kept};
 use crate::page::Page;
 use crate::state::Zone;
 
@@ -135,9 +136,21 @@ pub struct Postcode {
     pub state_name: String,
     /// The state's side of the sea.
     pub zone: Zone,
+    /// What it is answered with.
+    #[serde(skip)]
+    pub body: Kept,
 }
 
+/// What the body of a postcode has that its stored form lacks, besides the primary city: `valid`,
+/// `location`, and longer names.
+const MORE_JSON: usize = 60;
+
 impl Postcode {
+    /// How long its body may be.
+    pub fn body_bytes(&self) -> usize {
+        body::json_bytes(self) + self.city().len() + MORE_JSON
+    }
+
     /// The primary city.
     pub fn city(&self) -> &str {
         self.cities.first().map_or("", String::as_str)
@@ -195,6 +208,7 @@ impl Entity for Postcode {
             + cities
             + self.state_code.capacity()
             + self.state_name.capacity()
+            + body::charge(self.body_bytes())
     }
 }
 
@@ -223,6 +237,11 @@ impl Postcodes {
         options: Options,
     ) -> Result<Answer<Postcode>, GetError> {
         self.cache.look_up(code, options).await
+    }
+
+    /// What memory has of the same, without waiting for anything; see [`Cache::hit`].
+    pub fn hit(&self, code: &Code, options: Options) -> Option<Answer<Postcode>> {
+        self.cache.hit(code, options)
     }
 
     /// The postcodes that pass a filter, ordered by code, after a code: at most `limit`. One without a

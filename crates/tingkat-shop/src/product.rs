@@ -10,6 +10,7 @@ use tingkat::error::GetError;
 use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
 
+use crate::body::{self, Kept};
 use crate::money::Money;
 use crate::name::names;
 use listing::{ListingKey, Popular, Sorted};
@@ -149,7 +150,23 @@ pub struct Product {
     pub version: i64,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// What it is answered with.
+    #[serde(skip)]
+    pub bodies: ProductBodies,
 }
+
+/// A product's bodies: they differ by the price alone, so there is one for each price that is paid
+/// by somebody at some time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductBodies {
+    regular: Kept,
+    member: Kept,
+    promotional: Kept,
+}
+
+/// What the body of a product has that its stored form lacks: `price`, `promotional_price`,
+/// `in_stock` and `low_stock`.
+const MORE_JSON: usize = 120;
 
 /// Who asks for a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +194,38 @@ impl Product {
             }
             _ => own,
         }
+    }
+
+    /// The instant after `now` at which a price may change by itself, if one does.
+    pub fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let promotion = self.promotion?;
+        let boundaries = [promotion.starts_at, promotion.ends_at];
+        let ahead = boundaries.into_iter().flatten().filter(|at| *at > now);
+        ahead.min()
+    }
+
+    /// Where the body with a price of this product is kept.
+    pub fn body_with(&self, price: Money) -> &Kept {
+        if price == self.regular_price {
+            &self.bodies.regular
+        } else if price == self.member_price {
+            &self.bodies.member
+        } else {
+            &self.bodies.promotional
+        }
+    }
+
+    /// How long its bodies may be.
+    pub fn body_bytes(&self) -> usize {
+        body::json_bytes(self) + MORE_JSON
+    }
+
+    /// How many bodies it may be answered with.
+    fn prices(&self) -> usize {
+        let promotional = self.promotion.map(|promotion| promotion.price);
+        let own = [self.regular_price, self.member_price];
+        1 + usize::from(self.member_price != self.regular_price)
+            + usize::from(promotional.is_some_and(|price| !own.contains(&price)))
     }
 
     /// Whether there is any left, of the product or of one of its variants.
@@ -242,6 +291,7 @@ impl Entity for Product {
             + categories
             + images
             + variants
+            + self.prices() * body::charge(self.body_bytes())
     }
 }
 
@@ -318,6 +368,11 @@ impl Products {
         options: Options,
     ) -> Result<Answer<Product>, GetError> {
         self.cache.look_up(id, options).await
+    }
+
+    /// What memory has of the same, without waiting for anything; see [`Cache::hit`].
+    pub fn hit(&self, id: &ProductId, options: Options) -> Option<Answer<Product>> {
+        self.cache.hit(id, options)
     }
 
     /// The product with a sku, whatever its status; nothing when there is none.
@@ -403,6 +458,7 @@ mod tests {
             variants: Vec::new(),
             version: 1,
             updated_at: at("2026-01-01T00:00:00Z"),
+            bodies: ProductBodies::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
 
 use crate::all::All;
+use crate::body::{self, Kept};
 
 /// Which side of the South China Sea; shipping costs differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,7 +59,33 @@ pub struct State {
 
 /// The list of all states, ordered by code; it is cached as one entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateList(pub Vec<State>);
+#[serde(transparent)]
+pub struct StateList {
+    /// The states.
+    pub states: Vec<State>,
+    /// What it is answered with.
+    #[serde(skip)]
+    pub body: Kept,
+}
+
+impl StateList {
+    /// How long its body may be.
+    pub fn body_bytes(&self) -> usize {
+        body::json_bytes(self) + MORE_JSON
+    }
+}
+
+impl From<Vec<State>> for StateList {
+    fn from(states: Vec<State>) -> Self {
+        Self {
+            states,
+            body: Kept::default(),
+        }
+    }
+}
+
+/// What the body of the list has around the states.
+const MORE_JSON: usize = 30;
 
 impl Entity for StateList {
     const NAME: &'static str = "states";
@@ -76,17 +103,23 @@ impl Entity for StateList {
     /// The rows of the states that it shows, and the set that it enumerates: a new state has no row
     /// here yet.
     fn deps(&self) -> Vec<Dep> {
-        let rows = self.0.iter().map(|state| Dep::of_key("state", &state.code));
+        let rows = self
+            .states
+            .iter()
+            .map(|state| Dep::of_key("state", &state.code));
         rows.chain([Dep::new("states.list")]).collect()
     }
 
     fn memory_size(&self) -> usize {
         let texts: usize = self
-            .0
+            .states
             .iter()
             .map(|state| state.code.capacity() + state.name.capacity())
             .sum();
-        size_of::<Self>() + self.0.capacity() * size_of::<State>() + texts
+        size_of::<Self>()
+            + self.states.capacity() * size_of::<State>()
+            + texts
+            + body::charge(self.body_bytes())
     }
 }
 
@@ -107,6 +140,6 @@ impl States {
     /// As [`Cache::look_up`].
     pub async fn all(&self, options: Options) -> Result<Answer<StateList>, GetError> {
         let answer = self.list.look_up(&All, options).await?;
-        Ok(answer.or_else(|| Arc::new(StateList(Vec::new()))))
+        Ok(answer.or_else(|| Arc::new(Vec::new().into())))
     }
 }

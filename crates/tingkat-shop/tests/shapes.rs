@@ -13,10 +13,11 @@ use std::{fs, str};
 
 use tingkat::codec::{Codec, MessagePack};
 use tingkat::entity::Entity;
+use tingkat_shop::body::Kept;
 use tingkat_shop::money::Money;
 use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::{
-    CategoryName, Image, Product, Promotion, SkuOwner, SlugOwner, Status, Variant,
+    CategoryName, Image, Product, ProductBodies, Promotion, SkuOwner, SlugOwner, Status, Variant,
 };
 use tingkat_shop::state::{State, StateList, Zone};
 
@@ -89,6 +90,7 @@ fn minimal_product() -> Product {
         variants: Vec::new(),
         version: 1,
         updated_at: "1970-01-01T00:00:00Z".parse().unwrap(),
+        bodies: ProductBodies::default(),
     }
 }
 
@@ -135,6 +137,7 @@ fn full_product() -> Product {
         variants: vec![variant("85123A-L", "L", 0), variant("85123A-S", "S", 4)],
         version: 4_294_967_296,
         updated_at: "2026-02-28T23:59:59Z".parse().unwrap(),
+        bodies: ProductBodies::default(),
     }
 }
 
@@ -174,6 +177,7 @@ fn a_postcode_is_stored_as_its_schema_says() {
         state_code: String::new(),
         state_name: String::new(),
         zone: Zone::West,
+        body: Kept::default(),
     };
     assert_shape("minimal", &minimal);
     let full = Postcode {
@@ -182,19 +186,20 @@ fn a_postcode_is_stored_as_its_schema_says() {
         state_code: "SWK".into(),
         state_name: "Sarawak".into(),
         zone: Zone::East,
+        body: Kept::default(),
     };
     assert_shape("full", &full);
 }
 
 #[test]
 fn the_states_are_stored_as_their_schema_says() {
-    assert_shape("minimal", &StateList(Vec::new()));
+    assert_shape("minimal", &StateList::from(Vec::new()));
     let state = |code: &str, name: &str, zone| State {
         code: code.into(),
         name: name.into(),
         zone,
     };
-    let full = StateList(vec![
+    let full = StateList::from(vec![
         state("PNG", "Pulau Pinang", Zone::West),
         state("SBH", "Sabah", Zone::East),
     ]);

@@ -1,6 +1,7 @@
 //! Loading postcodes.
 
 use tingkat::ports::Loaded;
+use tingkat_shop::body::Kept;
 use tingkat_shop::postcode::{Code, Postcode, PostcodeIndex};
 use tingkat_shop::state::Zone;
 
@@ -51,5 +52,6 @@ fn read(row: PostcodeRow) -> Result<Postcode, ColumnError> {
         state_code: row.state_code,
         state_name: row.state_name,
         zone: row.zone,
+        body: Kept::default(),
     })
 }

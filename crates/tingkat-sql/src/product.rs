@@ -8,8 +8,8 @@ use tingkat::certificate::Dep;
 use tingkat::ports::Loaded;
 use tingkat_shop::money::{Currency, Money};
 use tingkat_shop::product::{
-    CategoryName, Image, Product, ProductId, Promotion, Sku, SkuOwner, Slug, SlugOwner, Status,
-    Variant,
+    CategoryName, Image, Product, ProductBodies, ProductId, Promotion, Sku, SkuOwner, Slug,
+    SlugOwner, Status, Variant,
 };
 
 use crate::columns::{Json, columns};
@@ -120,6 +120,7 @@ impl Row for Product {
             variants: variants(row.variants.0, currency)?,
             version: row.version,
             updated_at: row.updated_at,
+            bodies: ProductBodies::default(),
         };
         Ok(Loaded::value(product).deps(ways))
     }

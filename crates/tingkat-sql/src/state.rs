@@ -26,6 +26,6 @@ impl Whole for StateList {
             name: row.name,
             zone: row.zone,
         };
-        Ok(Self(rows.into_iter().map(state).collect()))
+        Ok(rows.into_iter().map(state).collect::<Vec<_>>().into())
     }
 }

@@ -174,9 +174,10 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         &self.0.node
     }
 
-    /// Answers from memory, if what is there is current.
+    /// The answer that memory has, if it is what these options want; waits for nothing, and starts
+    /// nothing but the refresh of an entry that nears its end. Counts if it answers.
     #[inline]
-    fn hit(&self, key: &K, options: Options) -> Option<Answer<V>> {
+    pub fn hit(&self, key: &K, options: Options) -> Option<Answer<V>> {
         let shared = &self.0;
         // The bound counts from the start of the read, and here the clock costs least: its reading
         // goes on beside the hash, where no lock waits for it.

@@ -4,24 +4,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::Body as RequestBody;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tingkat::Answer;
 use tingkat::error::GetError;
+use tingkat_shop::body::Body;
 use tingkat_shop::product::{Product, ProductId, Tier};
 
-use super::body::Body as Shown;
-use super::{TIER, product_id, tier};
+use super::body::body;
+use super::{TIER, keep, product_id, tier};
 use crate::app::App;
 use crate::cache_status::together;
 use crate::demand::Demand;
 use crate::json_body;
+use crate::paging;
 use crate::problem::{Code, Problem};
 use crate::query::{self, Query};
-use crate::reply::{Keep, Reply};
+use crate::reply::Reply;
 
 /// Ids in one request.
 const MOST: usize = 200;
@@ -31,37 +33,33 @@ const MOST_BYTES: usize = 64 << 10;
 
 const MEMBERS: &str = "the body is such as {\"ids\":[\"1\",\"2\"]}";
 
-#[derive(Serialize)]
-struct Batch<'a> {
-    items: Vec<Shown<'a>>,
-    missing: Vec<&'a ProductId>,
-}
-
 /// Looks up products.
 pub(super) async fn look_up(
     app: &App,
     ids: &[ProductId],
     tier: Tier,
     demand: Demand,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'static>, Problem> {
     let options = demand.settle(&app.node).await?;
     let answers = app.shop.products.many(ids, options).await;
     let answers = all_or_problem(answers)?;
 
     let now = app.wall_time();
-    let mut batch = Batch {
-        items: Vec::with_capacity(ids.len()),
-        missing: Vec::new(),
-    };
+    let mut items: Vec<&Body> = Vec::with_capacity(ids.len());
+    let mut missing: Vec<&ProductId> = Vec::new();
     for (id, answer) in ids.iter().zip(&answers) {
         match answer.value() {
-            Some(product) => batch.items.push(Shown::new(product, tier, now)),
-            None => batch.missing.push(id),
+            Some(product) => items.push(body(product, tier, now)?),
+            None => missing.push(id),
         }
     }
+    let list = paging::listed(&items, "missing", &missing)?;
+    let products = answers.iter().filter_map(Answer::value);
+    let changes_at = products.filter_map(|product| product.changes_at(now)).min();
     // There is at least one id, so there is at least one trail.
     let trail = together(answers.iter().map(Answer::trail)).ok_or_else(Problem::internal)?;
-    Reply::found(&batch, Keep::Revalidate, trail)
+    let keep = keep(app).until(changes_at, now);
+    Ok(Reply::of_json(list, keep, trail))
 }
 
 /// The body of a request for many.
@@ -76,7 +74,7 @@ pub(crate) async fn batch_get(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Body,
+    body: RequestBody,
 ) -> Result<Response, Problem> {
     app.tokens.check_look_up(&headers)?;
     let query = Query::parse(query.as_deref(), &[TIER])?;
@@ -89,7 +87,8 @@ pub(crate) async fn batch_get(
     }
     let ids = distinct(ids.iter().map(String::as_str))?;
     let demand = Demand::of(&headers)?;
-    Ok(look_up(&app, &ids, tier, demand).await?.to(&headers))
+    let reply = look_up(&app, &ids, tier, demand).await?;
+    Ok(reply.to(&headers).await)
 }
 
 /// The ids of a list such as `a,b,c`.

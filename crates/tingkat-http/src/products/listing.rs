@@ -6,20 +6,21 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use tingkat::{Answer, Options, Trail};
+use tingkat_shop::body::Body;
 use tingkat_shop::category::CategoryId;
 use tingkat_shop::product::Tier;
 use tingkat_shop::product::listing::{Cursor, Filter, Sort};
 
-use super::body::Body;
-use super::{TIER, category_id, tier};
+use super::body::body;
+use super::{TIER, category_id, keep, tier};
 use crate::app::App;
 use crate::cache_status::together;
 use crate::categories;
 use crate::demand::Demand;
-use crate::paging::{self, Page};
+use crate::paging;
 use crate::problem::{Code, Problem, shortened};
 use crate::query::Query;
-use crate::reply::{Keep, Reply};
+use crate::reply::Reply;
 
 /// What the listing of a category can be asked beside its id.
 const PARAMETERS: &[&str] = &["featured", "promoted", "sort", "limit", "cursor", TIER];
@@ -36,7 +37,7 @@ pub(crate) async fn of_category(
     let tier = tier(&query)?;
     let demand = Demand::of(&headers)?;
     let reply = look_up(&app, category, &query, tier, demand).await?;
-    Ok(reply.to(&headers))
+    Ok(reply.to(&headers).await)
 }
 
 pub(super) async fn look_up(
@@ -45,7 +46,7 @@ pub(super) async fn look_up(
     query: &Query<'_>,
     tier: Tier,
     demand: Demand,
-) -> Result<Reply, Problem> {
+) -> Result<Reply<'static>, Problem> {
     let filter = Filter {
         category,
         featured: flag(query, "featured")?,
@@ -67,15 +68,15 @@ pub(super) async fn look_up(
     let page = page.await?;
     let now = app.wall_time();
     let products = page.items.iter().filter_map(Answer::value);
-    let body = Page {
-        items: products
-            .map(|product| Body::new(product, tier, now))
-            .collect(),
-        next: page.next.map(|cursor| cursor.to_string()),
-    };
+    let bodies = products.clone().map(|product| body(product, tier, now));
+    let bodies: Vec<&Body> = bodies.collect::<Result<_, _>>()?;
+    let next = page.next.as_ref().map(ToString::to_string);
+    let list = paging::listed(&bodies, "next", &next)?;
+    let changes_at = products.filter_map(|product| product.changes_at(now)).min();
     let trails = page.items.iter().map(Answer::trail);
     let trail = together(trails.chain([page.trail]).chain(of_category)).unwrap_or(page.trail);
-    Reply::found(&body, Keep::Revalidate, trail)
+    let keep = keep(app).until(changes_at, now);
+    Ok(Reply::of_json(list, keep, trail))
 }
 
 /// How it is known that a category is shown, or the answer that there is none.
@@ -83,7 +84,7 @@ async fn shown(
     app: &App,
     id: &CategoryId,
     options: Options,
-) -> Result<Result<Trail, Reply>, Problem> {
+) -> Result<Result<Trail, Reply<'static>>, Problem> {
     let tree = app.shop.categories.tree(options).await?;
     let is_shown = tree.value().is_some_and(|tree| tree.find(id).is_some());
     Ok(if is_shown {

@@ -101,10 +101,11 @@ async fn read_back(app: &App, id: &ProductId, text: &str, written: Option<Writte
     };
     let looked_up = app.shop.products.by_id(id, options).await;
     let found = looked_up.ok().filter(|answer| answer.value().is_some());
-    let reply = found.and_then(|answer| one(app, &answer, Tier::Guest, "id", text).ok());
+    let found = found.as_ref();
+    let reply = found.and_then(|answer| one(app, answer, Tier::Guest, "id", text).ok());
     match reply {
         // Conditions of the request are about what it reads, and this one writes.
-        Some(reply) => reply.to(&HeaderMap::new()),
+        Some(reply) => reply.to(&HeaderMap::new()).await,
         None => StatusCode::NO_CONTENT.into_response(),
     }
 }

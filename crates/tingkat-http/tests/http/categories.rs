@@ -16,6 +16,7 @@ async fn the_tree_has_each_category_under_its_own() {
     content-length: 191
     content-type: application/json
     etag: "73bc5341ec8e6c189660813c63c07a17"
+    vary: accept-encoding
     x-content-type-options: nosniff
 
     {"items":[{"id":"8","parent_id":null,"slug":"house","name":"House","products":2,"children":[{"id":"7","parent_id":"8","slug":"lamps","name":"Lamps","products":1,"children":[]}]}],"next":null}

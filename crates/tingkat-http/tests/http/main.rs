@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod bodies;
 mod categories;
 mod changes;
 mod cors;

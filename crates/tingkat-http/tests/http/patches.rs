@@ -56,6 +56,7 @@ async fn a_write_is_answered_with_the_product_and_the_token_of_the_write() {
     content-type: application/json
     etag: "639e4a6b49f29ab0e17db4346a456468"
     tingkat-position: 98eb00285d2bfaf55b6f90b72df1f939:100
+    vary: accept-encoding
     x-content-type-options: nosniff
 
     {"id":"3","sku":"PLATE","slug":"plate","name":"Plate","description":"","status":"active","regular_price":{"amount":250,"currency":"MYR"},"member_price":{"amount":100,"currency":"MYR"},"promotional_price":null,"promotion":null,"price":{"amount":250,"currency":"MYR"},"stock_quantity":7,"in_stock":true,"low_stock":false,"featured":false,"categories":[],"images":[],"variants":[],"version":2,"updated_at":"2026-01-01T00:00:00Z"}

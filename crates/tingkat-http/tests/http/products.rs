@@ -17,6 +17,7 @@ async fn a_product_has_every_member_in_order() {
     content-length: 806
     content-type: application/json
     etag: "c7d7aefa13731afd176360a0dfd4ccc7"
+    vary: accept-encoding
     x-content-type-options: nosniff
 
     {"id":"1","sku":"85123A","slug":"white-lamp","name":"White \"hanging\" lamp <3","description":"Warm light.","status":"active","regular_price":{"amount":255,"currency":"MYR"},"member_price":{"amount":230,"currency":"MYR"},"promotional_price":{"amount":199,"currency":"MYR"},"promotion":{"starts_at":"2026-05-01T13:00:00Z","ends_at":"2026-05-01T14:00:00Z"},"price":{"amount":255,"currency":"MYR"},"stock_quantity":3,"in_stock":true,"low_stock":true,"featured":true,"categories":[{"id":"7","slug":"lamps","name":"Lamps"}],"images":[{"url":"https://img.example/1.jpg","alt":"The lamp"}],"variants":[{"sku":"85123A-L","name":"size","value":"L","regular_price":{"amount":305,"currency":"MYR"},"member_price":{"amount":280,"currency":"MYR"},"stock_quantity":0}],"version":4,"updated_at":"2026-04-30T08:15:30.25Z"}

@@ -13,6 +13,7 @@ async fn the_states_are_one_list() {
     content-length: 111
     content-type: application/json
     etag: "8c4b6812e4a1586cd36852a329905fa4"
+    vary: accept-encoding
     x-content-type-options: nosniff
 
     {"items":[{"code":"JHR","name":"Johor","zone":"west"},{"code":"SBH","name":"Sabah","zone":"east"}],"next":null}

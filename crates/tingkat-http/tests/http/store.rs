@@ -16,14 +16,16 @@ use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState};
-use tingkat_http::{App, Changes, Edge, Limits, Tokens, router};
+use tingkat_http::{App, Changes, Edge, Keeps, Limits, Tokens, router};
 use tingkat_shop::All;
+use tingkat_shop::body::Kept;
 use tingkat_shop::category::{CategoryCount, CategoryRow, CategoryTree};
 use tingkat_shop::money::Money;
 use tingkat_shop::postcode::{self, Postcode, PostcodeIndex};
 use tingkat_shop::product::listing::{Listing, ListingKey, Place, Popular, Sorted};
 use tingkat_shop::product::{
-    CategoryName, Image, Product, ProductId, Promotion, SkuOwner, SlugOwner, Status, Variant,
+    CategoryName, Image, Product, ProductBodies, ProductId, Promotion, SkuOwner, SlugOwner, Status,
+    Variant,
 };
 use tingkat_shop::state::{State, StateList, Zone};
 use tingkat_shop::{Documents, Shop, Sources};
@@ -229,6 +231,7 @@ impl Store {
             changes,
             clock,
             readiness,
+            keeps: Keeps::default(),
             limits: Limits::default(),
             edge: Edge::default(),
             shutdown: shutdown.clone(),
@@ -406,6 +409,7 @@ fn kuala_lumpur() -> Postcode {
         state_code: "KUL".into(),
         state_name: "Wp Kuala Lumpur".into(),
         zone: Zone::West,
+        body: Kept::default(),
     }
 }
 
@@ -416,6 +420,7 @@ fn shared() -> Postcode {
         state_code: "SBH".into(),
         state_name: "Sabah".into(),
         zone: Zone::East,
+        body: Kept::default(),
     }
 }
 
@@ -425,7 +430,7 @@ fn states() -> StateList {
         name: name.into(),
         zone,
     };
-    StateList(vec![
+    StateList::from(vec![
         state("JHR", "Johor", Zone::West),
         state("SBH", "Sabah", Zone::East),
     ])
@@ -475,6 +480,7 @@ fn lamp() -> Product {
         }],
         version: 4,
         updated_at: "2026-04-30T08:15:30.25Z".parse().unwrap(),
+        bodies: ProductBodies::default(),
     }
 }
 
@@ -498,6 +504,7 @@ fn mug() -> Product {
         variants: Vec::new(),
         version: 1,
         updated_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        bodies: ProductBodies::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use tingkat::Mode;
 use tingkat::policy::{Placement, Policy};
 use tingkat::registry::AnyCache;
+use tingkat_http::Keeps;
 
 use super::settings::Settings;
 
@@ -31,6 +32,17 @@ impl Policies {
             cache.set_mode(*mode);
         }
     }
+}
+
+/// For how long others may keep answers about each entity.
+pub(super) fn keeps(settings: &Settings) -> Keeps {
+    let shown = settings
+        .entities()
+        .filter(|entity| entity.max_age.is_some());
+    shown.fold(Keeps::default(), |keeps, entity| {
+        let max_age = settings.time(&format!("entity.{}.max_age", entity.section));
+        keeps.with(entity.name, max_age)
+    })
 }
 
 fn policy(settings: &Settings, section: &str, usual: &Policy) -> Policy {

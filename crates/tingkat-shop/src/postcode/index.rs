@@ -189,6 +189,7 @@ impl PostcodeIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Kept;
 
     fn postcode(code: &str, cities: &[&str], state_code: &str, zone: Zone) -> Postcode {
         Postcode {
@@ -197,6 +198,7 @@ mod tests {
             state_code: state_code.into(),
             state_name: "any".into(),
             zone,
+            body: Kept::default(),
         }
     }
 

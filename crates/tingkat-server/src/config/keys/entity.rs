@@ -20,22 +20,24 @@ pub(crate) struct Known {
     pub(crate) section: &'static str,
     pub(crate) name: &'static str,
     pub(crate) policy: fn() -> Policy,
+    /// For how long caches on the way to clients may keep an answer about it, if it has answers.
+    pub(crate) max_age: Option<Duration>,
     /// Its private fields.
     pub(crate) private: fn(&Names) -> Vec<PrivateField>,
 }
 
 /// Every entity of the store.
 pub(crate) const ENTITIES: &[Known] = &[
-    known::<Product>("product"),
+    shown::<Product>("product", NO_TIME),
     known::<SkuOwner>("product_sku"),
     known::<SlugOwner>("product_slug"),
     known::<Sorted>("product_list"),
     known::<Popular>("product_popular"),
-    known::<CategoryTree>("categories"),
+    shown::<CategoryTree>("categories", NO_TIME),
     known::<CategoryCount>("category_products"),
-    known::<Postcode>("postcode"),
+    shown::<Postcode>("postcode", DAY),
     known::<PostcodeIndex>("postcodes"),
-    known::<StateList>("states"),
+    shown::<StateList>("states", DAY),
 ];
 
 const fn known<E: Entity>(section: &'static str) -> Known {
@@ -43,7 +45,15 @@ const fn known<E: Entity>(section: &'static str) -> Known {
         section,
         name: E::NAME,
         policy: E::policy,
+        max_age: None,
         private: fields_of::<E>,
+    }
+}
+
+const fn shown<E: Entity>(section: &'static str, max_age: Duration) -> Known {
+    Known {
+        max_age: Some(max_age),
+        ..known::<E>(section)
     }
 }
 
@@ -60,6 +70,7 @@ const NO_TIME: Duration = Duration::ZERO;
 const MS: Duration = Duration::from_millis(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 const fn row(
     name: &'static str,
@@ -232,12 +243,21 @@ pub(super) fn keys() -> impl Iterator<Item = Key> {
 /// The keys of one entity's policy.
 pub(super) fn keys_of(entity: &Known) -> impl Iterator<Item = Key> {
     let (section, policy) = (entity.section, (entity.policy)());
-    ROWS.iter().map(move |row| Key {
+    let max_age = entity.max_age.map(move |usual| Key {
+        path: format!("entity.{section}.max_age"),
+        kind: time(NO_TIME, YEAR),
+        default: Some(Value::Time(usual).shown()),
+        sentence: "For how long browsers and caches before the service may keep an answer, in whole seconds and never past its next change by itself; 0 lets them ask each time whether it changed. Of `product`, `categories`, `postcode`, `states` and entities of your own",
+        reloads: false,
+        variable: None,
+    });
+    let policy = ROWS.iter().map(move |row| Key {
         path: format!("entity.{section}.{}", row.name),
         kind: row.kind,
         default: Some((row.of)(&policy).shown()),
         sentence: row.sentence,
         reloads: row.reloads,
         variable: None,
-    })
+    });
+    policy.chain(max_age)
 }

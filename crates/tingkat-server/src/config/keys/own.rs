@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use tingkat_shop::document;
 
@@ -73,6 +74,7 @@ fn own(name: &'static str) -> Own {
         section: name,
         name,
         policy: document::policy,
+        max_age: Some(Duration::ZERO),
         // The fields of a document are judged value by value, as it is written to Redis.
         private: |_| Vec::new(),
     };
