@@ -151,13 +151,14 @@ fn part_fits(value: &Value, schema: &Value) -> Result<(), String> {
         "null" => value.is_null(),
         other => panic!("{other} is no type"),
     };
-    let is_right = match &schema["type"] {
-        Value::Null => true,
-        Value::Array(types) => types.iter().any(is_type),
-        one => is_type(one),
-    };
+    let expected = &schema["type"];
+    let is_right = expected.is_null()
+        || match expected.as_array() {
+            Some(types) => types.iter().any(is_type),
+            None => is_type(expected),
+        };
     if !is_right {
-        return Err(format!("{value} is not {}", schema["type"]));
+        return Err(format!("{value} is not {expected}"));
     }
     if let Some(names) = schema.get("enum").and_then(Value::as_array)
         && !names.contains(value)

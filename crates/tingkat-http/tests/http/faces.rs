@@ -9,7 +9,7 @@ use tingkat_http::Face;
 use crate::store::{Store, text};
 
 /// Every route, as a request that it answers with something of its own.
-const ROUTES: [(&str, &str); 22] = [
+const ROUTES: [(&str, &str); 25] = [
     ("GET", "/"),
     ("GET", "/v1/postcodes"),
     ("GET", "/v1/postcodes/50450"),
@@ -23,6 +23,7 @@ const ROUTES: [(&str, &str); 22] = [
     ("GET", "/v1/categories/7/products"),
     ("GET", "/v1/x/x"),
     ("GET", "/v1/x/x/y"),
+    ("POST", "/v1/x/x:batchGet"),
     ("POST", "/v1/forget"),
     ("GET", "/v1/caches"),
     ("GET", "/v1/caches/product"),
@@ -32,6 +33,35 @@ const ROUTES: [(&str, &str); 22] = [
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("GET", "/problems"),
+    ("GET", "/docs"),
+    ("GET", "/openapi.json"),
+];
+
+const FACES: [(&str, Face); 4] = [
+    ("everything", Face::WHOLE),
+    (
+        "shoppers",
+        Face {
+            look_ups: true,
+            operations: false,
+            metrics: false,
+        },
+    ),
+    (
+        "everything but the metrics",
+        Face {
+            metrics: false,
+            ..Face::WHOLE
+        },
+    ),
+    (
+        "scrapers",
+        Face {
+            look_ups: false,
+            operations: false,
+            metrics: true,
+        },
+    ),
 ];
 
 /// Whether the answer is the router's own: there is no such route, or not with this method.
@@ -44,34 +74,8 @@ async fn is_missing(store: &Store, method: &str, uri: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn each_listener_has_its_routes_and_no_others() {
-    let faces = [
-        ("everything", Face::WHOLE),
-        (
-            "shoppers",
-            Face {
-                look_ups: true,
-                operations: false,
-                metrics: false,
-            },
-        ),
-        (
-            "everything but the metrics",
-            Face {
-                metrics: false,
-                ..Face::WHOLE
-            },
-        ),
-        (
-            "scrapers",
-            Face {
-                look_ups: false,
-                operations: false,
-                metrics: true,
-            },
-        ),
-    ];
     let mut table = String::new();
-    for (name, face) in faces {
+    for (name, face) in FACES {
         let store = Store::with_face(face);
         writeln!(table, "{name}").unwrap();
         for (method, uri) in ROUTES {
@@ -95,6 +99,7 @@ async fn each_listener_has_its_routes_and_no_others() {
       GET /v1/categories/7/products
       GET /v1/x/x
       GET /v1/x/x/y
+      POST /v1/x/x:batchGet
       POST /v1/forget
       GET /v1/caches
       GET /v1/caches/product
@@ -104,6 +109,8 @@ async fn each_listener_has_its_routes_and_no_others() {
       GET /livez
       GET /readyz
       GET /problems
+      GET /docs
+      GET /openapi.json
     shoppers
       GET /v1/postcodes
       GET /v1/postcodes/50450
@@ -116,6 +123,7 @@ async fn each_listener_has_its_routes_and_no_others() {
       GET /v1/categories/7/products
       GET /v1/x/x
       GET /v1/x/x/y
+      POST /v1/x/x:batchGet
       GET /livez
       GET /readyz
       GET /problems
@@ -133,6 +141,7 @@ async fn each_listener_has_its_routes_and_no_others() {
       GET /v1/categories/7/products
       GET /v1/x/x
       GET /v1/x/x/y
+      POST /v1/x/x:batchGet
       POST /v1/forget
       GET /v1/caches
       GET /v1/caches/product
@@ -141,6 +150,8 @@ async fn each_listener_has_its_routes_and_no_others() {
       GET /livez
       GET /readyz
       GET /problems
+      GET /docs
+      GET /openapi.json
     scrapers
       GET /metrics
       GET /livez

@@ -70,7 +70,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 struct Nodes {
     postgres: Postgres,
     proxy: Proxy,
-    nodes: [Node; 2],
+    both: [Node; 2],
 }
 
 impl Nodes {
@@ -91,30 +91,30 @@ impl Nodes {
             node.sees("source", "up").await;
             node
         };
-        let nodes = [node().await, node().await];
+        let both = [node().await, node().await];
         Self {
             postgres,
             proxy,
-            nodes,
+            both,
         }
     }
 
     /// Lets a script see them.
     fn shown_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         let urls = self
-            .nodes
+            .both
             .each_ref()
             .map(|node| format!("http://{}", node.target.address()));
         command
             .env("TINGKAT_URLS", urls.join(","))
-            .env("TINGKAT_PID", self.nodes[1].process.id().to_string())
+            .env("TINGKAT_PID", self.both[1].process.id().to_string())
             .env("DATABASE_URL", self.postgres.url("postgres"))
     }
 
     /// Cuts them off from their database, and waits until they know.
     async fn cut(&self) {
         self.proxy.down().await.unwrap();
-        for node in &self.nodes {
+        for node in &self.both {
             node.sees("source", "down").await;
         }
     }

@@ -1,5 +1,6 @@
 //! Requests with headers of their own, and streams that do not end.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -73,7 +74,10 @@ pub(crate) async fn ask(node: &Node, method: &str, address: &str, body: &str) ->
     let mut head = format!("{method} {address} HTTP/1.1\r\nauthorization: Bearer {TOKEN}\r\n");
     if !body.is_empty() {
         let length = body.len();
-        head += &format!("content-type: application/json\r\ncontent-length: {length}\r\n");
+        let _ = write!(
+            head,
+            "content-type: application/json\r\ncontent-length: {length}\r\n"
+        );
     }
     exchange(node, &head, body).await
 }
