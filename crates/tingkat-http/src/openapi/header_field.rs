@@ -18,21 +18,33 @@ pub(crate) enum Kind {
 }
 
 /// Every one of them.
-pub(crate) const ALL: [&HeaderField; 10] = [
+pub(crate) const ALL: [&HeaderField; 12] = [
     &AGE,
     &CACHE_CONTROL,
     &CACHE_STATUS,
+    &CONTENT_ENCODING,
     &CONTENT_SECURITY_POLICY,
     &ETAG,
     &REFERRER_POLICY,
     &RETRY_AFTER,
     &TINGKAT_POSITION,
+    &VARY,
     &WWW_AUTHENTICATE,
     &X_ACCEL_BUFFERING,
 ];
 
 /// Those of an answer that a look-up found.
-pub(crate) const LOOK_UP: &[&HeaderField] = &[&AGE, &CACHE_CONTROL, &CACHE_STATUS, &ETAG];
+pub(crate) const LOOK_UP: &[&HeaderField] = &[
+    &AGE,
+    &CACHE_CONTROL,
+    &CACHE_STATUS,
+    &CONTENT_ENCODING,
+    &ETAG,
+    &VARY,
+];
+
+/// Those of an answer that the client holds.
+pub(crate) const HELD: &[&HeaderField] = &[&AGE, &CACHE_CONTROL, &CACHE_STATUS, &ETAG, &VARY];
 
 /// Those of an answer that a look-up knows not to exist.
 pub(crate) const ABSENT: &[&HeaderField] = &[&AGE, &CACHE_CONTROL, &CACHE_STATUS];
@@ -52,9 +64,9 @@ pub(crate) static AGE: HeaderField = HeaderField {
 
 pub(crate) static CACHE_CONTROL: HeaderField = HeaderField {
     name: "Cache-Control",
-    kind: Kind::Text("^(no-cache|no-store|public, max-age=[0-9]+)$"),
+    kind: Kind::Text("^((private, )?no-cache|no-store|public, max-age=[0-9]+)$"),
     text: "For how long others may keep the answer: `no-cache`, with an `ETag`, for what must \
-           never be old.",
+           never be old. What is not known to be current is `private` as well.",
 };
 
 pub(crate) static CACHE_STATUS: HeaderField = HeaderField {
@@ -66,6 +78,12 @@ pub(crate) static CACHE_STATUS: HeaderField = HeaderField {
            current.",
 };
 
+pub(crate) static CONTENT_ENCODING: HeaderField = HeaderField {
+    name: "Content-Encoding",
+    kind: Kind::Text("^gzip$"),
+    text: "The body is packed, for a client whose `Accept-Encoding` lets it be.",
+};
+
 pub(crate) static CONTENT_SECURITY_POLICY: HeaderField = HeaderField {
     name: "Content-Security-Policy",
     kind: Kind::Text("^default-src 'none'; "),
@@ -74,8 +92,8 @@ pub(crate) static CONTENT_SECURITY_POLICY: HeaderField = HeaderField {
 
 pub(crate) static ETAG: HeaderField = HeaderField {
     name: "ETag",
-    kind: Kind::Text("^\"[0-9a-f]{32}\"$"),
-    text: "A strong tag of the body, the same on every node.",
+    kind: Kind::Text("^\"[0-9a-f]{32}(-gzip)?\"$"),
+    text: "A strong tag of the body, the same on every node; that of the packed form is another.",
 };
 
 pub(crate) static REFERRER_POLICY: HeaderField = HeaderField {
@@ -94,6 +112,12 @@ pub(crate) static TINGKAT_POSITION: HeaderField = HeaderField {
     name: "Tingkat-Position",
     kind: Kind::Text("^[0-9a-f]{32}:[0-9]+$"),
     text: "The write. Send it with a look-up to any node, and the answer shows the write.",
+};
+
+pub(crate) static VARY: HeaderField = HeaderField {
+    name: "Vary",
+    kind: Kind::Text("^accept-encoding$"),
+    text: "Whoever asks for another encoding may get other bytes.",
 };
 
 pub(crate) static WWW_AUTHENTICATE: HeaderField = HeaderField {

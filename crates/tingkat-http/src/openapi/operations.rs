@@ -87,7 +87,7 @@ const fn found(words: &'static str, shape: &'static str) -> Answer {
 const NOT_MODIFIED: Answer = Answer {
     status: StatusCode::NOT_MODIFIED,
     words: "What the client holds by `If-None-Match` is still the answer.",
-    headers: header_field::LOOK_UP,
+    headers: header_field::HELD,
     content: Content::Nothing,
 };
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode, header};
+use flate2::read::GzDecoder;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
@@ -101,7 +102,11 @@ pub(crate) async fn check(method: &Method, path: &str, response: Response<Body>)
     }
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
-    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    let value: Value = if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        serde_json::from_reader(GzDecoder::new(&bytes[..])).unwrap()
+    } else {
+        serde_json::from_slice(&bytes).unwrap()
+    };
     if let Err(wrong) = fits(&value, &content["schema"]) {
         panic!("{asked}: {wrong}: {value}");
     }

@@ -173,6 +173,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
                     &header_field::CACHE_CONTROL,
                     &header_field::CACHE_STATUS,
                     &header_field::ETAG,
+                    &header_field::VARY,
                     &header_field::TINGKAT_POSITION,
                 ],
                 content: Content::Shape("Product"),
