@@ -34,6 +34,34 @@ const ROUTES: [(&str, &str); 22] = [
     ("GET", "/problems"),
 ];
 
+/// What listeners are for.
+const FACES: [(&str, Face); 4] = [
+    ("everything", Face::WHOLE),
+    (
+        "shoppers",
+        Face {
+            look_ups: true,
+            operations: false,
+            metrics: false,
+        },
+    ),
+    (
+        "everything but the metrics",
+        Face {
+            metrics: false,
+            ..Face::WHOLE
+        },
+    ),
+    (
+        "scrapers",
+        Face {
+            look_ups: false,
+            operations: false,
+            metrics: true,
+        },
+    ),
+];
+
 /// Whether the answer is the router's own: there is no such route, or not with this method.
 async fn is_missing(store: &Store, method: &str, uri: &str) -> bool {
     let method: Method = method.parse().unwrap();
@@ -44,34 +72,8 @@ async fn is_missing(store: &Store, method: &str, uri: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn each_listener_has_its_routes_and_no_others() {
-    let faces = [
-        ("everything", Face::WHOLE),
-        (
-            "shoppers",
-            Face {
-                look_ups: true,
-                operations: false,
-                metrics: false,
-            },
-        ),
-        (
-            "everything but the metrics",
-            Face {
-                metrics: false,
-                ..Face::WHOLE
-            },
-        ),
-        (
-            "scrapers",
-            Face {
-                look_ups: false,
-                operations: false,
-                metrics: true,
-            },
-        ),
-    ];
     let mut table = String::new();
-    for (name, face) in faces {
+    for (name, face) in FACES {
         let store = Store::with_face(face);
         writeln!(table, "{name}").unwrap();
         for (method, uri) in ROUTES {
