@@ -64,6 +64,34 @@ const FACES: [(&str, Face); 4] = [
     ),
 ];
 
+/// What listeners are for.
+const FACES: [(&str, Face); 4] = [
+    ("everything", Face::WHOLE),
+    (
+        "shoppers",
+        Face {
+            look_ups: true,
+            operations: false,
+            metrics: false,
+        },
+    ),
+    (
+        "everything but the metrics",
+        Face {
+            metrics: false,
+            ..Face::WHOLE
+        },
+    ),
+    (
+        "scrapers",
+        Face {
+            look_ups: false,
+            operations: false,
+            metrics: true,
+        },
+    ),
+];
+
 /// Whether the answer is the router's own: there is no such route, or not with this method.
 async fn is_missing(store: &Store, method: &str, uri: &str) -> bool {
     let method: Method = method.parse().unwrap();
