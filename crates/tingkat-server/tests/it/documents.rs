@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
-use tingkat_testkit::Redis;
 use tingkat_testkit::postgres::Database;
+use tingkat_testkit::{Redis, eventually};
 
-use crate::program::{Ended, Folder, Node, Program};
+use crate::program::{Ended, Folder, Node, PATIENCE, Program};
 use crate::stores::installed;
 use crate::wire::{TOKEN, TOKENS, get, post};
 
@@ -82,7 +82,11 @@ pub(crate) async fn serving(database: &Database<'_>) -> Node {
         )
         .listening()
         .await;
-    node.sees("source", "up").await;
+    eventually(PATIENCE, async || {
+        node.readiness().await.1["status"] == "ready"
+    })
+    .await
+    .unwrap();
     node
 }
 
