@@ -37,33 +37,6 @@ const ROUTES: [(&str, &str); 25] = [
     ("GET", "/openapi.json"),
 ];
 
-const FACES: [(&str, Face); 4] = [
-    ("everything", Face::WHOLE),
-    (
-        "shoppers",
-        Face {
-            look_ups: true,
-            operations: false,
-            metrics: false,
-        },
-    ),
-    (
-        "everything but the metrics",
-        Face {
-            metrics: false,
-            ..Face::WHOLE
-        },
-    ),
-    (
-        "scrapers",
-        Face {
-            look_ups: false,
-            operations: false,
-            metrics: true,
-        },
-    ),
-];
-
 /// What listeners are for.
 const FACES: [(&str, Face); 4] = [
     ("everything", Face::WHOLE),
