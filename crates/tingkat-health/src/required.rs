@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_node_takes_no_requests_without_what_is_insisted_on_and_says_so() {
-        let cases: [(Neighbour, fn(&mut Observed)); 4] = [
+        type Loss = fn(&mut Observed);
+        let cases: [(Neighbour, Loss); 4] = [
             (Neighbour::Source, |it| it.source = SourceState::Unknown),
             (Neighbour::Redis, |it| it.redis = RedisState::Connecting),
             (Neighbour::Feed, |it| it.feed_is_adrift = true),
