@@ -183,6 +183,7 @@ fn body(answer: &Answer) -> String {
         Content::Json => " JSON.".to_owned(),
         Content::Page => " HTML.".to_owned(),
         Content::Events => " <code>text/event-stream</code>.".to_owned(),
+        Content::Metrics => " Text for Prometheus.".to_owned(),
     }
 }
 

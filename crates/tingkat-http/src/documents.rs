@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use tingkat::{Answer, Cache};
 use tingkat_shop::document::{Document, DocumentKey};
@@ -32,7 +32,7 @@ const MOST: usize = 200;
 const BATCH_GET: &str = ":batchGet";
 
 /// Room for that many of the longest keys, in characters of up to four bytes.
-const MOST_BYTES: usize = 256 << 10;
+pub(crate) const MOST_BYTES: usize = 256 << 10;
 
 const MEMBERS: &str = "the body is such as {\"keys\":[\"a\",\"b\"]}";
 
@@ -68,6 +68,9 @@ pub(crate) async fn find(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    if entity.ends_with(BATCH_GET) {
+        return Ok(answers_only(&entity));
+    }
     let query = Query::parse(query.as_deref(), PARAMETERS)?;
     let (documents, keys) = (documents(&app, &entity)?, listed(query.get(KEYS))?);
     let demand = Demand::of(&headers)?;
@@ -90,14 +93,10 @@ pub(crate) async fn batch_get(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    app.tokens.check_look_up(&headers)?;
     let Some(entity) = text.strip_suffix(BATCH_GET) else {
-        let detail = format!(
-            "a POST goes to the entity with `{BATCH_GET}`, such as /v1/x/{}{BATCH_GET}",
-            shortened(&text)
-        );
-        return Err(Problem::new(Code::RouteUnknown, detail));
+        return Ok(answers_only(&text));
     };
+    app.tokens.check_look_up(&headers)?;
     query::none(query.as_deref())?;
     let documents = documents(&app, entity)?;
     let Keys { keys } =
@@ -114,6 +113,21 @@ pub(crate) async fn batch_get(
     let demand = Demand::of(&headers)?;
     let reply = look_up(&app, entity, documents, &keys, demand).await?;
     Ok(reply.to(&headers).await)
+}
+
+/// Any method that neither an entity nor its batch has.
+pub(crate) async fn other_method(Path(text): Path<String>) -> Response {
+    answers_only(&text)
+}
+
+/// Two routes of one pattern, each with methods of its own.
+fn answers_only(text: &str) -> Response {
+    let allowed = if text.ends_with(BATCH_GET) {
+        "POST"
+    } else {
+        "GET,HEAD"
+    };
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allowed)]).into_response()
 }
 
 async fn look_up(

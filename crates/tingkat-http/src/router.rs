@@ -41,7 +41,9 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 23] {
         ),
         (
             "/v1/x/{entity}",
-            get(documents::find).post(documents::batch_get),
+            get(documents::find)
+                .post(documents::batch_get)
+                .fallback(documents::other_method),
         ),
         ("/v1/x/{entity}/{key}", get(documents::by_key)),
         ("/v1/forget", post(forget::forget)),

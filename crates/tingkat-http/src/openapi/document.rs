@@ -36,6 +36,9 @@ closed list; `/problems` explains each. A path that is not here is answered with
 `route_unknown`, a method with 405 `method_not_allowed` and `Allow`. What answers GET answers HEAD as \
 well.
 
+**Names.** Every answer has `X-Request-Id`, the one of the request if that was sound, and a \
+`traceparent` (W3C) that goes on with that of the request. Problems have both as members.
+
 **Queries** have known parameters, each at most once; a misspelt one is refused, because ignoring it \
 would answer another question. Times are RFC 3339 in UTC, money is in minor units.
 
@@ -192,13 +195,13 @@ fn answered(operation: &Operation, answer: &Answer) -> ResponseBuilder {
     for field in answer.headers {
         response = response.header_ref(field.name, fields::header_ref(field));
     }
-    let Some(media_type) = answer.content.media_type() else {
-        return response;
-    };
-    let content = ContentBuilder::new()
-        .schema(schema(answer.content))
-        .examples_from_iter(examples(operation, answer.status, false));
-    response.content(media_type, content.build())
+    for media_type in answer.content.media_types() {
+        let content = ContentBuilder::new()
+            .schema(schema(answer.content))
+            .examples_from_iter(examples(operation, answer.status, false));
+        response = response.content(*media_type, content.build());
+    }
+    response
 }
 
 /// The examples with a status, those of problems or the others.
@@ -231,7 +234,7 @@ fn schema(content: Content) -> Option<RefOr<Schema>> {
     match content {
         Content::Nothing => None,
         Content::Json => Some(fields::anything().into()),
-        Content::Page | Content::Events => Some(fields::text().into()),
+        Content::Page | Content::Events | Content::Metrics => Some(fields::text().into()),
         Content::Shape(names) => {
             let one = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
             if !names.contains('|') {

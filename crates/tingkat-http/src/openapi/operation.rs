@@ -81,6 +81,8 @@ pub(crate) enum Content {
     Json,
     Page,
     Events,
+    /// A text for scrapers, in one of two formats.
+    Metrics,
 }
 
 /// A request and its answer by a node with the demo store.
@@ -171,12 +173,16 @@ impl Access {
 }
 
 impl Content {
-    pub(crate) const fn media_type(self) -> Option<&'static str> {
+    pub(crate) const fn media_types(self) -> &'static [&'static str] {
         match self {
-            Self::Nothing => None,
-            Self::Shape(_) | Self::Json => Some("application/json"),
-            Self::Page => Some("text/html; charset=utf-8"),
-            Self::Events => Some("text/event-stream"),
+            Self::Nothing => &[],
+            Self::Shape(_) | Self::Json => &["application/json"],
+            Self::Page => &["text/html; charset=utf-8"],
+            Self::Events => &["text/event-stream"],
+            Self::Metrics => &[
+                "text/plain; version=0.0.4; charset=utf-8",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            ],
         }
     }
 }

@@ -31,6 +31,17 @@ const EVERY: &[Code] = &[
     Code::UriTooLong,
     Code::BodyTooLarge,
     Code::RequestTimeout,
+    Code::RateLimited,
+    Code::Overloaded,
+    Code::Internal,
+];
+
+/// What a probe may get: it is refused for nothing that others ask.
+const PROBE: &[Code] = &[
+    Code::UriMalformed,
+    Code::UriTooLong,
+    Code::BodyTooLarge,
+    Code::RequestTimeout,
     Code::Internal,
 ];
 
@@ -54,7 +65,6 @@ const TOKEN: &[Code] = &[Code::TokenRequired, Code::TokenScope, Code::TokensUnse
 const LOOK_UP: &[Code] = &[
     Code::TokenRequired,
     Code::PositionMalformed,
-    Code::Overloaded,
     Code::SourceFailed,
     Code::NotCurrent,
     Code::ShuttingDown,

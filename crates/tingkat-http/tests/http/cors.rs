@@ -24,7 +24,7 @@ async fn nobody_is_told_of_other_origins_by_default() {
     let asked = Request::get("/v1/states").header(header::ORIGIN, SHOP);
     let answer = shown(store.send(asked).await).await;
     assert!(!answer.contains("access-control"), "{answer}");
-    assert!(!answer.contains("vary: "), "{answer}");
+    assert!(!answer.contains("origin"), "{answer}");
     let answer = store.send(preflight("/v1/states", SHOP, "GET")).await;
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
@@ -77,7 +77,9 @@ async fn a_page_of_another_origin_may_not_read() {
 #[tokio::test(start_paused = true)]
 async fn caches_are_told_that_answers_differ_by_origin_even_without_one() {
     let store = store();
-    assert_eq!(store.header("/v1/states", header::VARY).await, "origin");
+    let answer = store.send(Request::get("/v1/states")).await;
+    let mut vary = answer.headers().get_all(header::VARY).iter();
+    assert!(vary.any(|value| value == "origin"), "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,8 +32,10 @@ async fn every_route_and_method_is_described_and_no_other() {
     let store = Store::new();
     let problem: Value = serde_json::from_str(&store.body("/nowhere").await).unwrap();
     let mut served = BTreeMap::new();
-    for route in problem["routes"].as_array().unwrap() {
-        let route = route.as_str().unwrap().to_owned();
+    // One pattern of the router is two routes.
+    let routes = problem["routes"].as_array().unwrap().iter();
+    let routes = routes.map(|route| route.as_str().unwrap().to_owned());
+    for route in routes.chain(["/v1/x/{entity}:batchGet".to_owned()]) {
         let request = Request::builder().method("BREW").uri(filled(&route));
         let allowed = header_of(&store.send(request).await, &header::ALLOW);
         let methods = allowed.split(',').map(|it| it.trim().to_lowercase());

@@ -75,7 +75,7 @@ async fn a_full_queue_is_told_when_to_come_back() {
     assert_snapshot!(crate::store::shown(refused).await, @r#"
     503 Service Unavailable
     cache-control: no-store
-    content-length: 161
+    content-length: 162
     content-type: application/problem+json
     retry-after: 1
     x-content-type-options: nosniff

@@ -128,8 +128,15 @@ pub(crate) fn find(path: &str, own: &[&'static Own]) -> Option<&'static Key> {
 /// A value is shown only where its key is known to have no secret in it.
 fn may_be_secret(leaf: &Leaf, own: &[&'static Own]) -> bool {
     let is_plain = find(&leaf.path, own).is_some_and(|key| !key.kind.is_secret());
-    let is_url = matches!(&leaf.raw, Raw::Text(text) if text.contains("://") || text.contains('@'));
-    !is_plain || is_url
+    !is_plain || has_url(&leaf.raw)
+}
+
+fn has_url(raw: &Raw) -> bool {
+    match raw {
+        Raw::Text(text) | Raw::Word(text) => text.contains("://") || text.contains('@'),
+        Raw::List(items) => items.iter().any(has_url),
+        Raw::Integer(_) | Raw::Float(_) | Raw::Flag(_) | Raw::Other(_) => false,
+    }
 }
 
 /// A value, and the comment after it, which may be the value of yesterday.

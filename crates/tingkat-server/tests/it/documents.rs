@@ -180,9 +180,9 @@ async fn a_table_of_ones_own_is_installed_checked_served_followed_and_forgotten(
         (many, &too_many, 400, "ids_too_many"),
         (many, r#"{"keys":[""]}"#, 422, "key_malformed"),
         (many, r#"{"ids":["50"]}"#, 422, "ids_invalid"),
-        (many, "[", 400, "body_malformed"),
+        (many, "{", 400, "body_malformed"),
         ("/v1/x/product:batchGet", "{}", 404, "entity_unknown"),
-        ("/v1/x/shipping_rate", "{}", 404, "route_unknown"),
+        ("/v1/x/shipping_rate", "{}", 405, "method_not_allowed"),
     ] {
         let refused = post(&node, path, body).await;
         assert_eq!(

@@ -55,11 +55,17 @@ async fn operators_and_scrapers_have_doors_of_their_own() {
     }
     // Whoever writes is an operator.
     assert_eq!(patch(&node, "1", r#"{"stock":1}"#).await.status, 405);
-    let metrics = scrapers.get("/metrics").await.unwrap().text();
-    for listener in ["main", "admin", "metrics"] {
-        let row = format!("tingkat_http_connections{{listener=\"{listener}\"}} 1\n");
-        assert!(metrics.contains(&row), "{row} is not in\n{metrics}");
-    }
+    // The writer's connection is closed in a moment.
+    eventually(PATIENCE, async || {
+        let metrics = scrapers.get("/metrics").await.unwrap().text();
+        ["main", "admin", "metrics"].iter().all(|listener| {
+            metrics.contains(&format!(
+                "tingkat_http_connections{{listener=\"{listener}\"}} 1\n"
+            ))
+        })
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -34,7 +34,10 @@ impl Held {
             .with("DATABASE_URL", database.url())
             .with("TINGKAT__POPULARITY__KEEP", "0")
             // However slow the machine is, the request is held by the lock and ended by its release.
-            .with("TINGKAT__ENTITY__POSTCODE__HARD_DEADLINE", "10m");
+            .with("TINGKAT__ENTITY__POSTCODE__HARD_DEADLINE", "10m")
+            .with("TINGKAT__SOURCE__STATEMENT_TIMEOUT", "11m")
+            .with("TINGKAT__SERVER__REQUEST_TIMEOUT", "21m")
+            .with("TINGKAT__SERVER__DRAIN_TIMEOUT", "10m");
         let node = program.listening().await;
         node.sees("source", "up").await;
         // A prepared transaction keeps its lock without anybody who has to stay. Its name is one for

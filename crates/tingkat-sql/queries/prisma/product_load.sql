@@ -17,8 +17,8 @@
 --   promotion_starts_at, promotion_ends_at  bigint or null: microseconds since 1970
 --   stock_quantity, low_stock_at      bigint
 --   featured                          boolean
---   categories  text: JSON [{id, slug, name, active, path}], ordered by name; active: whether it and all
---               that is above it are shown; path: its id and the ids above it, from below
+--   categories  text: JSON [{id, slug, name, active, path}], ordered by name. active: whether it and all
+--               that is above it are shown. path: its id and the ids above it, from below
 --   images      text: JSON [{url, alt}], at most five, in their order
 --   variants    text: JSON [{sku, name, value, regular_price, member_price, stock_quantity}],
 --               ordered by sku
@@ -46,7 +46,7 @@ WITH RECURSIVE above AS (
     above.level + 1
   FROM above
   LEFT JOIN categories ON categories.id = above.parent_id
-  -- As deep as the tree is shown; a circle ends here.
+  -- As deep as the tree is shown, so that a circle ends here.
   WHERE above.parent_id IS NOT NULL AND above.level < 33
 ),
 way AS MATERIALIZED (

@@ -11,8 +11,8 @@
 --   promotion_starts_at, promotion_ends_at  integer or null: microseconds since 1970
 --   stock_quantity, low_stock_at      integer
 --   featured                          integer: 0 or 1
---   categories  text: JSON [{id, slug, name, active, path}], ordered by name; active: whether it and all
---               that is above it are shown; path: its id and the ids above it, from below
+--   categories  text: JSON [{id, slug, name, active, path}], ordered by name. active: whether it and all
+--               that is above it are shown. path: its id and the ids above it, from below
 --   images      text: JSON [{url, alt}], at most five, in their order
 --   variants    text: JSON [{sku, name, value, regular_price, member_price, stock_quantity}],
 --               ordered by sku
@@ -35,7 +35,7 @@ WITH RECURSIVE above AS (
   SELECT above.below, above.parent_id, category.parent_id, category.active, above.level + 1
   FROM above
   LEFT JOIN category ON category.id = above.parent_id
-  -- As deep as the tree is shown; a circle ends here.
+  -- As deep as the tree is shown, so that a circle ends here.
   WHERE above.parent_id IS NOT NULL AND above.level < 33
 ),
 way AS MATERIALIZED (

@@ -14,7 +14,11 @@ use crate::openapi::operation::Operation;
 use crate::problem::Code;
 
 /// Members that some problems have, and what they say.
-const TEXTS: [(&str, &str); 1] = [("parameter", "The query parameter that is meant.")];
+const TEXTS: [(&str, &str); 3] = [
+    ("parameter", "The query parameter that is meant."),
+    ("request_id", "The `X-Request-Id` of the answer."),
+    ("trace_id", "The trace that the request is a part of."),
+];
 const NUMBERS: [(&str, &str); 5] = [
     ("current_version", "The version that the product has."),
     ("failed", "How many could not be looked up."),
@@ -97,7 +101,9 @@ pub(crate) fn headers(operation: &Operation, status: StatusCode) -> Vec<&'static
     match status {
         StatusCode::NOT_FOUND if is_look_up => ABSENT.to_vec(),
         StatusCode::UNAUTHORIZED => vec![&CACHE_CONTROL, &WWW_AUTHENTICATE],
-        StatusCode::SERVICE_UNAVAILABLE => vec![&CACHE_CONTROL, &RETRY_AFTER],
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            vec![&CACHE_CONTROL, &RETRY_AFTER]
+        }
         _ => vec![&CACHE_CONTROL],
     }
 }

@@ -95,6 +95,39 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
+        verb: Verb::Post,
+        path: "/v1/x/{entity}:batchGet",
+        id: "batchGetDocuments",
+        group: Group::Documents,
+        summary: "Many documents, by keys in the body",
+        text: "For keys with commas, and for lists that are too long for an address. A look-up, \
+               though it is a POST.",
+        access: Access::Read,
+        parameters: &[&[one::ENTITY], one::LOOK_UP],
+        body: Some(Body {
+            shape: "KeyList",
+            most_bytes: crate::documents::MOST_BYTES,
+        }),
+        answers: &[
+            found("Documents, and which are missing.", "DocumentBatch"),
+            NOT_MODIFIED,
+        ],
+        problems: &[
+            EVERY,
+            NO_QUERY,
+            LOOK_UP,
+            BODY,
+            &[
+                Code::EntityUnknown,
+                Code::KeyMalformed,
+                Code::IdsEmpty,
+                Code::IdsTooMany,
+                Code::IdsInvalid,
+            ],
+        ],
+        examples: &[],
+    },
+    Operation {
         verb: Verb::Get,
         path: "/v1/changes",
         id: "followChanges",

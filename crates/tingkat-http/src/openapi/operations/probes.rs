@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{EVERY, example, moment};
+use super::{EVERY, PROBE, example, moment};
 use crate::openapi::header_field;
 use crate::openapi::operation::{Access, Answer, Content, Group, Operation, Verb};
 
@@ -22,12 +22,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "isAlive",
         group: Group::Probes,
         summary: "Whether the process is alive",
-        text: "Asks nobody: a database that is down is no reason to restart a node.",
+        text: "Asks nobody: a database that is down is no reason to restart a node. `?verbose` tells \
+               more.",
         access: Access::Anybody,
         parameters: &[],
         body: None,
-        answers: &[moment("It is.", "Alive")],
-        problems: &[EVERY],
+        answers: &[
+            moment("It is.", "Alive"),
+            Answer {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                words: "Its event loop has stood still for too long.",
+                headers: &[&header_field::CACHE_CONTROL],
+                content: Content::Shape("Alive"),
+            },
+        ],
+        problems: &[PROBE],
         examples: &[example!("alive", "It is", "/livez", OK)],
     },
     Operation {
@@ -37,7 +46,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         group: Group::Probes,
         summary: "Whether the node should be sent requests, and what is missing",
         text: "A node without Redis is ready, and so is one whose database went down after it was \
-               up: its tiers still answer.",
+               up: its tiers still answer. `?verbose` tells more.",
         access: Access::Anybody,
         parameters: &[],
         body: None,
@@ -50,8 +59,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 content: Content::Shape("Readiness"),
             },
         ],
-        problems: &[EVERY],
+        problems: &[PROBE],
         examples: &[example!("ready", "It is", "/readyz", OK)],
+    },
+    Operation {
+        verb: Verb::Get,
+        path: "/metrics",
+        id: "metrics",
+        group: Group::Probes,
+        summary: "What this node counts, for Prometheus",
+        text: "As OpenMetrics where `Accept` prefers it.",
+        access: Access::Anybody,
+        parameters: &[],
+        body: None,
+        answers: &[Answer {
+            status: StatusCode::OK,
+            words: "The metrics.",
+            headers: &[&header_field::CACHE_CONTROL],
+            content: Content::Metrics,
+        }],
+        problems: &[PROBE],
+        examples: &[],
     },
     Operation {
         verb: Verb::Get,

@@ -189,6 +189,9 @@ struct Quantiles {
 struct CacheKey {
     entity: String,
     key: String,
+    /// Whether the node knows what changed; null without a change log.
+    #[schema(required = true)]
+    anchored: Option<bool>,
     #[schema(required = true)]
     memory: Option<Held>,
     redis: InRedis,

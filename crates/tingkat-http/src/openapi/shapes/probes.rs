@@ -3,14 +3,32 @@
 use utoipa::ToSchema;
 
 super::adder! {
-    Alive Readiness ReadinessStatus SourceStatus RedisStatus DataStatus Feed Withheld
+    Alive AliveStatus Readiness ReadinessCheck ReadinessStatus SourceStatus RedisStatus DataStatus Feed Withheld
 }
 
-/// The node is alive.
+/// Whether the node is alive; the other members only where the query has `verbose`.
 #[derive(ToSchema)]
 struct Alive {
-    /// Always `alive`.
-    status: String,
+    status: AliveStatus,
+    #[schema(required = false)]
+    node: String,
+    #[schema(required = false)]
+    version: String,
+    #[schema(required = false)]
+    uptime_ms: u64,
+    /// How long ago its event loop last ran; null where nobody looks.
+    #[schema(required = false)]
+    heartbeat_age_ms: Option<u64>,
+    #[schema(required = false)]
+    requests_in_flight: u64,
+}
+
+/// `stuck`: the event loop does not run.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum AliveStatus {
+    Alive,
+    Stuck,
 }
 
 /// Whether the node should be sent requests, and what is missing.
@@ -31,6 +49,30 @@ struct Readiness {
     /// Entities with fields that never reach Redis; left out if there are none.
     #[schema(required = false)]
     privacy: Vec<Withheld>,
+    /// Each neighbour; this and what follows only where the query has `verbose`.
+    #[schema(required = false)]
+    checks: Vec<ReadinessCheck>,
+    #[schema(required = false)]
+    node: String,
+    #[schema(required = false)]
+    version: String,
+    #[schema(required = false)]
+    uptime_ms: u64,
+    /// How long ago its event loop last ran; null where nobody looks.
+    #[schema(required = false)]
+    heartbeat_age_ms: Option<u64>,
+    #[schema(required = false)]
+    requests_in_flight: u64,
+}
+
+/// A neighbour of the node.
+#[derive(ToSchema)]
+struct ReadinessCheck {
+    id: String,
+    /// Whether nothing is missing of it.
+    ok: bool,
+    /// Whether the node takes no requests without it.
+    required: bool,
 }
 
 /// `ready` and `degraded` take requests.

@@ -7,6 +7,7 @@ super::adder! {
     Money Status Product Promotion CategoryName Image Variant ProductPage ProductBatch ProductIds
     ProductPatch CategoryTree CategoryBranch Category CategoryCount CategoryStep Postcode
     UnknownPostcode Location Zone PostcodePage State StateList Document DocumentBatch
+    KeyList
 }
 
 /// An amount in minor units, such as sen.
@@ -140,6 +141,14 @@ struct ProductIds {
     /// Each has 1 to 64 letters, digits, `-` or `_`.
     #[schema(min_items = 1, max_items = 200)]
     ids: Vec<String>,
+}
+
+/// Many keys.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct KeyList {
+    #[schema(min_items = 1, max_items = 200)]
+    keys: Vec<String>,
 }
 
 /// What is to be changed; at least one thing, and never null. `stock` and `stock_delta` exclude each
