@@ -5,10 +5,26 @@ use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
+/// What `cargo xtask` tells of itself. Build scripts that look at one of these would run again, and
+/// what depends on them would be compiled again, whenever a person calls cargo after us.
+const OURS: [&str; 8] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// A command that runs in the root of the repository with nothing to read.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).stdin(Stdio::null());
+    for name in OURS {
+        command.env_remove(name);
+    }
     command
 }
 

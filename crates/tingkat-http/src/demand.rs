@@ -73,7 +73,8 @@ pub(crate) fn position(written: Written) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn options(headers: &HeaderMap) -> Options {
+/// How current an answer the directives of a request want.
+pub(crate) fn options(headers: &HeaderMap) -> Options {
     let mut options = Options::default();
     let mut max_age: Option<Duration> = None;
     let directives = headers

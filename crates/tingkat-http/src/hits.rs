@@ -9,18 +9,17 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Method, header};
+use axum::http::Method;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use futures::future::Either;
-use tingkat::Options;
 use tingkat_shop::document::DocumentKey;
 use tingkat_shop::postcode;
 use tingkat_shop::product::{ProductId, Tier};
 use tower::Service;
 
 use crate::app::App;
-use crate::demand::POSITION;
+use crate::demand::{self, POSITION};
 use crate::reply::Reply;
 use crate::{postcodes, products};
 
@@ -64,12 +63,12 @@ impl Service<Request> for Hits {
 fn hit(app: &App, request: &Request) -> Option<Response> {
     let headers = request.headers();
     let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
-        && !headers.contains_key(header::CACHE_CONTROL)
         && !headers.contains_key(POSITION)
         && app.tokens.check_look_up(headers).is_ok();
     if !is_plain {
         return None;
     }
+    let options = demand::options(headers);
     let (path, query) = (request.uri().path(), request.uri().query());
     let (collection, key) = path.strip_prefix("/v1/")?.split_once('/')?;
     match (collection, query) {
@@ -81,20 +80,20 @@ fn hit(app: &App, request: &Request) -> Option<Response> {
             };
             // An id has no character that is encoded, nor a slash.
             let id: ProductId = key.parse().ok()?;
-            let answer = app.shop.products.hit(&id, Options::default())?;
+            let answer = app.shop.products.hit(&id, options)?;
             let reply = products::shown(app, answer.value()?, tier, answer.trail());
             reply.ok()?.at_once(headers)
         }
         ("postcodes", None) => {
             let code: postcode::Code = key.parse().ok()?;
-            let answer = app.shop.postcodes.hit(&code, Options::default())?;
+            let answer = app.shop.postcodes.hit(&code, options)?;
             let reply = postcodes::found(app, answer.value()?, answer.trail());
             reply.ok()?.at_once(headers)
         }
         ("x", None) => {
             let (entity, key) = key.split_once('/')?;
             let key: DocumentKey = key.parse().ok().filter(|_| !key.contains(['%', '/']))?;
-            let answer = app.documents.of(entity)?.hit(&key, Options::default())?;
+            let answer = app.documents.of(entity)?.hit(&key, options)?;
             let body = answer.value()?.body();
             Reply::kept(body, app.keeps.of(entity), answer.trail()).at_once(headers)
         }

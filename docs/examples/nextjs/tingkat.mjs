@@ -43,7 +43,9 @@ export class Tingkat {
     const headers = {};
     if (held) headers['if-none-match'] = held.etag;
     if (position) headers['tingkat-position'] = position;
-    if (current) headers['cache-control'] = 'no-cache';
+    // Where there is none, `fetch` adds `no-cache` to what is not to be stored, and each look-up would
+    // wait until the service has asked its database.
+    headers['cache-control'] = current ? 'no-cache' : 'max-stale';
     const mayBeOld = held && !position && !current;
 
     let response;

@@ -50,7 +50,8 @@ fn promtool() -> Result<PathBuf> {
 
 /// Judges the page of a service that has just answered a few requests.
 pub(super) fn check() -> Result<()> {
-    run(command("cargo").args(["build", "--package", "tingkat-server"]))?;
+    // The selection of the tests, whose build is there already.
+    run(command("cargo").args(["test", "--workspace", "--test", "it", "--no-run"]))?;
     let service = Service::start()?;
     for path in TRAFFIC {
         service.get(path)?;

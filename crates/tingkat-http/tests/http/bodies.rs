@@ -192,20 +192,22 @@ fn named(request: request::Builder) -> request::Builder {
         .header(TRACEPARENT, trace)
 }
 
-/// What a look-up is answered with by the short way and by its route, which an option of the
-/// request leads to.
+/// The same address in a form that the short way does not read.
+fn roundabout(uri: &str) -> String {
+    let (path, query) = uri.find('?').map_or((uri, ""), |at| uri.split_at(at));
+    let (before, last) = path.split_at(path.len() - 1);
+    format!("{before}%{:02X}{query}", last.as_bytes()[0])
+}
+
+/// What a look-up is answered with by the short way and by its route.
 async fn both_ways(
     store: &Store,
     method: Method,
     uri: &str,
 ) -> [(StatusCode, HeaderMap, Bytes); 2] {
     let mut answers = Vec::new();
-    for demand in ["", "max-age=3600"] {
+    for uri in [uri.to_owned(), roundabout(uri)] {
         let request = named(Request::builder().method(method.clone()).uri(uri));
-        let request = match demand {
-            "" => request,
-            demand => request.header(header::CACHE_CONTROL, demand),
-        };
         let (mut parts, body) = store.send(request).await.into_parts();
         parts.headers.remove(TRACEPARENT);
         let body = body.collect().await.unwrap().to_bytes();
@@ -226,14 +228,12 @@ async fn the_short_way_answers_as_the_routes_do() {
         "/v1/products/4",
         "/v1/products/9",
         "/v1/products/a%20b",
-        "/v1/products/1/",
         "/v1/postcodes/50450",
         "/v1/postcodes/50%20450",
         "/v1/postcodes/99999",
         "/v1/postcodes/5045",
         "/v1/postcodes/50450?x=1",
         "/v1/x/rate/1",
-        "/v1/states",
     ] {
         // Into memory, if it is anywhere.
         store.get(uri).await;

@@ -87,15 +87,12 @@ pub(crate) async fn check(method: &Method, path: &str, response: Response<Body>)
         );
         return response;
     };
-    let described = &operation["responses"][status.as_str()];
-    if described.is_null() && status == StatusCode::NOT_FOUND {
-        // A route may be that of another listener.
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let problem: Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(problem["code"], "route_unknown", "{asked}: {problem}");
-        return Response::from_parts(parts, Body::from(bytes));
+    let (response, code) = code_of(response).await;
+    if matches!(&*code, "route_unknown" | "method_not_allowed") {
+        // The route is that of another listener.
+        return response;
     }
+    let described = &operation["responses"][status.as_str()];
     assert!(described.is_object(), "{asked}, which is not described");
     for name in response.headers().keys() {
         let mut known = described["headers"]
@@ -130,6 +127,19 @@ pub(crate) async fn check(method: &Method, path: &str, response: Response<Body>)
         panic!("{asked}: {wrong}: {value}");
     }
     Response::from_parts(parts, Body::from(bytes))
+}
+
+/// The code of a problem that the router may have made; nothing for other answers.
+async fn code_of(response: Response<Body>) -> (Response<Body>, String) {
+    let by_router = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+    if !by_router.contains(&response.status()) {
+        return (response, String::new());
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let code = problem["code"].as_str().unwrap_or_default().to_owned();
+    (Response::from_parts(parts, Body::from(bytes)), code)
 }
 
 /// Whether a value is what a schema says, and has no member of which it says nothing.

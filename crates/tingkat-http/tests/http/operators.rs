@@ -194,7 +194,7 @@ async fn a_key_shows_what_memory_has_under_it() {
     let store = Store::new();
     assert_eq!(
         store.body("/v1/caches/product/keys/1").await,
-        r#"{"entity":"product","key":"1","anchored":true,"memory":null,"redis":{"state":"unused","bytes":null,"entry":null}}"#
+        r#"{"entity":"product","key":"1","anchored":null,"memory":null,"redis":{"state":"unused","bytes":null,"entry":null}}"#
     );
     store.get("/v1/products/1").await;
     tokio::time::advance(std::time::Duration::from_secs(90)).await;
@@ -205,7 +205,7 @@ async fn a_key_shows_what_memory_has_under_it() {
     content-type: application/json
     x-content-type-options: nosniff
 
-    {"entity":"product","key":"1","anchored":true,"memory":{"has_value":true,"age_ms":90000,"fresh_for_ms":3300701,"stale_for_ms":86400000,"bytes":4100,"deps":["category:7"],"position":"1:1:","accepted":true,"refusal":null},"redis":{"state":"unused","bytes":null,"entry":null}}
+    {"entity":"product","key":"1","anchored":null,"memory":{"has_value":true,"age_ms":90000,"fresh_for_ms":3300701,"stale_for_ms":86400000,"bytes":4100,"deps":["category:7"],"position":"1:1:","accepted":true,"refusal":null},"redis":{"state":"unused","bytes":null,"entry":null}}
     "#);
     store.get("/v1/products?sku=none").await;
     let absent = json(&store, "/v1/caches/product.sku/keys/none").await;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use tingkat_lab::{Target, ask_socket};
+use tingkat_testkit::eventually;
 
 use crate::program::{Folder, Node, PATIENCE, Program};
 use crate::wire::{TOKENS, patch};
