@@ -90,7 +90,7 @@ pub(crate) async fn batch_get(
     State(app): State<Arc<App>>,
     Path(text): Path<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let Some(entity) = text.strip_suffix(BATCH_GET) else {
@@ -112,6 +112,8 @@ pub(crate) async fn batch_get(
     let keys = query::distinct(keys.iter().map(String::as_str), MOST, too_many, key)?;
     let demand = Demand::of(&headers)?;
     let reply = look_up(&app, entity, documents, &keys, demand).await?;
+    // "Not modified" is an answer to GET and HEAD (RFC 9110, 13.1.2).
+    headers.remove(header::IF_NONE_MATCH);
     Ok(reply.to(&headers).await)
 }
 

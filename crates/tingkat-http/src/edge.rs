@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tingkat::ports::Clock;
@@ -176,6 +176,9 @@ impl Desk {
             self.edge.access.tell(&line, scope);
         }
         let headers = response.headers_mut();
+        if self.tokens.guard_look_ups() {
+            keep_private(headers);
+        }
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -254,6 +257,16 @@ impl Desk {
     fn template(&self, uri: &Uri) -> &'static str {
         let found = self.templates.at(uri.path());
         found.map_or("unknown", |found| found.value)
+    }
+}
+
+/// What needs a token is for those who have one: no cache that others share may keep it.
+fn keep_private(headers: &mut HeaderMap) {
+    let kept = headers.get(header::CACHE_CONTROL);
+    let rest = kept.and_then(|kept| kept.to_str().ok()?.strip_prefix("public"));
+    if let Some(value) = rest.and_then(|rest| HeaderValue::try_from(format!("private{rest}")).ok())
+    {
+        headers.insert(header::CACHE_CONTROL, value);
     }
 }
 

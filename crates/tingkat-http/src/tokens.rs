@@ -100,12 +100,17 @@ impl Tokens {
 
     /// Lets a look-up pass: always, unless there is a token for look-ups.
     pub(crate) fn check_look_up(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let known = self.known();
-        if known.iter().any(|(scope, _)| *scope == Scope::Read) {
+        if self.guard_look_ups() {
             self.check(headers, Scope::Read)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether look-ups are for those alone who bring a token.
+    pub(crate) fn guard_look_ups(&self) -> bool {
+        let known = self.known();
+        known.iter().any(|(scope, _)| *scope == Scope::Read)
     }
 
     /// Lets a request pass that brings a token for `scope` as `Authorization: Bearer`.

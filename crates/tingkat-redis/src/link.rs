@@ -13,6 +13,7 @@ use futures::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, Value};
 use tingkat::ports::Clock;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -116,7 +117,7 @@ impl Link {
             is_connected: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
-            readers: Readers::default(),
+            readers: Readers::new(Handle::current()),
             state: Mutex::new(State::Connecting),
             changed,
             again: Notify::new(),

@@ -64,9 +64,9 @@ pub(crate) static AGE: HeaderField = HeaderField {
 
 pub(crate) static CACHE_CONTROL: HeaderField = HeaderField {
     name: "Cache-Control",
-    kind: Kind::Text("^((private, )?no-cache|no-store|public, max-age=[0-9]+)$"),
+    kind: Kind::Text("^((private, )?no-cache|no-store|(public|private), max-age=[0-9]+)$"),
     text: "For how long others may keep the answer: `no-cache`, with an `ETag`, for what must \
-           never be old. What is not known to be current is `private` as well.",
+           never be old. What is not known to be current is `private` as well, and so is all that needs a token.",
 };
 
 pub(crate) static CACHE_STATUS: HeaderField = HeaderField {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body as RequestBody;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 use tingkat::Answer;
@@ -73,7 +73,7 @@ struct Ids {
 pub(crate) async fn batch_get(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     body: RequestBody,
 ) -> Result<Response, Problem> {
     app.tokens.check_look_up(&headers)?;
@@ -88,6 +88,8 @@ pub(crate) async fn batch_get(
     let ids = distinct(ids.iter().map(String::as_str))?;
     let demand = Demand::of(&headers)?;
     let reply = look_up(&app, &ids, tier, demand).await?;
+    // "Not modified" is an answer to GET and HEAD (RFC 9110, 13.1.2).
+    headers.remove(header::IF_NONE_MATCH);
     Ok(reply.to(&headers).await)
 }
 

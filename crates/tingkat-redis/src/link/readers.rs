@@ -1,24 +1,32 @@
 //! Reads that are asked for while others are under way go together, as one command: a crowd of
 //! callers shares one message, one answer and one timer. A lone caller asks for himself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use redis::{Cmd, Pipeline, RedisError, Value};
+use tingkat::ports::Tick;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::{Link, Trouble};
 use crate::order::Order;
-use crate::refusal;
 
 /// One command asks for no more keys than this: a server does nothing else meanwhile.
 const MOST_KEYS: usize = 100;
 
 /// Who reads over one connection.
-#[derive(Default)]
-pub(super) struct Readers(Mutex<Reading>);
+pub(super) struct Readers {
+    reading: Mutex<Reading>,
+    /// The server refused to answer for many at once and answered for each: it is not asked again.
+    /// It forbids that, or is a node of a cluster, where the keys of a crowd are in several slots.
+    one_by_one: AtomicBool,
+    /// Of the connection and not of a caller, whose runtime may end or stand still.
+    runtime: Handle,
+}
 
 #[derive(Default)]
 struct Reading {
@@ -44,6 +52,14 @@ enum Role<'a> {
 }
 
 impl Readers {
+    pub(super) fn new(runtime: Handle) -> Self {
+        Self {
+            reading: Mutex::default(),
+            one_by_one: AtomicBool::new(false),
+            runtime,
+        }
+    }
+
     fn join(&self, key: &str) -> Role<'_> {
         let mut reading = self.lock();
         if reading.under_way == 0 && reading.crowd.is_empty() {
@@ -71,7 +87,7 @@ impl Readers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Reading> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +131,8 @@ impl Link {
             Role::First(answer) => {
                 // Not in the caller's own future: others wait for it, and he may stop polling.
                 let leaving = Leaving(Some(Arc::clone(self)));
-                tasks.spawn(Arc::clone(self).read_together(leaving, patience));
+                let going = Arc::clone(self).read_together(leaving, self.clock.now(), patience);
+                tasks.spawn_on(going, &self.readers.runtime);
                 answer
             }
         };
@@ -123,8 +140,12 @@ impl Link {
         answer.await.unwrap_or(Err(Trouble::Away))
     }
 
-    async fn read_together(self: Arc<Self>, mut leaving: Leaving, patience: Duration) {
-        let asked_at = self.clock.now();
+    async fn read_together(
+        self: Arc<Self>,
+        mut leaving: Leaving,
+        asked_at: Tick,
+        patience: Duration,
+    ) {
         // Whoever is ready to run asks first, and comes along.
         tokio::task::yield_now().await;
         let (mut crowd, under_way) = self.readers.depart();
@@ -143,23 +164,21 @@ impl Link {
     /// Reads for each of a crowd.
     async fn read_for(&self, crowd: Vec<Reader>, patience: Duration) {
         let sent_at = self.clock.now();
-        let mut command = Cmd::new();
-        command.arg("MGET");
-        for reader in &crowd {
-            command.arg(&reader.key);
-        }
-        let found = match self.call(&Order::new(command), false, patience).await {
-            Ok(Value::Array(found)) if found.len() == crowd.len() => Ok(found),
-            Ok(_) => Err(Trouble::Failed(RedisError::from((
-                redis::ErrorKind::UnexpectedReturnType,
-                "not an answer for each key",
-            )))),
-            // Who may not ask for many at once may ask for each.
-            Err(Trouble::Failed(error)) if is_of_the_command(&error) => {
-                let took = self.clock.now().since(sent_at);
-                self.read_each(&crowd, patience.saturating_sub(took)).await
+        let found = if self.readers.one_by_one.load(Ordering::Relaxed) {
+            self.read_each(&crowd, patience).await
+        } else {
+            match self.read_at_once(&crowd, patience).await {
+                // What the server refuses for many it may answer for each.
+                Err(Trouble::Failed(error)) if error.code().is_some() => {
+                    let took = self.clock.now().since(sent_at);
+                    let found = self.read_each(&crowd, patience.saturating_sub(took)).await;
+                    if found.is_ok() {
+                        self.readers.one_by_one.store(true, Ordering::Relaxed);
+                    }
+                    found
+                }
+                found => found,
             }
-            Err(trouble) => Err(trouble),
         };
         let mut found = found.map(Vec::into_iter);
         for reader in crowd {
@@ -176,6 +195,28 @@ impl Link {
         }
     }
 
+    async fn read_at_once(
+        &self,
+        crowd: &[Reader],
+        patience: Duration,
+    ) -> Result<Vec<Value>, Trouble> {
+        let mut command = Cmd::new();
+        command.arg("MGET");
+        for reader in crowd {
+            command.arg(&reader.key);
+        }
+        let found = self.call(&Order::new(command), false, patience).await?;
+        if let Value::Array(found) = found
+            && found.len() == crowd.len()
+        {
+            return Ok(found);
+        }
+        Err(Trouble::Failed(RedisError::from((
+            redis::ErrorKind::UnexpectedReturnType,
+            "not an answer for each key",
+        ))))
+    }
+
     async fn read_each(&self, crowd: &[Reader], patience: Duration) -> Result<Vec<Value>, Trouble> {
         let mut commands = Pipeline::with_capacity(crowd.len());
         for reader in crowd {
@@ -183,8 +224,4 @@ impl Link {
         }
         self.call_many(&commands, patience).await
     }
-}
-
-fn is_of_the_command(error: &RedisError) -> bool {
-    refusal::is_forbidden(error) || refusal::is_unknown(error)
 }

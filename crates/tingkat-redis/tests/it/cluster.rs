@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use futures::future::join_all;
 use tingkat::error::RemoteErrorKind;
 use tingkat::ports::{Acquired, Remote};
 use tingkat_redis::{Config, Mode, State};
@@ -320,6 +321,32 @@ async fn a_node_of_a_cluster_taken_for_one_server_is_named() {
     });
     is_up(&redis).await;
     why_limited(&redis, "redis.mode should be cluster").await;
+}
+
+#[tokio::test]
+async fn at_one_node_of_a_cluster_a_crowd_is_read_though_its_keys_have_many_slots() {
+    let cluster = Cluster::start().await.unwrap();
+    let node = &cluster.nodes[0];
+    let redis = start(Config {
+        mode: Mode::Standalone,
+        ..patient(&node.url())
+    });
+    is_up(&redis).await;
+    let mut names = Vec::new();
+    for number in 0..60 {
+        let name = format!("k{number}");
+        if cluster.owner_of(&name).await.unwrap().port() == node.port() {
+            set(&redis, &name, name.clone()).await;
+            names.push(name);
+        }
+    }
+    assert!(names.len() > 5, "{names:?}");
+    for _ in 0..2 {
+        let found = join_all(names.iter().map(|name| redis.get(name))).await;
+        for (name, found) in names.iter().zip(found) {
+            assert_eq!(found.unwrap().unwrap(), *name);
+        }
+    }
 }
 
 #[tokio::test]

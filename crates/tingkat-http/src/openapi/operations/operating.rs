@@ -108,10 +108,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             shape: "KeyList",
             most_bytes: crate::documents::MOST_BYTES,
         }),
-        answers: &[
-            found("Documents, and which are missing.", "DocumentBatch"),
-            NOT_MODIFIED,
-        ],
+        answers: &[found("Documents, and which are missing.", "DocumentBatch")],
         problems: &[
             EVERY,
             NO_QUERY,

@@ -126,10 +126,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             shape: "ProductIds",
             most_bytes: BATCH_BYTES,
         }),
-        answers: &[
-            found("Products, and which are missing.", "ProductBatch"),
-            NOT_MODIFIED,
-        ],
+        answers: &[found("Products, and which are missing.", "ProductBatch")],
         problems: &[EVERY, QUERY, LOOK_UP, BODY, BATCH, &[Code::IdsInvalid]],
         examples: &[
             example!(
