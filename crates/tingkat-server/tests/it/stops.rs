@@ -33,6 +33,7 @@ impl Held {
         let program = Program::serve(&Folder::new())
             .with("DATABASE_URL", database.url())
             .with("TINGKAT__POPULARITY__KEEP", "0")
+            .with("TINGKAT__FEED__CHECK_INTERVAL", "1h")
             // However slow the machine is, the request is held by the lock and ended by its release.
             .with("TINGKAT__ENTITY__POSTCODE__HARD_DEADLINE", "10m")
             .with("TINGKAT__SOURCE__STATEMENT_TIMEOUT", "11m")
@@ -40,6 +41,8 @@ impl Held {
             .with("TINGKAT__SERVER__DRAIN_TIMEOUT", "10m");
         let node = program.listening().await;
         node.sees("source", "up").await;
+        // The guard of the change log plans statements that read the table, and would wait as well.
+        node.sees("data", "whole").await;
         // A prepared transaction keeps its lock without anybody who has to stay. Its name is one for
         // all databases of the server.
         let name = database.name();
