@@ -30,6 +30,7 @@ use tower::{Service, ServiceExt as _};
 
 use crate::app::App;
 use crate::limits::Limits;
+use crate::metrics::Requests;
 use crate::problem::{Code, Problem, SOON};
 use crate::tokens::Tokens;
 
@@ -79,16 +80,11 @@ struct Desk {
     tokens: Tokens,
     clock: Arc<dyn Clock>,
     places: Semaphore,
-    templates: matchit::Router<&'static str>,
+    requests: Arc<Requests>,
 }
 
-/// Puts the edge around routes, whose paths are these.
-pub(crate) fn around<S: Routes>(routes: S, app: &App, paths: &[&'static str]) -> Around<S> {
-    let mut templates = matchit::Router::new();
-    for path in paths {
-        // The router of the routes has taken all of them.
-        let _ = templates.insert(*path, *path);
-    }
+/// Puts the edge around routes.
+pub(crate) fn around<S: Routes>(routes: S, app: &App) -> Around<S> {
     let desk = Desk {
         limits: app.limits,
         cors: cors::Cors::new(&app.edge.origins),
@@ -96,7 +92,7 @@ pub(crate) fn around<S: Routes>(routes: S, app: &App, paths: &[&'static str]) ->
         tokens: app.tokens.clone(),
         clock: Arc::clone(&app.clock),
         places: Semaphore::new(app.limits.in_flight.min(Semaphore::MAX_PERMITS)),
-        templates,
+        requests: app.metrics.requests(),
     };
     Around {
         routes,
@@ -167,7 +163,7 @@ impl Desk {
         if let Some(log) = log {
             let line = access::Line {
                 method: &log.method,
-                route: self.template(&log.uri),
+                route: self.requests.template(log.uri.path()),
                 response: &response,
                 took: self.clock.now().since(log.began),
                 ids: &ids,
@@ -238,7 +234,7 @@ impl Desk {
         match tokio::time::timeout(self.limits.request_timeout, answer).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(panic)) => {
-                let route = self.template(&uri);
+                let route = self.requests.template(uri.path());
                 tracing::error!(route, panic = words(&*panic), "a handler panicked");
                 Problem::internal().into_response()
             }
@@ -251,12 +247,6 @@ impl Desk {
                 .into_response()
             }
         }
-    }
-
-    /// The route of an address, without what stands in its place in it.
-    fn template(&self, uri: &Uri) -> &'static str {
-        let found = self.templates.at(uri.path());
-        found.map_or("unknown", |found| found.value)
     }
 }
 

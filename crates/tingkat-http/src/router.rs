@@ -118,22 +118,19 @@ pub fn face(app: App, face: Face) -> Router {
         _ => (path, methods),
     });
     let routes = routes.into_iter().filter(|(path, _)| face.has(path));
-    let paths: Vec<_> = templates()
-        .into_iter()
-        .filter(|path| face.has(path))
-        .collect();
-    let (shown, known) = (paths.clone(), Arc::clone(&requests));
+    let paths = templates().into_iter().filter(|path| face.has(path));
+    let (paths, known): (Vec<_>, _) = (paths.collect(), Arc::clone(&requests));
     let app = Arc::new(app);
     let inner = routes
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
         })
-        .fallback(async move |uri: Uri| unknown_route(&uri, &shown, &known))
+        .fallback(async move |uri: Uri| unknown_route(&uri, &paths, &known))
         .with_state(Arc::clone(&app))
         .layer(from_fn_with_state(tokens, readers));
     let inner = Hits::before(inner, face.look_ups.then(|| Arc::clone(&app)));
     // Around the routes, because a layer inside does not see the `Allow` header of a 405.
-    let whole = around(inner, &app, &paths);
+    let whole = around(inner, &app);
     Router::new().fallback_service(Metered::new(whole, requests))
 }
 

@@ -88,6 +88,12 @@ impl Requests {
         self.routes.at(path).is_ok()
     }
 
+    /// The route of a path as the table of contents has it, without what stands in its place.
+    pub(crate) fn template(&self, path: &str) -> &'static str {
+        let counts = self.counts.get(self.index(path));
+        counts.map_or(NO_ROUTE, |counts| counts.route)
+    }
+
     fn index(&self, path: &str) -> usize {
         let found = self.routes.at(path).ok().map(|found| *found.value);
         found.unwrap_or(self.counts.len() - 1)
