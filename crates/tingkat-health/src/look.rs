@@ -21,6 +21,30 @@ pub struct Look {
     pub data: Data,
     /// What else was seen of the neighbours.
     pub observed: Observed,
+    /// What operators want to know about the things that are cached.
+    pub facts: Vec<Fact>,
+}
+
+impl Look {
+    /// A look at Redis alone, for whoever has no more.
+    pub fn of_redis(at: Duration, redis: Redis) -> Self {
+        Self {
+            at,
+            redis: Some(redis),
+            ..Self::default()
+        }
+    }
+}
+
+/// A number about the things of an entity, such as how many run low.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The entity.
+    pub entity: String,
+    /// What is counted.
+    pub name: String,
+    /// How many there are.
+    pub value: u64,
 }
 
 /// Redis as a node sees it.

@@ -100,6 +100,7 @@ impl Monitor {
             checks,
             alerts: Vec::new(),
             entities: self.counted(look),
+            facts: look.facts.clone(),
         }
     }
 
@@ -283,6 +284,13 @@ impl Counted {
     pub fn grown(&self, of: fn(&crate::look::Entity) -> u64) -> u64 {
         let before = self.before.as_ref().map_or(0, of);
         of(&self.now).saturating_sub(before)
+    }
+
+    /// The share of answers that there is no such thing.
+    pub fn absent_share(&self) -> Option<f64> {
+        let asked = self.grown(|it| it.memory_hits) + self.grown(|it| it.memory_misses);
+        let absent = self.grown(|it| it.absent_answers);
+        (asked > 0).then(|| (exact(absent) / exact(asked)).min(1.0))
     }
 
     /// The share of look-ups that a tier answered: memory, Redis, and both together.

@@ -2,7 +2,7 @@
 
 use crate::alerts::Alert;
 use crate::check::{Group, Status};
-use crate::look::Entity;
+use crate::look::{Entity, Fact};
 use crate::readiness::{self, Observed, RedisState};
 use crate::score::Score;
 
@@ -31,6 +31,8 @@ pub struct Report {
     pub recommendations: Vec<String>,
     /// The caches as they were seen last, and at the beginning of the window.
     pub entities: Vec<Counted>,
+    /// What operators want to know about the things that are cached.
+    pub facts: Vec<Fact>,
 }
 
 /// What one check says.
@@ -88,7 +90,7 @@ impl Report {
 }
 
 /// Whether the service can answer, whatever Redis does.
-pub(crate) fn service(observed: &Observed) -> readiness::Status {
+pub fn service(observed: &Observed) -> readiness::Status {
     let without_redis = Observed {
         redis: RedisState::Off,
         data: readiness::DataState::Whole,

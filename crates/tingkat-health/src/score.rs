@@ -142,7 +142,7 @@ pub fn score(parts: &[Part], is_several: bool) -> Score {
     // What stands above everything else needs nothing else to be known.
     let is_plain = told
         .iter()
-        .any(|part| part.status == Status::Critical && part.most == 0);
+        .any(|part| part.status.is_bad() && part.most == 0);
     if known == 0.0 || (coverage < ENOUGH && !is_plain) {
         return Score {
             score: None,

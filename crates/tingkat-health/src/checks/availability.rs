@@ -81,7 +81,11 @@ fn reachable(view: &View<'_>) -> Option<Reading> {
     view.note("servers", redis.servers.len());
     view.note("answering", reached);
     view.note("usable", redis.is_usable);
-    Some(Is(exact(view.ring.in_a_row(is_away) as u64)))
+    let looks = view.ring.in_a_row(is_away);
+    // One that was never there is not only late.
+    let is_unheard_of = looks > 0 && looks == view.ring.len();
+    let looks = if is_unheard_of { looks.max(3) } else { looks };
+    Some(Is(exact(looks as u64)))
 }
 
 fn limited(view: &View<'_>) -> Option<Reading> {

@@ -99,12 +99,7 @@ pub(super) const CHECKS: &[Check] = &[
         Some(Is(view.read(Field::CommandP99)? / 1_000.0))
     })
     .unit("ms")
-    .above(1.0, 10.0)
-    .needs(&[Field::CommandP99])
-    .advice(|_, value| {
-        let value = number(value);
-        format!("Since its counters began, one of a hundred calls of a command took {value} ms.")
-    }),
+    .needs(&[Field::CommandP99]),
     Check::server("slow_log", Group::Latency, |view| {
         Some(Is(view.read(Field::SlowCommands)?))
     })

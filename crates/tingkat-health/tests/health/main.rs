@@ -6,7 +6,9 @@
 )]
 
 mod data;
+mod docs;
 mod faults;
+mod gauges;
 mod inputs;
 mod properties;
 mod redis;

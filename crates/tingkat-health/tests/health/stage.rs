@@ -103,6 +103,7 @@ pub(crate) fn look(at: Duration, server: Server) -> Look {
             data: DataState::Whole,
             ..Observed::default()
         },
+        ..Look::default()
     }
 }
 

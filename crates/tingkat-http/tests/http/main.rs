@@ -17,6 +17,7 @@ mod demands;
 mod described;
 mod edge;
 mod faces;
+mod health;
 mod home;
 mod ids;
 mod listings;
