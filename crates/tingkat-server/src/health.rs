@@ -141,6 +141,13 @@ fn plain(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "--".to_owned(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(value) if number.is_f64() => {
+                let shown = format!("{value:.2}");
+                shown.trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            _ => number.to_string(),
+        },
         Some(other) => other.to_string(),
     }
 }
