@@ -150,6 +150,7 @@ pub(crate) fn service() -> Router {
         metrics: Metrics::new(Arc::new(SystemClock)),
         clock: Arc::new(SystemClock),
         readiness,
+        health: watch::channel(None).1,
         heartbeat: Heartbeat::default(),
         keeps: Keeps::default(),
         limits: Limits::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tingkat::Node;
 use tingkat::ports::Clock;
-use tingkat_health::Observed;
+use tingkat_health::{Observed, Report};
 use tingkat_shop::{Documents, ProductWrites, Shop};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,8 @@ pub struct App {
     pub keeps: Keeps,
     /// Whether the node is alive.
     pub heartbeat: Heartbeat,
+    /// How all of it was judged last; nothing before the first look.
+    pub health: watch::Receiver<Option<Arc<Report>>>,
     /// What one request may cost.
     pub limits: Limits,
     /// What is decided before any route.

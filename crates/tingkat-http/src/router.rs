@@ -16,12 +16,12 @@ use crate::metrics::{Metered, Requests, scrape};
 use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
-    caches, categories, changes, docs, documents, forget, home, openapi, postcodes, probes,
+    caches, categories, changes, docs, documents, forget, health, home, openapi, postcodes, probes,
     problems, products, states,
 };
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 23] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 24] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -51,6 +51,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 23] {
         ("/v1/caches/{entity}", get(caches::one)),
         ("/v1/caches/{entity}/keys/{key}", get(caches::key)),
         ("/v1/changes", get(changes::follow)),
+        ("/v1/health", get(health::tell)),
         ("/metrics", get(scrape)),
         ("/livez", get(probes::alive)),
         ("/readyz", get(probes::ready)),

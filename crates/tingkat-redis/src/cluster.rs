@@ -85,6 +85,15 @@ impl Cluster {
         self.map().nodes().iter().any(|node| node.is_usable())
     }
 
+    /// Where its nodes are.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let map = self.map();
+        map.nodes()
+            .iter()
+            .map(|node| node.place().clone())
+            .collect()
+    }
+
     /// A node that can be asked, another one each time.
     fn any(&self) -> Option<Arc<Node>> {
         let map = self.map();

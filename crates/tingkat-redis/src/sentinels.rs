@@ -4,6 +4,8 @@
 //! name comes first, and only a server that calls itself master is used. The message of a failover
 //! is followed at once, whoever sends it: most of them had to agree to the failover.
 
+mod quorum;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::hints::{self, Ear, HintCounts, Hints};
 use crate::order::Order;
 use crate::refusal::{self, Access};
+use crate::sample::{Sampler, Sizes};
 use crate::scripts::Scripts;
 use crate::state::State;
 use crate::topology::{Hub, Topology};
@@ -31,6 +32,7 @@ pub struct Redis {
     hub: Arc<Hub>,
     scripts: Scripts,
     hints: Arc<Hints>,
+    sizes: Arc<Sizes>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -57,6 +59,7 @@ impl Redis {
             hub,
             scripts: Scripts::new(),
             hints: Arc::default(),
+            sizes: Arc::default(),
             clock,
             stop,
             tasks,
@@ -81,6 +84,16 @@ impl Redis {
         };
         self.tasks.spawn(ear.listen(self.stop.clone()));
         receiver
+    }
+
+    /// Looks at the servers, on connections of its own.
+    pub fn sampler(&self) -> Sampler {
+        Sampler::new(
+            Arc::clone(&self.config),
+            Arc::clone(&self.hub),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.sizes),
+        )
     }
 
     /// What was heard of other nodes so far.
@@ -245,6 +258,7 @@ impl Remote for Redis {
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, RemoteError>> {
         Box::pin(async move {
+            self.sizes.record(cell.len());
             let arguments = (&expected[..], &*cell, millis(ttl));
             let order = self.scripts.fill.order(key, arguments);
             self.ask(Access::Write, key, order).await
@@ -287,6 +301,9 @@ impl Remote for Redis {
         }
         Box::pin(async move {
             let keys: Vec<&str> = cells.iter().map(|(key, ..)| key.as_str()).collect();
+            for (_, cell, _) in &cells {
+                self.sizes.record(cell.len());
+            }
             let command = |index: usize| {
                 let mut command = Cmd::new();
                 if let Some((key, cell, life)) = cells.get(index) {

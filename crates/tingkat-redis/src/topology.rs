@@ -214,6 +214,18 @@ impl Topology {
         }
     }
 
+    /// Where the servers are; where none was reached, the first that is configured.
+    pub(crate) fn places(&self, config: &Config) -> Vec<Place> {
+        let found = match self {
+            Self::One(link) | Self::Master(link, _) => link.place().into_iter().collect(),
+            Self::Cluster(cluster) => cluster.places(),
+        };
+        if found.is_empty() && !matches!(self, Self::Master(..)) {
+            return config.address.places().iter().take(1).cloned().collect();
+        }
+        found
+    }
+
     fn state(&self) -> State {
         match self {
             Self::One(link) => link.state(),

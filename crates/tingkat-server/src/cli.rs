@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Forget keys, a pattern, tags or all, on every node
     #[command(after_help = FORGET_HELP)]
     Forget(Forget),
+    /// Tell how the service, the cache and the data are, and what to do
+    #[command(after_help = HEALTH_HELP)]
+    Health(Health),
     /// Tell what the caches of a node did, or what its tiers have under a key
     #[command(after_help = INSPECT_HELP)]
     Inspect(Inspect),
@@ -123,6 +126,13 @@ Examples:
 
 The token is read from TINGKAT_TOKEN, or from the file that TINGKAT_TOKEN_FILE names; it needs the
 scope `operate`. What a node forgets every node forgets, through the change log.";
+
+const HEALTH_HELP: &str = "\
+Exits with 0 whatever the health is, or with 4 where something is not as it should be and --strict is
+given, and with 5 where the service does not answer. docs/health.md explains each check.
+
+Where look-ups need a token, it is read from TINGKAT_TOKEN, or from the file that
+TINGKAT_TOKEN_FILE names.";
 
 const INSPECT_HELP: &str = "\
 Examples:
@@ -188,6 +198,31 @@ pub(crate) struct Forget {
     pub(crate) service: Service,
     #[command(flatten)]
     pub(crate) report: Report,
+}
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Where the service is, such as `http://127.0.0.1:8080` [default: where this configuration listens]
+    #[arg(value_name = "URL", env = "TINGKAT_URL")]
+    pub(crate) url: Option<String>,
+    /// Exit with 4 where something is not as it should be
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Tell every check, also those that are well
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+impl Health {
+    /// Which service is meant.
+    pub(crate) fn service(&self) -> Service {
+        Service {
+            url: self.url.clone(),
+        }
+    }
 }
 
 /// Arguments of `inspect`.

@@ -5,6 +5,7 @@
 pub(crate) mod commands;
 mod document;
 mod edge;
+mod health;
 pub(crate) mod keys;
 mod kind;
 mod listeners;
@@ -39,6 +40,7 @@ use tingkat_sql::{Queries, Url};
 use crate::exit::Failure;
 
 pub(crate) use edge::is_concerned as concerns_the_edge;
+pub(crate) use health::{Health, with_limits};
 pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
@@ -84,6 +86,7 @@ pub(crate) struct Config {
     pub(crate) key_prefix: Option<String>,
     pub(crate) feed: Feed,
     pub(crate) popularity: Popularity,
+    pub(crate) health: Health,
     pub(crate) tokens: Tokens,
     /// Who the service proves to be, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
@@ -128,6 +131,7 @@ pub(crate) fn load(flags: &Flags, from: &Surroundings) -> Loaded {
     tls::build(&settings, &mut problems);
     queries::build(&settings, &mut problems);
     rules::check(&settings, from.memory, &mut problems);
+    health::check(&settings, &mut problems);
     Loaded { settings, problems }
 }
 
@@ -209,6 +213,7 @@ impl Config {
                 keep: settings.size("popularity.keep"),
                 refresh: settings.time("popularity.refresh"),
             },
+            health: Health::of(&settings),
             tokens: tokens(&settings),
             tls,
             policies: Policies::of(&settings),

@@ -21,6 +21,8 @@ pub(crate) enum Code {
     Usage = 2,
     /// What was checked is not as it must be.
     Failed = 3,
+    /// The service is not as it should be, and that was to be an error.
+    Degraded = 4,
     /// Something that the program needs does not answer.
     Unreachable = 5,
     /// The configuration is wrong.

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod exit;
 mod forget;
+mod health;
 mod healthcheck;
 mod inspect;
 mod logging;
@@ -79,6 +80,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Forget(arguments) => {
             let service = RunningNode::find(&arguments.service, loaded, &surroundings);
             runtime.block_on(forget::run(arguments, service?))
+        }
+        Command::Health(arguments) => {
+            let service = RunningNode::find(&arguments.service(), loaded, &surroundings);
+            runtime.block_on(health::run(arguments, service?))
         }
         Command::Inspect(arguments) => {
             let service = RunningNode::find(&arguments.service, loaded, &surroundings);

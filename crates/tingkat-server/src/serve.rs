@@ -3,6 +3,7 @@
 mod doors;
 mod favourites;
 mod guard;
+mod health;
 mod probe;
 mod reload;
 mod report;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tingkat::Node;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
-use tingkat_health::Observed;
+use tingkat_health::{Observed, Report};
 use tingkat_http::{App, Changes, Edge, Heartbeat, Keeps, Limits, Metrics, Scope, Tokens};
 use tingkat_redis::Redis;
 use tingkat_shop::{Documents, ProductWrites, Shop};
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Serve;
-use crate::config::{Config, Policies};
+use crate::config::{Config, Health, Policies};
 use crate::exit::Failure;
 
 /// Loads under way when the last request has been answered get this long to end.
@@ -53,7 +54,9 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     let parts = Parts::new(&config, database, &prefix);
     let (refused, mut refusal) = oneshot::channel();
     let (policies, changed) = watch::channel(config.policies.clone());
+    let (judged_by, judged) = watch::channel(config.health.clone());
     let observed = parts.watch(&config, changed, refused, shutdown.clone());
+    let health = parts.look_after(&observed, judged, &prefix, shutdown.clone());
     report::started(&doors, &config, &prefix);
     let reloader = reload::Reloader {
         reload,
@@ -62,6 +65,7 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         edge: config.edge.clone(),
         tls: config.tls.clone(),
         policies,
+        health: judged_by,
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
 
@@ -73,6 +77,7 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     };
     let mut app = parts.app(tokens, &observed, limits, config.edge, shutdown.clone());
     app.keeps = config.keeps;
+    app.health = health;
     let mut serving = std::pin::pin!(doors.serve(app, config.tls, shutdown.clone()));
     let mut stopping = std::pin::pin!(signals.twice(leave));
     supervisor::ready();
@@ -101,6 +106,8 @@ struct Parts {
     changes: Arc<Changes>,
     metrics: Metrics,
     heartbeat: Heartbeat,
+    /// What health counts by events.
+    counts: Arc<health::Counts>,
     tasks: TaskTracker,
 }
 
@@ -117,6 +124,8 @@ impl Parts {
         let heard = Arc::clone(&changes);
         let metrics = Metrics::new(Arc::clone(&clock));
         let counted = metrics.clone();
+        let counts = Arc::<health::Counts>::default();
+        let judged = Arc::clone(&counts);
         let mut node = Node::builder()
             .prefix(prefix)
             .clock(Arc::clone(&clock))
@@ -125,7 +134,8 @@ impl Parts {
             .remote_budget(config.redis_budget)
             .on_event(report::event)
             .on_event(move |event| counted.hear(event))
-            .on_event(move |event| heard.hear(event));
+            .on_event(move |event| heard.hear(event))
+            .on_event(move |event| judged.hear(event));
         if let Some(redis) = &redis {
             node = node
                 .remote(Arc::<Redis>::clone(redis))
@@ -158,6 +168,7 @@ impl Parts {
             changes,
             metrics,
             heartbeat: Heartbeat::default(),
+            counts,
             tasks: TaskTracker::new(),
         }
     }
@@ -208,6 +219,31 @@ impl Parts {
         observed
     }
 
+    /// Begins to judge how all of it is.
+    fn look_after(
+        &self,
+        observed: &watch::Sender<Observed>,
+        judged_by: watch::Receiver<Health>,
+        prefix: &str,
+        stop: CancellationToken,
+    ) -> watch::Receiver<Option<Arc<Report>>> {
+        let (report, reports) = watch::channel(None);
+        let looker = health::Looker {
+            database: self.database.clone(),
+            redis: self.redis.clone(),
+            node: self.node.clone(),
+            clock: Arc::clone(&self.clock),
+            observed: observed.subscribe(),
+            counts: Arc::clone(&self.counts),
+            judged_by,
+            prefix: prefix.to_owned(),
+            report,
+            stop,
+        };
+        self.tasks.spawn(looker.watch());
+        reports
+    }
+
     /// Keeps the heart beating, and tells whoever restarts the program that it does.
     fn live(&self, stop: &CancellationToken) {
         let beating = self.heartbeat.clone().keep(Arc::clone(&self.clock));
@@ -240,6 +276,8 @@ impl Parts {
             heartbeat: self.heartbeat.clone(),
             clock: Arc::clone(&self.clock),
             readiness: observed.subscribe(),
+            // Nobody has looked yet.
+            health: watch::channel(None).1,
             keeps: Keeps::default(),
             limits,
             edge,

@@ -13,6 +13,7 @@ mod database;
 pub mod demo;
 mod document;
 mod error;
+mod facts;
 mod install;
 mod left_out;
 mod listing;

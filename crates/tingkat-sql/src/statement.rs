@@ -3,6 +3,7 @@
 use crate::category::{CategoryCountRow, CategoryListRow};
 use crate::columns::{Column, Columns};
 use crate::error::ColumnError;
+use crate::facts::FactRow;
 use crate::listing::PageRow;
 use crate::popularity::RankRow;
 use crate::postcode::PostcodeRow;
@@ -139,6 +140,7 @@ statements! {
     }
     counts {
         PRODUCT_LIST_POPULAR, "product_list_popular", [Keys], PageRow;
+        PRODUCT_FACTS, "product_facts", [Keys], FactRow;
         PRODUCT_POPULAR, "product_popular", [Keys], RankRow;
         CATEGORY_POPULAR, "category_popular", [Keys], RankRow;
         POSTCODE_POPULAR, "postcode_popular", [Keys], RankRow;

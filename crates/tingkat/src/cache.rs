@@ -13,6 +13,7 @@
 
 mod answer;
 mod ask;
+mod audit;
 mod build;
 mod change;
 mod fill;

@@ -162,6 +162,14 @@ pub trait AnyCache: Send + Sync {
     /// When the text is no key of the entity.
     fn inspect_remote<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<InRemote, KeyError>>;
 
+    /// Whether the tiers say of a key what the source says, as
+    /// [`Differed`](crate::event::Event::Differed) tells it in shadow mode; nothing where there is
+    /// nothing to compare.
+    ///
+    /// # Errors
+    /// When the text is no key of the entity.
+    fn audit<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<bool>, KeyError>>;
+
     /// Loads keys into the tiers, behind the loads of customers; how many of them have a value.
     /// Dropping the future stops it; what is in the tiers by then is not loaded again.
     fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>>;
@@ -261,6 +269,13 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
         Box::pin(async move {
             let key = K::parse(key)?;
             Ok(self.0.inspect_remote(&key).await)
+        })
+    }
+
+    fn audit<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<bool>, KeyError>> {
+        Box::pin(async move {
+            let key = K::parse(key)?;
+            Ok(self.0.audit(&key).await)
         })
     }
 

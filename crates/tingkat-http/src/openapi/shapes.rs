@@ -3,6 +3,7 @@
 //! The types that are written are elsewhere, borrow, and belong to the crates of the store. Tests hold
 //! every answer against these.
 
+mod health;
 mod operating;
 mod probes;
 mod shop;
@@ -13,6 +14,7 @@ use utoipa::openapi::ComponentsBuilder;
 pub(super) fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
     let components = shop::add_to(components);
     let components = operating::add_to(components);
+    let components = health::add_to(components);
     probes::add_to(components)
 }
 

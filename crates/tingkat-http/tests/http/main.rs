@@ -18,6 +18,7 @@ mod described;
 mod edge;
 mod faces;
 mod guarded;
+mod health;
 mod home;
 mod ids;
 mod listings;

@@ -15,7 +15,7 @@ use tingkat::error::SourceError;
 use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::{Key, Node};
-use tingkat_health::{DataState, Observed, RedisState, SourceState};
+use tingkat_health::{DataState, Observed, RedisState, Report, SourceState};
 use tingkat_http::{App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
 use tingkat_shop::All;
 use tingkat_shop::body::Kept;
@@ -182,6 +182,7 @@ pub(crate) struct Store {
     pub(crate) routes: Router,
     pub(crate) database: Arc<Switch>,
     pub(crate) observed: watch::Sender<Observed>,
+    pub(crate) report: watch::Sender<Option<Arc<Report>>>,
     pub(crate) node: Node,
     pub(crate) shutdown: CancellationToken,
 }
@@ -227,6 +228,7 @@ impl Store {
             .on_event(move |event| heard.hear(event));
         let node = tune(node).build();
         let shutdown = CancellationToken::new();
+        let (report, health) = watch::channel(None);
         let (observed, readiness) = watch::channel(Observed {
             source: SourceState::Up,
             source_was_ever_up: true,
@@ -248,6 +250,7 @@ impl Store {
             metrics,
             clock,
             readiness,
+            health,
             keeps: Keeps::default(),
             heartbeat: Heartbeat::default(),
             limits: Limits::default(),
@@ -259,6 +262,7 @@ impl Store {
             routes: router(app),
             database,
             observed,
+            report,
             node,
             shutdown,
         }

@@ -15,6 +15,7 @@ mod cells;
 mod cluster;
 mod crowds;
 mod fills;
+mod health;
 mod hints;
 mod leases;
 mod network;

@@ -2,6 +2,7 @@
 //! reference in docs/configuration.md are all made from it.
 
 mod entity;
+mod health;
 mod own;
 mod table;
 
@@ -41,9 +42,20 @@ impl Key {
         [Some(own), known].into_iter().flatten().collect()
     }
 
-    /// The section, and the name in it.
+    /// The section, and the name in it, which may have a dot: an entity is one section, and so are the
+    /// limits of all checks.
     pub(crate) fn parts(&self) -> (&str, &str) {
-        self.path.rsplit_once('.').unwrap_or(("", &self.path))
+        let whole = ("", self.path.as_str());
+        let is_deep =
+            self.path.starts_with("entity.") || self.path.starts_with("health.thresholds.");
+        if !is_deep {
+            return self.path.rsplit_once('.').unwrap_or(whole);
+        }
+        let mut dots = self.path.match_indices('.').map(|(at, _)| at);
+        let split = dots.nth(1).and_then(|at| self.path.split_at_checked(at));
+        split.map_or(whole, |(section, name)| {
+            (section, name.get(1..).unwrap_or_default())
+        })
     }
 }
 

@@ -6,7 +6,9 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Flags, Policies, Settings, Surroundings, concerns_the_edge, load};
+use crate::config::{
+    Config, Flags, Health, Policies, Settings, Surroundings, concerns_the_edge, load,
+};
 use crate::exit::Failure;
 use crate::logging::Level;
 
@@ -25,6 +27,7 @@ pub(super) struct Reloader {
     pub(super) edge: Edge,
     pub(super) tls: Option<Tls>,
     pub(super) policies: watch::Sender<Policies>,
+    pub(super) health: watch::Sender<Health>,
 }
 
 impl Reloader {
@@ -72,6 +75,9 @@ impl Reloader {
         }
         if changed.iter().any(|path| concerns_the_edge(path)) {
             self.edge.replace(&config.edge);
+        }
+        if changed.iter().any(|path| Health::is_about(path)) {
+            self.health.send_replace(config.health);
         }
         if changed.iter().any(|path| path.starts_with("entity.")) {
             self.policies.send_replace(config.policies);

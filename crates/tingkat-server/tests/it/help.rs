@@ -15,6 +15,7 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["schema", "compact"],
         &["healthcheck"],
         &["forget"],
+        &["health"],
         &["inspect"],
         &["config"],
         &["config", "check"],

@@ -20,6 +20,7 @@ mod dialects;
 mod documents;
 mod doors;
 mod examples;
+mod health;
 mod healthcheck;
 mod help;
 mod logs;

@@ -13,6 +13,7 @@ mod compactions;
 mod demo;
 mod dep_rule;
 mod dialects;
+mod facts;
 mod file;
 mod follower;
 mod install;

@@ -84,6 +84,10 @@ const FILES: &[(&str, &str)] = &[
         "SELECT id, 0::bigint AS products, '[]' AS categories FROM unnest($1::text[]) AS id",
     ),
     (
+        "product_facts.sql",
+        "SELECT '' AS name, 0::bigint AS value WHERE '' = ANY ($1::text[])",
+    ),
+    (
         "product_popular.sql",
         "SELECT '' AS key, 0::bigint AS score WHERE '' = ANY ($1::text[])",
     ),

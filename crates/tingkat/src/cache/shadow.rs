@@ -79,7 +79,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// The entry that the tiers would have answered with.
-    async fn would_answer(&self, key: &K, policy: &Policy) -> Option<Slot<V>> {
+    pub(super) async fn would_answer(&self, key: &K, policy: &Policy) -> Option<Slot<V>> {
         if let Some(slot) = self
             .memory
             .inspect(key)
@@ -102,19 +102,30 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             && self.judge_cold(key, cold, slot.epoch()) == Verdict::Accepted
     }
 
-    /// Counts what the cache would have answered otherwise than the source did, and would still
-    /// after a poll: a change that is on its way is within the promise, and no difference.
+    /// Counts what the cache would have answered otherwise than the source did.
     async fn compare(&self, key: &K, cached: &Slot<V>, truth: Option<&Arc<V>>) {
-        let Some(codec) = &self.codec else { return };
-        let bytes = |value: Option<&Arc<V>>| value.map(|value| codec.encode(value).ok());
-        if bytes(cached.value.as_ref()) == bytes(truth) {
-            return;
-        }
-        let now = self.node.0.clock.now();
-        let bound = self.node.0.knowledge.bound();
-        if self.node.validate(now, bound).await && self.serves(key, cached) {
+        if self.differs(key, cached, truth).await == Some(true) {
             self.stats.differences.add(1);
             self.node.tell(Event::Differed { entity: self.name });
         }
+    }
+
+    /// Whether the cache would answer otherwise than the source did, and would still after a poll: a
+    /// change that is on its way is within the promise, and no difference. Nothing where values can
+    /// not be compared.
+    pub(super) async fn differs(
+        &self,
+        key: &K,
+        cached: &Slot<V>,
+        truth: Option<&Arc<V>>,
+    ) -> Option<bool> {
+        let codec = self.codec.as_ref()?;
+        let bytes = |value: Option<&Arc<V>>| value.map(|value| codec.encode(value).ok());
+        if bytes(cached.value.as_ref()) == bytes(truth) {
+            return Some(false);
+        }
+        let now = self.node.0.clock.now();
+        let bound = self.node.0.knowledge.bound();
+        Some(self.node.validate(now, bound).await && self.serves(key, cached))
     }
 }

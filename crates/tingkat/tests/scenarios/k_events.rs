@@ -206,6 +206,35 @@ async fn shadow_mode_does_not_count_what_is_within_the_promise() {
     assert_eq!(shop.cache.stats().differences.get(), 0);
 }
 
+/// An audit compares what the tiers would say with the source, and leaves no trace.
+#[tokio::test(start_paused = true)]
+async fn an_audit_finds_what_was_written_behind_the_log_and_nothing_else() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    let product = shop.node.registry().find("product").unwrap();
+    let audit = async || product.audit("7").await.unwrap();
+    assert_eq!(audit().await, None, "nothing is cached");
+    shop.version().await;
+    hop(5).await;
+    let (hits, loads) = {
+        let stats = shop.cache.stats();
+        (stats.memory_hits.get(), stats.loaded_keys.get())
+    };
+    assert_eq!(audit().await, Some(true));
+    assert_eq!(shop.cache.stats().loaded_keys.get(), loads + 1);
+    assert_eq!(shop.cache.stats().memory_hits.get(), hits);
+    stage.write(2);
+    assert_eq!(audit().await, Some(true), "the poll has not brought it yet");
+    hop(150).await;
+    assert_eq!(audit().await, None, "what is cached is refused");
+    shop.version().await;
+    assert_eq!(audit().await, Some(true));
+    stage.database.write_silently("product", "7", 3);
+    assert_eq!(audit().await, Some(false));
+    assert_eq!(shop.version().await, Some(2), "an audit mends nothing");
+    assert_eq!(shop.cache.stats().differences.get(), 0);
+}
+
 /// Modes change at run time, and the tiers are as good as before afterwards.
 #[tokio::test(start_paused = true)]
 async fn a_cache_comes_back_from_bypass_without_showing_the_past() {

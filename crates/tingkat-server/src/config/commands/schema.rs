@@ -25,11 +25,10 @@ pub(super) fn object() -> Value {
 /// A section of an entity that the operator names.
 fn own() -> Value {
     let own = keys::example();
-    let properties: Map<String, Value> = own
-        .keys
-        .iter()
-        .map(|key| (key.parts().1.to_owned(), property(key)))
-        .collect();
+    let mut properties = Map::new();
+    for key in &own.keys {
+        put(&mut properties, key.parts().1, property(key));
+    }
     json!({
         "type": "object",
         "additionalProperties": false,

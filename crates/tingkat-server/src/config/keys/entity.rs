@@ -259,5 +259,36 @@ pub(super) fn keys_of(entity: &Known) -> impl Iterator<Item = Key> {
         reloads: row.reloads,
         variable: None,
     });
-    policy.chain(max_age)
+    policy.chain(max_age).chain(objectives(section))
+}
+
+/// What is expected of one entity; health tells when it is not met.
+fn objectives(section: &str) -> [Key; 2] {
+    let hit_ratio = match section {
+        "product" => "0.6",
+        "postcode" => "0.8",
+        _ => "0.5",
+    };
+    let key = |name: &str, kind, default: &str, sentence| Key {
+        path: format!("entity.{section}.objective.{name}"),
+        kind,
+        default: Some(default.to_owned()),
+        sentence,
+        reloads: true,
+        variable: None,
+    };
+    [
+        key(
+            "hit_ratio",
+            Kind::Share { most: 1.0 },
+            hit_ratio,
+            "The share of look-ups that a tier should answer; health tells when it is less",
+        ),
+        key(
+            "p99",
+            time(MS, HOUR),
+            "10ms",
+            "What 99 of 100 look-ups should be faster than",
+        ),
+    ]
 }

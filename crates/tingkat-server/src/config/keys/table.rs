@@ -6,7 +6,7 @@ use tingkat::privacy::USUAL;
 use tingkat_health::Neighbour;
 use tingkat_sql::Preset;
 
-use super::Key;
+use super::{Key, health};
 use crate::config::kind::Kind;
 use crate::config::rules::WAIVERS;
 
@@ -17,11 +17,11 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
-const fn time(least: Duration, most: Duration) -> Kind {
+pub(super) const fn time(least: Duration, most: Duration) -> Kind {
     Kind::Time { least, most }
 }
 
-const fn number(least: u64, most: u64) -> Kind {
+pub(super) const fn number(least: u64, most: u64) -> Kind {
     Kind::Integer { least, most }
 }
 
@@ -30,7 +30,7 @@ const fn size(least: u64, most: u64) -> Kind {
 }
 
 /// Builds one row; `-` stands for no default.
-fn key(path: &str, kind: Kind, default: &str, sentence: &'static str) -> Key {
+pub(super) fn key(path: &str, kind: Kind, default: &str, sentence: &'static str) -> Key {
     Key {
         path: path.to_owned(),
         kind,
@@ -47,7 +47,7 @@ impl Key {
         self
     }
 
-    const fn reloads(mut self) -> Self {
+    pub(super) const fn reloads(mut self) -> Self {
         self.reloads = true;
         self
     }
@@ -61,6 +61,7 @@ pub(super) fn keys() -> Vec<Key> {
         source_and_feed(),
         popularity(),
         privacy(),
+        health::keys(),
         log(),
     ]
     .into_iter()

@@ -1,9 +1,10 @@
 //! What is said to change without a restart, and whether anybody takes it in.
 
 use super::Case;
+use crate::config::keys::{self, Key};
 use crate::config::kind::Kind;
 use crate::config::policies::Policies;
-use crate::config::{concerns_the_edge, keys};
+use crate::config::{Health, concerns_the_edge};
 
 /// A right value of this kind that differs from the default.
 fn another(kind: Kind, default: &str) -> String {
@@ -42,7 +43,8 @@ fn every_policy_that_changes_under_way_is_one_that_a_cache_is_given() {
     let usual = Policies::of(&Case::default().load().settings);
     let entity = keys::all()
         .iter()
-        .filter(|key| key.reloads && key.path.starts_with("entity."));
+        .filter(|key| key.reloads && key.path.starts_with("entity."))
+        .filter(|key| !key.path.contains(".objective."));
     let mut count = 0;
     for key in entity {
         let value = another(key.kind, key.default.as_deref().unwrap());
@@ -54,12 +56,59 @@ fn every_policy_that_changes_under_way_is_one_that_a_cache_is_given() {
     assert!(count > 50, "{count}");
 }
 
+#[test]
+fn every_limit_that_changes_under_way_is_one_that_health_is_judged_by() {
+    let usual = Health::of(&Case::default().load().settings);
+    let keys = keys::all()
+        .iter()
+        .filter(|key| key.reloads && Health::is_about(&key.path));
+    let mut count = 0;
+    for key in keys {
+        let value = another(key.kind, key.default.as_deref().unwrap());
+        let changed = Health::of(&Case::variable(&key.own_variable(), &value).load().settings);
+        assert_ne!(changed, usual, "nobody reads {} = {value}", key.path);
+        count += 1;
+    }
+    assert!(count > 80, "{count}");
+}
+
+#[test]
+fn a_limit_that_is_critical_before_it_warns_is_told() {
+    for (path, value, expected) in [
+        (
+            "CPU__WARNING",
+            "95",
+            "TINGKAT__HEALTH__THRESHOLDS__CPU__WARNING: expected at most health.thresholds.cpu.critical (90), found 95",
+        ),
+        (
+            "CPU__CRITICAL",
+            "60",
+            "TINGKAT__HEALTH__THRESHOLDS__CPU__CRITICAL: expected at least health.thresholds.cpu.warning (65), found 60",
+        ),
+        (
+            "MEMORY_SWAP__WARNING",
+            "0.5",
+            "TINGKAT__HEALTH__THRESHOLDS__MEMORY_SWAP__WARNING: expected at least health.thresholds.memory_swap.critical (0.9), found 0.5",
+        ),
+    ] {
+        let case = Case::variable(&format!("TINGKAT__HEALTH__THRESHOLDS__{path}"), value);
+        let told: Vec<String> = case
+            .load()
+            .problems
+            .into_iter()
+            .map(|it| it.message)
+            .collect();
+        assert_eq!(told, [expected]);
+    }
+}
+
 /// `serve/reload.rs` has one way for each of these.
 #[test]
 fn besides_policies_tokens_rate_limits_and_what_is_logged_change_under_way() {
+    let is_of_health = |key: &Key| Health::is_about(&key.path);
     let others = keys::all()
         .iter()
-        .filter(|key| key.reloads && !key.path.starts_with("entity."))
+        .filter(|key| key.reloads && !key.path.starts_with("entity.") && !is_of_health(key))
         .map(|key| key.path.as_str());
     let concerned = ["server.tokens", "log.level"];
     let (edge, others): (Vec<&str>, Vec<&str>) = others.partition(|path| concerns_the_edge(path));

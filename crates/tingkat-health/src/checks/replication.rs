@@ -1,0 +1,215 @@
+//! Whether several servers go together: replicas, a cluster, Sentinels.
+
+use crate::buckets::exact;
+use crate::check::{Check, Group, Reading};
+use crate::field::{Field, number};
+use crate::ring::LONG;
+use crate::view::View;
+
+use Reading::{Is, Skipped};
+
+/// How many slots a cluster has.
+const SLOTS: f64 = 16_384.0;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::server("replica_link", Group::Replication, link)
+        .weight(4)
+        .unit("s")
+        .above(0.0, 60.0)
+        .advice(|_, seconds| {
+            let seconds = number(seconds);
+            format!(
+                "This server is a replica that lost its primary {seconds} s ago: it refuses writes and what it \
+                 holds grows old. Point `redis.url` to the primary, or mend the way between the two."
+            )
+        }),
+    Check::server("replication_lag", Group::Replication, lag)
+        .weight(2)
+        .unit("MB")
+        .above(10.0, 100.0)
+        .needs(&[Field::ReplicaLag])
+        .advice(|_, behind| {
+            let behind = number(behind);
+            format!("A replica is {behind} MB behind: it, or the way to it, is too slow. A failover would lose that.")
+        }),
+    Check::server("replicas_lost", Group::Replication, lost)
+        .weight(2)
+        .unit("% of replicas")
+        .above(0.0, 100.0)
+        .over(LONG)
+        .needs(&[Field::Replicas])
+        .advice(|view, share| {
+            let left = view.read(Field::Replicas).unwrap_or_default();
+            format!(
+                "{} % of the replicas went within 5 minutes, {} are left. Without one nobody can take over.",
+                number(share.round()),
+                number(left)
+            )
+        }),
+    Check::server("full_resyncs", Group::Replication, resyncs)
+        .weight(1)
+        .unit("times")
+        .above(1.0, 4.0)
+        .over(LONG)
+        .needs(&[Field::FullResyncs])
+        .advice(|_, count| {
+            let count = number(count);
+            format!(
+                "Replicas had to copy everything {count} times within 5 minutes: `repl-backlog-size` is too \
+                 small for how often they lose their primary."
+            )
+        }),
+    Check::server("cluster_state", Group::Replication, |view| {
+        if view.server?.is_clustered != Some(true) {
+            return Some(Skipped);
+        }
+        Some(Is(view.read(Field::ClusterFailed)?))
+    })
+    .weight(4)
+    .fails(1.0)
+    .caps(19)
+    .advice(|view, _| {
+        let slots = view.read(Field::SlotsOk).unwrap_or_default();
+        format!(
+            "The cluster calls itself down: {} of 16384 slots are served. Start the node that is missing, or \
+             let a replica take over: `CLUSTER FAILOVER TAKEOVER`.",
+            number(slots)
+        )
+    }),
+    Check::server("cluster_slots", Group::Replication, slots)
+        .weight(3)
+        .above(0.0, 2.0)
+        .advice(|view, _| {
+            let of = |field| view.read(field).map_or_else(String::new, number);
+            format!(
+                "Of the 16384 slots of the cluster {} have a node, {} of them one that failed and {} one that is \
+                 suspected: the others' keys are misses, and come from the database. `CLUSTER NODES` names it.",
+                of(Field::SlotsAssigned),
+                of(Field::SlotsFailed),
+                of(Field::SlotsSuspected)
+            )
+        }),
+    Check::redis("sentinel_quorum", Group::Replication, quorum)
+        .weight(4)
+        .unit("% of Sentinels")
+        .below(100.0, 50.0)
+        .advice(|view, _| {
+            let sentinels = view.redis().and_then(|redis| redis.sentinels);
+            let (answering, known) = sentinels.map_or((0, 0), |it| (it.answering, it.known));
+            format!(
+                "{answering} of {known} Sentinels answer. Without most of them nobody names another master when \
+                 this one fails: start the others."
+            )
+        }),
+    Check::redis("memory_imbalance", Group::Replication, imbalance)
+        .unit("times the mean")
+        .above(1.5, 3.0)
+        .advice(|_, times| {
+            let times = number(times);
+            format!("One node of the cluster holds {times} times what the others do on average: move slots.")
+        }),
+    Check::server("primary_alone", Group::Replication, |view| {
+        let server = view.server?;
+        if server.is_clustered != Some(true) || server.is_replica()? {
+            return Some(Skipped);
+        }
+        let replicas = view.read(Field::Replicas)?;
+        Some(Is(f64::from(u8::from(replicas == 0.0))))
+    })
+    .warns(0.0)
+    .advice(|view, _| {
+        let name = view.server.map_or("", |server| &server.name);
+        format!("The node {name} has no replica: when it fails, its keys come from the database.")
+    }),
+];
+
+fn link(view: &View<'_>) -> Option<Reading> {
+    if !view.server?.is_replica()? {
+        return Some(Skipped);
+    }
+    if view.read(Field::LinkDown)? == 0.0 {
+        return Some(Is(0.0));
+    }
+    // One that never had its primary says -1.
+    Some(Is(view.read(Field::LinkDownSince).unwrap_or(1.0).max(1.0)))
+}
+
+fn lag(view: &View<'_>) -> Option<Reading> {
+    if view.read(Field::Replicas)? == 0.0 {
+        return Some(Skipped);
+    }
+    Some(Is(view.read(Field::ReplicaLag)? / 1_000_000.0))
+}
+
+fn lost(view: &View<'_>) -> Option<Reading> {
+    let now = view.read(Field::Replicas)?;
+    let (_, most) = view.ring.range(&view.server?.name, Field::Replicas, LONG)?;
+    view.note("connected_slaves_before", number(most));
+    if most == 0.0 {
+        return Some(Skipped);
+    }
+    Some(Is((most - now) / most * 100.0))
+}
+
+/// One is what a replica takes that is new.
+fn resyncs(view: &View<'_>) -> Option<Reading> {
+    Some(Is(view.grown(Field::FullResyncs, LONG)?.by))
+}
+
+/// 1 where a node is suspected, 2 and more where slots are not served.
+fn slots(view: &View<'_>) -> Option<Reading> {
+    if view.server?.is_clustered != Some(true) {
+        return Some(Skipped);
+    }
+    let assigned = view.read(Field::SlotsAssigned)?;
+    let failed = view.read(Field::SlotsFailed)?;
+    let suspected = view.read(Field::SlotsSuspected)?;
+    let unserved = (SLOTS - assigned + failed).max(0.0);
+    Some(Is(if unserved > 0.0 {
+        1.0 + unserved
+    } else {
+        suspected.min(1.0)
+    }))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a measure of the table")]
+fn quorum(view: &View<'_>) -> Option<Reading> {
+    let Some(redis) = view.redis() else {
+        return Some(Skipped);
+    };
+    let Some(sentinels) = redis.sentinels else {
+        return Some(Skipped);
+    };
+    let (known, answering) = (sentinels.known, sentinels.answering);
+    view.note("sentinels", known);
+    view.note("answering", answering);
+    if let Some(has_quorum) = sentinels.has_quorum {
+        view.note("quorum", has_quorum);
+        if !has_quorum {
+            return Some(Is(0.0));
+        }
+    }
+    Some(Is(
+        exact(answering as u64) / exact(known.max(1) as u64) * 100.0
+    ))
+}
+
+fn imbalance(view: &View<'_>) -> Option<Reading> {
+    let Some(redis) = view.redis() else {
+        return Some(Skipped);
+    };
+    let used = redis
+        .servers
+        .iter()
+        .map(|server| server.number(Field::UsedMemory));
+    let used = used.collect::<Option<Vec<f64>>>()?;
+    if used.len() < 2 {
+        return Some(Skipped);
+    }
+    let sum: f64 = used.iter().sum();
+    let mean = sum / exact(used.len() as u64);
+    let most = used.iter().copied().fold(0.0, f64::max);
+    view.note("most_bytes", number(most));
+    view.note("mean_bytes", format!("{mean:.0}"));
+    (mean > 0.0).then(|| Is(most / mean))
+}

@@ -1,0 +1,164 @@
+//! What holds for every server: a value that gets worse never raises the score, and a better score
+//! never lowers the grade.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tingkat_health::check::{Bad, Status};
+use tingkat_health::score::{Grade, Part, score as score_of};
+use tingkat_health::{Field, Group, Limits, Look, Monitor, Server};
+
+use crate::stage::{busy, look};
+
+/// Numbers of a server of which one direction is worse, whatever the others are, with the range
+/// that is tried.
+const WORSE: &[(Field, f64, f64)] = &[
+    (Field::Loading, 0.0, 1.0),
+    (Field::UsedMemory, 2e9, 0.0),
+    (Field::FragmentationBytes, 0.0, 1e9),
+    (Field::EvictionExceeded, 0.0, 1e5),
+    (Field::SaveFailed, 0.0, 1.0),
+    (Field::Connections, 0.0, 1e5),
+    (Field::Rejected, 0.0, 100.0),
+    (Field::FullResyncs, 0.0, 9.0),
+    (Field::ExpiredStalePercent, 0.0, 60.0),
+    (Field::Evicted, 0.0, 1e5),
+    (Field::RefusedOom, 0.0, 200.0),
+    (Field::RefusedMisconf, 0.0, 200.0),
+    (Field::OtherErrors, 0.0, 500.0),
+    (Field::KeysCalls, 0.0, 5.0),
+    (Field::FlushCalls, 0.0, 5.0),
+    (Field::CpuUserMain, 0.0, 60.0),
+    (Field::ReplicaLag, 0.0, 3e8),
+    (Field::ClientBytes, 0.0, 3e7),
+];
+
+/// The score after a quiet minute, and then this server.
+fn scored(server: &Server) -> (f64, Option<Grade>) {
+    let mut monitor = Monitor::default();
+    for at in 0..2 {
+        let mut before = busy();
+        before.policy.clone_from(&server.policy);
+        before.set(Field::Commands, 0.0);
+        for (field, ..) in WORSE {
+            before.set(*field, 0.0);
+        }
+        before.set(Field::Replicas, 1.0);
+        monitor.take(look(Duration::from_secs(at * 10), before));
+    }
+    let report = monitor.take(look(Duration::from_secs(30), server.clone()));
+    (report.cache.score.unwrap(), report.cache.grade)
+}
+
+fn server(values: &[f64], policy: &str) -> Server {
+    let mut server = busy();
+    server.policy = Some(policy.into());
+    server.set(Field::Replicas, 1.0);
+    server.set(Field::FragmentationRatio, 3.0);
+    for ((field, least, most), share) in WORSE.iter().zip(values) {
+        let (least, most) = (least.min(*most), least.max(*most));
+        server.set(*field, least + (most - least) * share);
+    }
+    server
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_value_that_gets_worse_never_raises_the_score(
+        values in prop::collection::vec(prop_oneof![3 => Just(0.0), 1 => 0.0..1.0_f64], WORSE.len()),
+        which in 0..WORSE.len(),
+        worse in 0.0..1.0_f64,
+        policy in prop_oneof![Just("noeviction"), Just("allkeys-lru"), Just("volatile-ttl")],
+    ) {
+        // Where it evicts, more memory in use is not worse; a server in swap is, with more of it.
+        prop_assume!(WORSE[which].0 != Field::UsedMemory || policy != "allkeys-lru");
+        let mut changed = values.clone();
+        changed[which] = worse.max(values[which]);
+        let (before, old) = scored(&server(&values, policy));
+        let (after, new) = scored(&server(&changed, policy));
+        prop_assert!(after <= before + 1e-9, "{}: {before} to {after}", WORSE[which].0.name());
+        prop_assert!(new <= old);
+    }
+
+    #[test]
+    fn points_never_rise_with_a_worse_value(
+        warning in -1e3..1e3_f64,
+        span in 0.0..1e3_f64,
+        one in -3e3..3e3_f64,
+        two in -3e3..3e3_f64,
+        has in any::<[bool; 2]>(),
+    ) {
+        let limits = |sign: f64| Limits {
+            warning: has[0].then_some(warning * sign),
+            critical: has[1].then_some((warning + span) * sign),
+        };
+        let (better, worse) = (one.min(two), one.max(two));
+        let high = limits(1.0);
+        prop_assert!(high.points(Bad::High, worse) <= high.points(Bad::High, better));
+        prop_assert!(high.status(Bad::High, worse) >= high.status(Bad::High, better));
+        let low = limits(-1.0);
+        prop_assert!(low.points(Bad::Low, -worse) <= low.points(Bad::Low, -better));
+    }
+
+    #[test]
+    fn the_score_follows_each_of_its_parts_without_a_leap(
+        points in prop::collection::vec((0..8_usize, 1..10_u32, 0.0..=100.0_f64, 0..3_usize), 1..30),
+        which in 0..30_usize,
+        less in 0.0..1.0_f64,
+    ) {
+        let groups = [
+            Group::Availability, Group::Latency, Group::Memory, Group::Effect,
+            Group::Connections, Group::Errors, Group::Replication, Group::Persistence,
+        ];
+        let parts: Vec<Part> = points.iter().map(|&(group, weight, points, most)| Part {
+            group: groups[group],
+            weight,
+            status: Status::Ok,
+            points,
+            most: [69, 39, 0][most],
+        }).collect();
+        let mut worse = parts.clone();
+        let part = &mut worse[which % points.len()];
+        part.points = (part.points - less).max(0.0);
+        let (before, after) = (score_of(&parts, false), score_of(&worse, false));
+        let (before_score, after_score) = (before.score.unwrap(), after.score.unwrap());
+        prop_assert!(after_score <= before_score + 1e-9);
+        prop_assert!(before_score - after_score <= 1.2 * less + 1e-9, "{before_score} to {after_score}");
+        prop_assert!(after.grade <= before.grade);
+        prop_assert!((0.0..=100.0).contains(&after_score));
+    }
+
+    /// Whatever a server says, nothing panics and nothing is out of range.
+    #[test]
+    fn any_numbers_give_a_report(
+        values in prop::collection::vec(any::<Option<f64>>(), Field::COUNT),
+        later in prop::collection::vec(any::<Option<f64>>(), Field::COUNT),
+        policy in ".{0,20}",
+        version in ".{0,8}",
+        is_clustered in any::<Option<bool>>(),
+    ) {
+        let server = |values: &[Option<f64>]| {
+            let mut server = Server::unknown("one");
+            server.is_reached = true;
+            server.policy = Some(policy.clone());
+            server.version = Some(version.clone());
+            server.is_clustered = is_clustered;
+            server.role = Some("slave".into());
+            for (field, value) in Field::ALL.iter().zip(values) {
+                if let Some(value) = value {
+                    server.set(*field, *value);
+                }
+            }
+            server
+        };
+        let mut monitor = Monitor::default();
+        monitor.take(look(Duration::ZERO, server(&values)));
+        let looked: Look = look(Duration::from_secs(10), server(&later));
+        let report = monitor.take(looked);
+        prop_assert!((0.0..=1.0).contains(&report.cache.coverage));
+        prop_assert!(report.cache.score.is_none_or(|score| (0.0..=100.0).contains(&score)));
+        prop_assert!(report.checks.iter().all(|said| said.value.is_none_or(f64::is_finite)));
+    }
+}

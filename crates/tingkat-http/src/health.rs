@@ -1,0 +1,245 @@
+//! `GET /v1/health`: can the service answer, how is the cache, how true is the data; with what they
+//! rest on and what to do. Whatever the answer is, its status is 200: probes have `/readyz`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+use tingkat_health::report::{Counted, service};
+use tingkat_health::{Alert, Gauge, Grade, Look, Monitor, Report, Said, gauges};
+use tokio::sync::watch;
+
+use crate::app::{App, timestamp};
+use crate::problem::Problem;
+use crate::query;
+use crate::reply::{JSON, NO_STORE, json};
+
+#[derive(Serialize)]
+struct Health<'a> {
+    service: Service,
+    cache: Cache,
+    data: Data,
+    redis: Redis,
+    checks: Vec<Check<'a>>,
+    alerts: Vec<Told<'a>>,
+    recommendations: &'a [String],
+    entities: Vec<Summary<'a>>,
+}
+
+#[derive(Serialize)]
+struct Service {
+    status: &'static str,
+}
+
+/// The grade is null while too little is known.
+#[derive(Serialize)]
+struct Cache {
+    score: Option<f64>,
+    grade: Option<Grade>,
+    coverage: f64,
+}
+
+#[derive(Serialize)]
+struct Data {
+    status: &'static str,
+    poll_age_ms: Option<u64>,
+    bound_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Redis {
+    status: &'static str,
+    since: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    id: &'a str,
+    status: &'static str,
+    value: Option<f64>,
+    unit: Option<&'static str>,
+    threshold: Option<f64>,
+    window_s: Option<u64>,
+    evidence: &'a [String],
+    recommendation: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    id: &'a str,
+    status: &'static str,
+    since: Timestamp,
+    value: Option<f64>,
+    count: u64,
+}
+
+/// A cache within the last minutes.
+#[derive(Serialize)]
+struct Summary<'a> {
+    entity: &'a str,
+    hit_ratio: Option<f64>,
+    memory_hit_ratio: Option<f64>,
+    redis_hit_ratio: Option<f64>,
+    absent_share: Option<f64>,
+    p99_ms: Option<f64>,
+    objective: Objective,
+    entries: u64,
+    bytes: u64,
+    mean_age_ms: Option<u64>,
+    facts: BTreeMap<&'a str, u64>,
+}
+
+#[derive(Serialize)]
+struct Objective {
+    hit_ratio: f64,
+    p99_ms: u64,
+}
+
+/// How all of it is.
+pub(crate) async fn tell(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    query::none(query.as_deref())?;
+    let judged = app.health.borrow().clone();
+    let judged = judged.unwrap_or_else(|| before_the_first_look(&app));
+    let headers = [
+        (header::CONTENT_TYPE, JSON),
+        (header::CACHE_CONTROL, NO_STORE),
+    ];
+    Ok((headers, json(&Health::of(&judged, &app))?).into_response())
+}
+
+fn before_the_first_look(app: &App) -> Arc<Report> {
+    Monitor::default().take(Look {
+        wall_ms: app.clock.wall_ms(),
+        observed: app.readiness.borrow().clone(),
+        ..Look::default()
+    })
+}
+
+impl<'a> Health<'a> {
+    /// What can be told at any time is told as it is now, the rest as it was judged last.
+    fn of(report: &'a Report, app: &App) -> Self {
+        let observed = app.readiness.borrow();
+        let feed = app.node.feed();
+        let redis = observed.redis.name();
+        let is_as_judged = redis == report.redis.name();
+        Self {
+            service: Service {
+                status: service(&observed).name(),
+            },
+            cache: Cache {
+                score: report.cache.score.map(rounded),
+                grade: report.cache.grade,
+                coverage: rounded(report.cache.coverage),
+            },
+            data: Data {
+                status: report.data.name(),
+                poll_age_ms: feed.and_then(|feed| feed.poll_age).map(millis),
+                bound_ms: feed.map(|feed| millis(feed.bound)),
+            },
+            redis: Redis {
+                status: redis,
+                since: report
+                    .redis_since_ms
+                    .filter(|_| is_as_judged)
+                    .map(timestamp),
+            },
+            checks: report.checks.iter().map(Check::of).collect(),
+            alerts: report.alerts.iter().map(Told::of).collect(),
+            recommendations: &report.recommendations,
+            entities: report
+                .entities
+                .iter()
+                .map(|counted| Summary::of(counted, report))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Check<'a> {
+    fn of(said: &'a Said) -> Self {
+        Self {
+            id: &said.id,
+            status: said.status.name(),
+            value: said.value.map(rounded),
+            unit: Some(said.unit).filter(|unit| !unit.is_empty()),
+            threshold: said.threshold,
+            window_s: said.window_s,
+            evidence: &said.evidence,
+            recommendation: said.recommendation.as_deref(),
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    fn of(alert: &'a Alert) -> Self {
+        Self {
+            id: &alert.id,
+            status: alert.status.name(),
+            since: timestamp(alert.since_ms),
+            value: alert.value.map(rounded),
+            count: alert.count,
+        }
+    }
+}
+
+impl<'a> Summary<'a> {
+    fn of(counted: &'a Counted, report: &'a Report) -> Self {
+        let now = &counted.now;
+        let [memory, redis, both] = counted.hit_ratios();
+        let p99 = report
+            .checks
+            .iter()
+            .find(|said| said.id.strip_prefix("latency.") == Some(now.name.as_str()));
+        let facts = report.facts.iter().filter(|fact| fact.entity == now.name);
+        Self {
+            entity: &now.name,
+            hit_ratio: both.map(rounded),
+            memory_hit_ratio: memory.map(rounded),
+            redis_hit_ratio: redis.map(rounded),
+            absent_share: counted.absent_share().map(rounded),
+            p99_ms: p99.and_then(|said| said.value).map(rounded),
+            objective: Objective {
+                hit_ratio: now.objective.hit_ratio,
+                p99_ms: millis(now.objective.p99),
+            },
+            entries: now.entries,
+            bytes: now.bytes,
+            mean_age_ms: now.mean_age.map(millis),
+            facts: facts.map(|fact| (fact.name.as_str(), fact.value)).collect(),
+        }
+    }
+}
+
+/// The numbers of health, for whoever collects metrics.
+#[derive(Clone, Debug)]
+pub struct HealthGauges(watch::Receiver<Option<Arc<Report>>>);
+
+impl HealthGauges {
+    /// Those of the last report.
+    pub const fn of(reports: watch::Receiver<Option<Arc<Report>>>) -> Self {
+        Self(reports)
+    }
+
+    /// The gauges of now; none before the first look.
+    pub fn gauges(&self) -> Vec<Gauge> {
+        let report = self.0.borrow().clone();
+        report.map_or_else(Vec::new, |report| gauges(&report))
+    }
+}
+
+/// Four digits behind the point are more than anybody reads.
+fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,280 @@
+//! The sampler's own connection to one server, and what may be asked there.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue as _, Pipeline, RedisError, Value};
+use tingkat::ports::{Clock, Tick};
+use tingkat_health::{Field, Server};
+
+use crate::config::Config;
+use crate::dial::dial;
+use crate::place::Place;
+use crate::{info, refusal};
+
+/// So many keys are looked at each time, to find out whose they are.
+const KEYS_A_LOOK: usize = 8;
+
+/// Rights may be granted under way; this often what was refused is tried again.
+const TRIED_AGAIN: Duration = Duration::from_hours(1);
+
+pub(super) struct Seat {
+    place: Place,
+    connection: Option<Connection>,
+    /// Keys that were looked at, and those among them that do not have our prefix.
+    looked_at: u64,
+    of_others: u64,
+}
+
+/// A connection and what it is good for.
+struct Connection {
+    wire: MultiplexedConnection,
+    able: Able,
+    since: Tick,
+}
+
+/// What may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Able {
+    info: Info,
+    cluster: bool,
+    slow_log: bool,
+    random_key: bool,
+}
+
+/// How much INFO may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Info {
+    Everything,
+    /// The server does not know the word.
+    Usual,
+    Nothing,
+}
+
+impl Able {
+    const fn all() -> Self {
+        Self {
+            info: Info::Everything,
+            cluster: true,
+            slow_log: true,
+            random_key: true,
+        }
+    }
+}
+
+/// What was asked, in the order of the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Ping,
+    Info,
+    Cluster,
+    SlowLog,
+    RandomKey,
+}
+
+impl Seat {
+    pub(super) const fn new(place: Place) -> Self {
+        Self {
+            place,
+            connection: None,
+            looked_at: 0,
+            of_others: 0,
+        }
+    }
+
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What the server says now; one that does not answer says nothing.
+    pub(super) async fn look(&mut self, config: &Config, clock: &dyn Clock) -> Server {
+        let mut server = Server::unknown(self.place.to_string());
+        // One that the server has closed since the last look is no answer.
+        for _ in 0..2 {
+            let was_there = self.connection.is_some();
+            if self.look_once(config, clock, &mut server).await.is_ok() {
+                return server;
+            }
+            self.connection = None;
+            server = Server::unknown(self.place.to_string());
+            if !was_there {
+                break;
+            }
+        }
+        server
+    }
+
+    async fn look_once(
+        &mut self,
+        config: &Config,
+        clock: &dyn Clock,
+        server: &mut Server,
+    ) -> Result<(), ()> {
+        let now = clock.now();
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.place, config, now).await?,
+        };
+        if now.since(connection.since) > TRIED_AGAIN {
+            (connection.able, connection.since) = (Able::all(), now);
+        }
+        let before = connection.able;
+        let (questions, answers) = connection.ask().await?;
+        let took = clock.now().since(now);
+        self.take_in(&questions, &answers, &mut connection.able, config, server);
+        if connection.able.info != before.info && connection.able.info != Info::Nothing {
+            // The server knows INFO, and not the word behind it.
+            let (questions, answers) = connection.ask().await?;
+            self.take_in(&questions, &answers, &mut connection.able, config, server);
+        }
+        server.is_reached = true;
+        server.answer_ms = Some(took.as_secs_f64() * 1_000.0);
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    fn take_in(
+        &mut self,
+        questions: &[Question],
+        answers: &[Value],
+        able: &mut Able,
+        config: &Config,
+        server: &mut Server,
+    ) {
+        for (question, answer) in questions.iter().zip(answers) {
+            if let Value::ServerError(error) = answer {
+                able.was_refused(*question, &RedisError::from(error.clone()));
+                continue;
+            }
+            match question {
+                Question::Ping => {}
+                Question::Info => able.read_info(answer, server),
+                Question::Cluster => {
+                    if let Ok(text) = String::from_redis_value_ref(answer) {
+                        info::read(&text, server);
+                    }
+                }
+                Question::SlowLog => {
+                    if let Value::Int(count) = answer {
+                        let count = u32::try_from(*count).unwrap_or(u32::MAX);
+                        server.set(Field::SlowCommands, f64::from(count));
+                    }
+                }
+                Question::RandomKey => self.look_at_key(answer, config),
+            }
+        }
+        if able.random_key {
+            // Far below what a double holds exactly.
+            let exact = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            server.set(Field::KeysLookedAt, exact(self.looked_at));
+            server.set(Field::KeysOfOthers, exact(self.of_others));
+        }
+    }
+
+    /// Whose a key is; the key itself is nobody's business.
+    fn look_at_key(&mut self, answer: &Value, config: &Config) {
+        let Value::BulkString(key) = answer else {
+            return;
+        };
+        self.looked_at += 1;
+        if !key.starts_with(config.prefix.as_bytes()) {
+            self.of_others += 1;
+        }
+    }
+}
+
+impl Connection {
+    async fn open(place: &Place, config: &Config, now: Tick) -> Result<Self, ()> {
+        let dialed = dial(place, &config.address, config, |_| ()).await;
+        let mut wire = dialed.map_err(|why| tracing::debug!("no look at {place}: {why}"))?;
+        // A server that is busy answers late, and that is what is to be seen.
+        wire.set_response_timeout(config.connect_timeout);
+        Ok(Self {
+            wire,
+            able: Able::all(),
+            since: now,
+        })
+    }
+
+    /// All that may be asked, in one round trip.
+    async fn ask(&mut self) -> Result<(Vec<Question>, Vec<Value>), ()> {
+        let questions = self.able.questions();
+        let mut commands = Pipeline::with_capacity(questions.len());
+        for question in &questions {
+            self.able.put(*question, &mut commands);
+        }
+        let asked = self.wire.send_packed_commands(&commands, 0, commands.len());
+        let answers = asked.await.map_err(|error| {
+            tracing::debug!("a look had no answer: {}", refusal::describe(&error));
+        })?;
+        Ok((questions, answers))
+    }
+}
+
+impl Able {
+    fn questions(self) -> Vec<Question> {
+        let mut questions = Vec::new();
+        if self.info == Info::Nothing {
+            // Whether it answers is worth knowing as well.
+            questions.push(Question::Ping);
+        } else {
+            questions.push(Question::Info);
+        }
+        if self.cluster {
+            questions.push(Question::Cluster);
+        }
+        if self.slow_log {
+            questions.push(Question::SlowLog);
+        }
+        if self.random_key {
+            questions.extend([Question::RandomKey; KEYS_A_LOOK]);
+        }
+        questions
+    }
+
+    fn put(self, question: Question, commands: &mut Pipeline) {
+        match question {
+            Question::Ping => commands.cmd("PING"),
+            Question::Info if self.info == Info::Everything => {
+                commands.cmd("INFO").arg("everything")
+            }
+            Question::Info => commands.cmd("INFO"),
+            Question::Cluster => commands.cmd("CLUSTER").arg("INFO"),
+            Question::SlowLog => commands.cmd("SLOWLOG").arg("LEN"),
+            Question::RandomKey => commands.cmd("RANDOMKEY"),
+        };
+    }
+
+    fn read_info(&mut self, answer: &Value, server: &mut Server) {
+        let text = String::from_redis_value_ref(answer).unwrap_or_default();
+        if text.trim().is_empty() {
+            self.less_info();
+            return;
+        }
+        info::read(&text, server);
+        if server.is_clustered == Some(false) {
+            self.cluster = false;
+        }
+    }
+
+    /// What is refused is not asked again, unless it is only not the time for it.
+    fn was_refused(&mut self, question: Question, error: &RedisError) {
+        let is_passing = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "BUSY"));
+        match question {
+            // A server that loads tells INFO.
+            Question::Info => self.less_info(),
+            _ if is_passing => {}
+            Question::Cluster => self.cluster = false,
+            Question::SlowLog => self.slow_log = false,
+            Question::RandomKey => self.random_key = false,
+            Question::Ping => {}
+        }
+    }
+
+    const fn less_info(&mut self) {
+        self.info = match self.info {
+            Info::Everything => Info::Usual,
+            Info::Usual | Info::Nothing => Info::Nothing,
+        };
+    }
+}

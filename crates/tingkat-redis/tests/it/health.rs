@@ -1,0 +1,200 @@
+//! Real servers in real trouble: each raises its own check and no other, and heals when its cause is
+//! gone. Looks are ten seconds apart on a clock of the test, so nobody waits for a window.
+
+mod clients;
+mod commands;
+mod coverage;
+mod memory;
+mod rights;
+mod servers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tingkat_health::check::Status;
+use tingkat_health::report::Report;
+use tingkat_health::{Grade, Look, Monitor, Thresholds};
+use tingkat_redis::{Redis as Tier, Sampler};
+use tingkat_testkit::redis::Config;
+use tingkat_testkit::{Redis, eventually};
+
+use crate::stage::{LONG, PREFIX, SOON, connected};
+
+/// A server under observation.
+struct Ward {
+    tier: Tier,
+    sampler: Sampler,
+    monitor: Monitor,
+    now: Duration,
+    report: Arc<Report>,
+}
+
+impl Ward {
+    /// One that was looked at twice.
+    async fn of(tier: Tier) -> Self {
+        let mut monitor = Monitor::default();
+        let mut ward = Self {
+            sampler: tier.sampler(),
+            report: monitor.take(Look::default()),
+            monitor: Monitor::default(),
+            tier,
+            now: Duration::ZERO,
+        };
+        ward.look().await;
+        ward.look().await;
+        ward
+    }
+
+    /// The tier of a server, and the server.
+    async fn at(config: Config) -> (Redis, Self) {
+        let server = config.start().await.unwrap();
+        let ward = Self::of(connected(&server.url()).await).await;
+        (server, ward)
+    }
+
+    /// The checks that are bad ten seconds later.
+    async fn look(&mut self) -> Vec<String> {
+        self.look_after(10).await
+    }
+
+    async fn look_after(&mut self, seconds: u64) -> Vec<String> {
+        self.now += Duration::from_secs(seconds);
+        let mut redis = self.sampler.sample().await;
+        for server in &mut redis.servers {
+            // A busy machine answers late, which is no trouble of the server.
+            server.answer_ms = None;
+        }
+        self.report = self.monitor.take(Look::of_redis(self.now, redis));
+        self.bad()
+    }
+
+    fn bad(&self) -> Vec<String> {
+        let bad = self
+            .report
+            .checks
+            .iter()
+            .filter(|said| said.status.is_bad());
+        bad.map(|said| said.id.clone()).collect()
+    }
+
+    fn status(&self, id: &str) -> Status {
+        let mut checks = self.report.checks.iter();
+        checks.find(|said| said.id == id).unwrap().status
+    }
+
+    /// Looks until exactly these are bad.
+    async fn becomes(&mut self, expected: &[&str]) {
+        self.becomes_so(SOON, |bad| bad == expected).await;
+    }
+
+    /// Looks until what is bad is as wanted.
+    async fn becomes_so(&mut self, within: Duration, is_right: impl Fn(&[String]) -> bool) {
+        let ward = tokio::sync::Mutex::new(self);
+        let right = eventually(within, || async {
+            is_right(&ward.lock().await.look_after(3).await)
+        });
+        let right = right.await;
+        let ward = ward.into_inner();
+        assert!(right.is_ok(), "{:?}", ward.bad());
+    }
+
+    /// All that happened has left every window.
+    async fn heals(&mut self) {
+        self.look_after(301).await;
+        assert_eq!(self.look().await, [""; 0]);
+        assert_ne!(self.report.cache.grade, Some(Grade::F));
+    }
+}
+
+/// A server with room for this many bytes.
+fn small(bytes: u64, policy: &str) -> Config {
+    Redis::config().volatile().max_memory(bytes, policy)
+}
+
+/// A server that evicts, so that keys without an end are no trouble.
+fn evicting() -> Config {
+    small(1 << 30, "allkeys-lru")
+}
+
+/// Writes so many entries of so many bytes, each with an end.
+async fn write(tier: &Tier, from: usize, count: usize, bytes: usize) -> bool {
+    use tingkat::ports::Remote as _;
+    let value = bytes::Bytes::from(vec![b'x'; bytes]);
+    let cells = (from..from + count).map(|n| (format!("{PREFIX}{n}"), value.clone(), LONG));
+    tier.set_many(cells.collect()).await.is_ok()
+}
+
+/// Puts so many keys of so many bytes in, without an end and past every limit.
+async fn populate(server: &Redis, prefix: &str, count: u64, bytes: u64) {
+    let script = "for i = ARGV[2], ARGV[3] do redis.call('SET', ARGV[1] .. ':' .. i, string.rep('x', ARGV[4])) end";
+    // A part at a time: one script that takes seconds would be killed as a hang.
+    for from in (0..count).step_by(50_000) {
+        let last = (from + 50_000).min(count) - 1;
+        let numbers = [from, last, bytes].map(|it| it.to_string());
+        let command = [
+            "EVAL",
+            script,
+            "0",
+            prefix,
+            &numbers[0],
+            &numbers[1],
+            &numbers[2],
+        ];
+        server.cmd(&command).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_and_empty_server_is_well_or_not_known_yet() {
+    let server = Redis::start().await.unwrap();
+    let mut ward = Ward::of(connected(&server.url()).await).await;
+    for _ in 0..8 {
+        assert_eq!(ward.look().await, [""; 0]);
+        assert!(matches!(ward.report.cache.grade, None | Some(Grade::A)));
+    }
+    assert_eq!(ward.report.cache.grade, Some(Grade::A));
+    assert!(ward.report.cache.coverage > 0.8, "{:?}", ward.report.cache);
+}
+
+#[tokio::test]
+async fn counters_that_are_reset_between_looks_raise_nothing() {
+    let (server, mut ward) = Ward::at(evicting()).await;
+    assert!(write(&ward.tier, 0, 500, 100).await);
+    assert_eq!(ward.look().await, [""; 0]);
+    server.cmd(&["CONFIG", "RESETSTAT"]).await.unwrap();
+    assert_eq!(ward.look().await, [""; 0]);
+    assert_eq!(ward.status("rejected_connections"), Status::Unknown);
+    assert_eq!(ward.look().await, [""; 0]);
+    assert_eq!(ward.status("rejected_connections"), Status::Ok);
+}
+
+/// What the operator sets counts, on a real server as well.
+fn judged_by(ward: &mut Ward, id: &str, warning: f64, critical: f64) {
+    let limits = tingkat_health::Limits {
+        warning: Some(warning),
+        critical: Some(critical),
+    };
+    let check = tingkat_health::checks::find(id).unwrap();
+    let thresholds = Thresholds::default().with(check, limits);
+    ward.monitor
+        .set(thresholds, tingkat_health::Patience::default());
+}
+
+#[path = "../../examples/health.rs"]
+mod example;
+
+#[tokio::test]
+async fn the_example_tells_the_health_of_a_connection() {
+    let server = evicting().start().await.unwrap();
+    let told = example::health(&server.url()).await.unwrap();
+    assert!(
+        told.starts_with("Some(A)") || told.starts_with("None"),
+        "{told}"
+    );
+    server.kill();
+    let told = example::health(&server.url()).await.unwrap();
+    assert!(
+        told.starts_with("Some(F)") && told.contains("Redis has not answered"),
+        "{told}"
+    );
+}

@@ -1,0 +1,87 @@
+//! Clients that are too many, too slow, or too busy.
+
+use tingkat_health::check::Status;
+use tingkat_testkit::{Redis, eventually};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use super::{Ward, evicting};
+use crate::stage::SOON;
+
+async fn connect(server: &Redis, count: usize) -> Vec<TcpStream> {
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        clients.push(TcpStream::connect(server.addr()).await.unwrap());
+    }
+    clients
+}
+
+async fn say(client: &mut TcpStream, words: &str) {
+    client
+        .write_all(format!("{words}\r\n").as_bytes())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn many_clients() {
+    let (server, mut ward) = Ward::at(evicting().set("maxclients", 40)).await;
+    let clients = connect(&server, 33).await;
+    ward.becomes(&["clients"]).await;
+    assert_eq!(ward.status("clients"), Status::Warning);
+    drop(clients);
+    ward.becomes(&[]).await;
+}
+
+#[tokio::test]
+async fn connections_that_are_rejected() {
+    let (server, mut ward) = Ward::at(evicting().set("maxclients", 10)).await;
+    let clients = connect(&server, 30).await;
+    let rejected = "rejected_connections".to_owned();
+    ward.becomes_so(SOON, |bad| bad.contains(&rejected)).await;
+    drop(clients);
+    ward.becomes(&["rejected_connections"]).await;
+    ward.heals().await;
+}
+
+#[tokio::test]
+async fn a_connection_for_each_command() {
+    let (server, mut ward) = Ward::at(evicting()).await;
+    drop(connect(&server, 300).await);
+    ward.becomes(&["connection_churn"]).await;
+    ward.heals().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_what_it_asked_for() {
+    let (server, mut ward) = Ward::at(evicting()).await;
+    let value = "x".repeat(1 << 20);
+    server.cmd(&["SET", "shop:big", &value]).await.unwrap();
+    ward.becomes(&[]).await;
+    let mut clients = connect(&server, 1).await;
+    for _ in 0..40 {
+        say(&mut clients[0], "GET shop:big").await;
+    }
+    ward.becomes(&["client_buffers"]).await;
+    drop(clients);
+    ward.becomes(&[]).await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_minutes() {
+    let (server, mut ward) = Ward::at(evicting()).await;
+    let mut clients = connect(&server, 1).await;
+    say(&mut clients[0], "BLPOP shop:queue 0").await;
+    eventually(SOON, async || {
+        server.info("blocked_clients").await.unwrap() == "1"
+    })
+    .await
+    .unwrap();
+    ward.look_after(301).await;
+    for _ in 0..5 {
+        assert_eq!(ward.look().await, [""; 0]);
+    }
+    assert_eq!(ward.look().await, ["blocked_clients"]);
+    drop(clients);
+    ward.becomes(&[]).await;
+}

@@ -1,0 +1,153 @@
+//! `tingkat health`: how the service, the cache and the data are, and what to do.
+
+use serde_json::Value;
+
+use crate::cli::Health;
+use crate::exit::{Code, Failure};
+use crate::output::tell;
+use crate::running_node::RunningNode;
+
+/// Asks the service and tells its answer.
+pub(crate) async fn run(arguments: &Health, service: RunningNode) -> Result<(), Failure> {
+    let answer = service.get("/v1/health").await?;
+    tell(&arguments.report, &lines(&answer, arguments.all), &answer);
+    if arguments.strict && is_degraded(&answer) {
+        return Err(Failure::said(Code::Degraded));
+    }
+    Ok(())
+}
+
+/// Whether the service or the data is not as it should be, the cache is bad, or something stays so.
+fn is_degraded(answer: &Value) -> bool {
+    let text = |at: &str| answer.pointer(at).and_then(Value::as_str);
+    let has_alerts = answer
+        .pointer("/alerts")
+        .and_then(Value::as_array)
+        .is_some_and(|alerts| !alerts.is_empty());
+    text("/service/status") != Some("ready")
+        || matches!(text("/data/status"), Some("warning" | "critical"))
+        || matches!(text("/cache/grade"), Some("D" | "F"))
+        || has_alerts
+}
+
+fn lines(answer: &Value, all: bool) -> Vec<String> {
+    let text = |at: &str| plain(answer.pointer(at));
+    let mut lines = vec![
+        format!("service  {}", text("/service/status")),
+        format!("cache    {}", cache(answer)),
+        format!("data     {}{}", text("/data/status"), poll(answer)),
+        format!("redis    {}{}", text("/redis/status"), since(answer)),
+    ];
+    let rows: Vec<[String; 4]> = items(answer, "/checks")
+        .filter(|check| all || is_bad(check))
+        .map(row)
+        .collect();
+    if !rows.is_empty() {
+        lines.push(String::new());
+        lines.extend(table(&rows));
+    }
+    let alerts: Vec<String> = items(answer, "/alerts").map(alert).collect();
+    if !alerts.is_empty() {
+        lines.push(String::new());
+        lines.extend(alerts);
+    }
+    let todo: Vec<&str> = items(answer, "/recommendations")
+        .filter_map(Value::as_str)
+        .collect();
+    if !todo.is_empty() {
+        lines.extend([String::new(), "What to do".to_owned()]);
+        lines.extend(todo.iter().map(|line| format!("- {line}")));
+    }
+    lines
+}
+
+fn items<'a>(answer: &'a Value, at: &str) -> impl Iterator<Item = &'a Value> {
+    answer
+        .pointer(at)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn cache(answer: &Value) -> String {
+    let coverage = answer.pointer("/cache/coverage").and_then(Value::as_f64);
+    let known = format!("{:.0} % known", coverage.unwrap_or(0.0) * 100.0);
+    match answer.pointer("/cache/score").and_then(Value::as_f64) {
+        Some(score) => format!(
+            "{} ({score:.0} of 100, {known})",
+            plain(answer.pointer("/cache/grade"))
+        ),
+        None => format!("collecting ({known})"),
+    }
+}
+
+fn poll(answer: &Value) -> String {
+    let number = |at: &str| answer.pointer(at).and_then(Value::as_u64);
+    match (number("/data/poll_age_ms"), number("/data/bound_ms")) {
+        (Some(age), Some(bound)) => format!(" (read {age} ms ago, bound {bound} ms)"),
+        _ => String::new(),
+    }
+}
+
+fn since(answer: &Value) -> String {
+    let since = answer.pointer("/redis/since").and_then(Value::as_str);
+    since.map_or_else(String::new, |since| format!(" (since {since})"))
+}
+
+fn is_bad(check: &Value) -> bool {
+    let status = check.get("status").and_then(Value::as_str);
+    matches!(status, Some("warning" | "critical"))
+}
+
+fn row(check: &Value) -> [String; 4] {
+    let text = |name: &str| plain(check.get(name));
+    let unit = check.get("unit").and_then(Value::as_str);
+    let value = match (check.get("value"), unit) {
+        (None | Some(Value::Null), _) => "--".to_owned(),
+        (Some(value), Some(unit)) => format!("{} {unit}", plain(Some(value))),
+        (Some(value), None) => plain(Some(value)),
+    };
+    let evidence: Vec<&str> = items(check, "/evidence")
+        .filter_map(Value::as_str)
+        .collect();
+    [text("status"), text("id"), value, evidence.join(" ")]
+}
+
+fn alert(alert: &Value) -> String {
+    let text = |name: &str| plain(alert.get(name));
+    format!(
+        "alert    {} is {} since {}",
+        text("id"),
+        text("status"),
+        text("since")
+    )
+}
+
+fn table(rows: &[[String; 4]]) -> Vec<String> {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2), 0];
+    let line = |row: &[String; 4]| {
+        let cells = row.iter().zip(widths);
+        let cells = cells.map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "--".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(value) if number.is_f64() => {
+                let shown = format!("{value:.2}");
+                shown.trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            _ => number.to_string(),
+        },
+        Some(other) => other.to_string(),
+    }
+}
