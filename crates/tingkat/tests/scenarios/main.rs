@@ -41,3 +41,6 @@ mod n_joiners;
 mod n_many;
 mod n_queue;
 mod n_refusals;
+mod n_warm;
+mod n_warm_limits;
+mod n_warming;
