@@ -7,5 +7,7 @@
 pub mod readiness;
 pub mod required;
 
-pub use readiness::{DataState, Observed, Readiness, RedisState, SourceState, Status, Withheld};
+pub use readiness::{
+    DataState, Observed, Readiness, RedisState, SourceState, Status, WarmState, Withheld,
+};
 pub use required::Neighbour;

@@ -22,6 +22,7 @@ mod settings;
 mod suggest;
 mod surroundings;
 mod tls;
+mod warm;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use tingkat_sql::{Queries, Url};
 use crate::exit::Failure;
 
 pub(crate) use edge::is_concerned as concerns_the_edge;
+pub(crate) use kind::{size_text, time};
 pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
@@ -46,6 +48,7 @@ pub(crate) use problem::Problem;
 pub(crate) use redact::urls as without_logins;
 pub(crate) use settings::{Environment, Flags, Settings};
 pub(crate) use surroundings::{Surroundings, wants_no_colour};
+pub(crate) use warm::Warm;
 
 /// Where the embedded database is unless said otherwise.
 const DEFAULT_FILE: &str = "tingkat.db";
@@ -84,6 +87,7 @@ pub(crate) struct Config {
     pub(crate) key_prefix: Option<String>,
     pub(crate) feed: Feed,
     pub(crate) popularity: Popularity,
+    pub(crate) warm: Warm,
     pub(crate) tokens: Tokens,
     /// Who the service proves to be, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
@@ -209,6 +213,7 @@ impl Config {
                 keep: settings.size("popularity.keep"),
                 refresh: settings.time("popularity.refresh"),
             },
+            warm: Warm::of(&settings),
             tokens: tokens(&settings),
             tls,
             policies: Policies::of(&settings),

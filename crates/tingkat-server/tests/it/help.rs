@@ -16,6 +16,7 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["healthcheck"],
         &["forget"],
         &["inspect"],
+        &["warm"],
         &["config"],
         &["config", "check"],
         &["config", "show"],

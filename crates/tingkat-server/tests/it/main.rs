@@ -47,5 +47,6 @@ mod supervised;
 mod tls;
 mod topologies;
 mod truth;
+mod warm;
 mod wire;
 mod writes;

@@ -40,4 +40,5 @@ mod sqlite_nodes;
 mod sqlite_oracle;
 mod sqlite_write;
 mod stores;
+mod warm;
 mod writes;

@@ -80,7 +80,7 @@ pub struct EntityReport {
     pub already_warm: AlreadyWarm,
     /// Keys that were loaded from the source.
     pub loaded: usize,
-    /// Of both, those of which there is no such thing.
+    /// Of those, keys of which there is no such thing.
     pub absent: usize,
     /// Keys that the memory tier has and redis, where they belong as well, is not known to have.
     pub not_in_redis: usize,

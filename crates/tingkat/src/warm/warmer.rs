@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::future::{BoxFuture, Either, join_all};
+use futures::future::{Either, join_all};
 use futures::stream::FuturesUnordered;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::{Pace, Rate};
@@ -90,7 +90,7 @@ impl Warmer {
             only_remote: plan.only_remote,
             started,
             stop,
-            permits: Semaphore::new(plan.limits.concurrency.max(1)),
+            permits: Arc::new(Semaphore::new(plan.limits.concurrency.max(1))),
             rate: Rate::new(plan.limits.per_second, started),
             bytes: AtomicU64::new(0),
             is_at_its_bytes: AtomicBool::new(false),
@@ -112,7 +112,7 @@ struct Run<'a> {
     only_remote: bool,
     started: Tick,
     stop: &'a CancellationToken,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     rate: Rate,
     bytes: AtomicU64,
     is_at_its_bytes: AtomicBool,
@@ -128,7 +128,7 @@ struct Done {
 }
 
 /// A part under way.
-type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
+type UnderWay = FuturesUnordered<oneshot::Receiver<Done>>;
 
 impl Run<'_> {
     async fn entity(&self, index: usize, wanted: PlanEntity) {
@@ -143,7 +143,7 @@ impl Run<'_> {
         if wanted.has_no_order {
             self.stopped(index, Stopped::NoOrder);
         }
-        let warm = self.parts(index, &*cache, keys).await;
+        let warm = self.parts(index, &cache, keys).await;
         if !warm.is_empty() && self.end().is_none() {
             let checks = either(cache.check(warm), self.over()).await;
             if let Either::Left(checks) = checks {
@@ -177,18 +177,23 @@ impl Run<'_> {
     }
 
     /// Warms the keys in parts; some of those that are warm then, to be checked.
-    async fn parts(&self, index: usize, cache: &dyn AnyCache, keys: Vec<String>) -> Vec<String> {
+    async fn parts(
+        &self,
+        index: usize,
+        cache: &Arc<dyn AnyCache>,
+        keys: Vec<String>,
+    ) -> Vec<String> {
         let policy = cache.policy();
         // Half of the places at the source are for customers alone.
         let mut pace = Pace::new((policy.max_loads / 2).max(1).min(self.limits.concurrency));
         let size = self.rate.part(PART.min(policy.max_batch).max(1));
         let mut sample = Sample::new(if self.only_looks { 0 } else { self.check });
-        let mut under_way: UnderWay<'_> = FuturesUnordered::new();
+        let mut under_way: UnderWay = FuturesUnordered::new();
         let mut keys = keys.into_iter().peekable();
         while keys.peek().is_some() && self.end().is_none() && !pace.is_hopeless() {
             if under_way.len() >= pace.allowed() {
-                self.next(index, &mut under_way, &mut pace, &mut sample)
-                    .await;
+                let next = self.next(index, &mut under_way, &mut pace, &mut sample);
+                either(next, self.over()).await;
                 continue;
             }
             let has_room = cache.bytes() < policy.memory_bytes / 100 * FILL;
@@ -201,13 +206,20 @@ impl Run<'_> {
                 into_memory: has_room && !self.only_remote,
                 only_looks: self.only_looks,
             };
-            if let Some(permit) = self.turn(cache, part.len(), &mut pace).await {
-                under_way.push(Box::pin(self.part(cache, part, way, permit)));
+            if let Some(permit) = self.turn(&**cache, part.len(), &mut pace).await {
+                under_way.push(self.part(cache, part, way, permit));
             }
         }
+        // What was sent is finished. What is still in the queue behind customers may take for ever.
+        let patience = self.node.0.clock.sleep(policy.hard_deadline);
+        let mut patience = std::pin::pin!(patience);
         while !under_way.is_empty() {
-            self.next(index, &mut under_way, &mut pace, &mut sample)
-                .await;
+            let next = self.next(index, &mut under_way, &mut pace, &mut sample);
+            match either(next, &mut patience).await {
+                Either::Left(()) => {}
+                Either::Right(()) if self.end().is_some() => break,
+                Either::Right(()) => patience.set(self.node.0.clock.sleep(policy.hard_deadline)),
+            }
         }
         if pace.is_hopeless() {
             self.stopped(index, Stopped::Failing);
@@ -221,10 +233,10 @@ impl Run<'_> {
         cache: &dyn AnyCache,
         keys: usize,
         pace: &mut Pace,
-    ) -> Option<SemaphorePermit<'_>> {
+    ) -> Option<OwnedSemaphorePermit> {
         let turn = async {
             if self.only_looks {
-                return self.permits.acquire().await.ok();
+                return Arc::clone(&self.permits).acquire_owned().await.ok();
             }
             while cache.customers_waiting() > 0 {
                 pace.give_way();
@@ -238,7 +250,7 @@ impl Run<'_> {
                 self.node.0.clock.sleep(wait).await;
             }
             // It is never closed.
-            self.permits.acquire().await.ok()
+            Arc::clone(&self.permits).acquire_owned().await.ok()
         };
         match either(turn, self.over()).await {
             Either::Left(permit) => permit,
@@ -246,32 +258,39 @@ impl Run<'_> {
         }
     }
 
-    async fn part(
+    /// Sends a part on its way, in a task of its own: it gives its turn back whoever looks after it.
+    fn part(
         &self,
-        cache: &dyn AnyCache,
+        cache: &Arc<dyn AnyCache>,
         keys: Vec<String>,
         way: Way,
-        permit: SemaphorePermit<'_>,
-    ) -> Done {
-        let sent = self.node.0.clock.now();
-        let outcomes = cache.warm(keys.clone(), way).await;
-        drop(permit);
-        Done {
-            keys,
-            outcomes,
-            took: self.node.0.clock.now().since(sent),
-        }
+        permit: OwnedSemaphorePermit,
+    ) -> oneshot::Receiver<Done> {
+        let (done, outcome) = oneshot::channel();
+        let (node, cache) = (self.node.clone(), Arc::clone(cache));
+        self.node.spawn(async move {
+            let sent = node.0.clock.now();
+            let outcomes = cache.warm(keys.clone(), way).await;
+            drop(permit);
+            // Who has left counts it among what is left.
+            let _ = done.send(Done {
+                keys,
+                outcomes,
+                took: node.0.clock.now().since(sent),
+            });
+        });
+        outcome
     }
 
     /// Takes in the next part that comes back.
     async fn next(
         &self,
         index: usize,
-        under_way: &mut UnderWay<'_>,
+        under_way: &mut UnderWay,
         pace: &mut Pace,
         sample: &mut Sample,
     ) {
-        let Some(done) = under_way.next().await else {
+        let Some(Ok(done)) = under_way.next().await else {
             return;
         };
         let is_loaded = |outcome: &&Warmed| matches!(outcome, Warmed::Loaded { .. });

@@ -350,3 +350,37 @@ async fn a_failing_entity_does_not_stop_another_and_is_given_up() {
         other.clear().await.unwrap();
     }
 }
+
+/// More entities than loads at a time: none waits for a turn that itself holds.
+#[tokio::test(start_paused = true)]
+async fn many_entities_share_few_turns() {
+    let stage = Stage::new();
+    let keys = products(&stage, 600);
+    let shop = stage.node().await;
+    stage.source.switch.slow(ms(20));
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let caches = names.map(|name| {
+        tingkat::Cache::builder(name)
+            .node(&shop.node)
+            .policy(Policy {
+                max_batch: 20,
+                ..still()
+            })
+            .source(Arc::new(stage.source.clone()))
+            .build()
+    });
+    let mut plan = plan_of(&keys);
+    plan.limits.concurrency = 2;
+    plan.entities = names
+        .map(|name| PlanEntity {
+            entity: name.to_owned(),
+            ..plan.entities[0].clone()
+        })
+        .to_vec();
+    let report = warm(&shop, plan).await;
+    assert!(report.success, "{report:?}");
+    assert!(report.seconds < 60.0, "{report:?}");
+    for cache in &caches {
+        assert_eq!(cache.stats().loaded_keys.get(), 600);
+    }
+}

@@ -208,3 +208,35 @@ async fn while_customers_queue_nothing_is_warmed() {
     let first_warmed = batches.iter().position(|batch| batch[0].starts_with('k'));
     assert!(first_warmed.unwrap() >= 57, "{first_warmed:?}");
 }
+
+/// Customers leave no room for what nobody waits for: the run ends all the same when its time is over.
+#[tokio::test(start_paused = true)]
+async fn a_run_ends_in_time_though_its_loads_never_get_their_turn() {
+    let stage = Stage::new();
+    let keys = products(&stage, 100);
+    let policy = Policy {
+        max_loads: 1,
+        max_batch: 1,
+        ..still()
+    };
+    let shop = stage.node_with(policy).await;
+    stage.source.switch.slow(ms(100));
+    let crowd: Vec<String> = (0..2_000).map(|n| format!("c{n}")).collect();
+    let begins = async {
+        hop(150).await;
+        futures::future::join_all(crowd.iter().map(|key| shop.cache.get(key))).await
+    };
+    let plan = limited(&keys, |limits| limits.timeout = ms(1_000));
+    let begun = stage.clock.elapsed();
+    let (report, _) = tokio::join!(
+        async {
+            let report = warm(&shop, plan).await;
+            (report, stage.clock.elapsed().saturating_sub(begun))
+        },
+        begins
+    );
+    let (report, took) = report;
+    assert_eq!(report.end, End::TimedOut, "{report:?}");
+    assert!(report.entities[0].left > 50, "{report:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
