@@ -40,8 +40,7 @@ impl Days {
             .collect();
         let days: Vec<i64> = placed.values().map(|at| at / 86_400_000_000).collect();
         let days: std::collections::BTreeSet<i64> = days.into_iter().collect();
-        let first = days.len() * 2 / 3;
-        let cut = days.iter().nth(first).unwrap() * 86_400_000_000;
+        let cut = days.iter().nth(days.len() * 2 / 3).unwrap() * 86_400_000_000;
         let mut following: Vec<(i64, String)> = demo
             .order_lines
             .iter()
@@ -49,11 +48,6 @@ impl Days {
             .filter(|(at, _)| *at >= cut)
             .collect();
         following.sort_by_key(|(at, _)| *at);
-        println!(
-            "{} days, {first} of them first; {} look-ups follow",
-            days.len(),
-            following.len()
-        );
         Self {
             cut,
             following: following.into_iter().map(|(_, id)| id).collect(),
@@ -131,8 +125,8 @@ async fn warmed(database: &Database, keys: Vec<String>) -> HashSet<String> {
         check: 20,
         ..Plan::default()
     };
-    let stop = CancellationToken::new();
-    let report = Warmer::new(&node).run(plan, &stop, |_| ()).await;
+    let end = CancellationToken::new();
+    let report = Warmer::new(&node).run(plan, &end, |_| ()).await;
     assert!(report.success, "{report:?}");
     assert_eq!(report.entities[0].checked.unwrap().same, 20.min(keys.len()));
     let cache = node.registry().find("product").unwrap();
@@ -162,6 +156,7 @@ async fn the_orders_of_the_first_days_tell_what_the_following_ones_look_up() {
     // Ids are given without regard to popularity, and their hashes to nothing at all.
     let mut random: Vec<&str> = demo.products.iter().map(|it| it.id.as_str()).collect();
     random.sort_by_key(|id| tingkat::key::fingerprint(id));
+    println!("{total} look-ups of {firsts} products follow");
     println!("warm  | look-ups: warmed, best, random % | first ones: warmed, best, random %");
     for most in SIZES {
         let top = database.top("product", most).await.unwrap();

@@ -293,7 +293,12 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
             Role::Waiter(waiter) => return self.waits.push((place, waiter)),
             Role::Leader(leader) => leader,
         };
-        if let Some(landed) = shared.landed_meanwhile(key, &self.attempt) {
+        // What is accepted past its freshness would do for a customer, and is to be refreshed here.
+        let is_fresh = self.fresh_in_memory(key).is_some();
+        if let Some(landed) = shared
+            .landed_meanwhile(key, &self.attempt)
+            .filter(|_| is_fresh)
+        {
             leader.complete(Landing::landed(landed));
             let is_everywhere = !self.has_remote();
             return self.set(place, Warmed::Memory { is_everywhere });

@@ -405,7 +405,7 @@ async fn warming_takes_what_redis_has_loads_the_rest_once_and_can_be_resumed() {
     let plan = || plan_of(&twice);
     let stop = CancellationToken::new();
     let warmer = Warmer::new(&b.node);
-    let aborted = tokio::time::timeout(ms(250), warmer.run(plan(), &stop, |_| ())).await;
+    let aborted = tokio::time::timeout(ms(50), warmer.run(plan(), &stop, |_| ())).await;
     assert!(aborted.is_err());
     hop(500).await;
     assert!(stage.source.batches().len() < 8);
