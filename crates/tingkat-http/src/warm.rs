@@ -27,7 +27,7 @@ use crate::tokens::Scope;
 const MOST_KEYS: usize = 10_000;
 
 /// Room for that many.
-const MOST_BYTES: usize = 1 << 20;
+pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// The largest `top`.
 const MOST_TOP: usize = 1_000_000;

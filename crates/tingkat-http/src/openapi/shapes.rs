@@ -6,6 +6,7 @@
 mod operating;
 mod probes;
 mod shop;
+mod warming;
 
 use utoipa::openapi::ComponentsBuilder;
 
@@ -13,6 +14,7 @@ use utoipa::openapi::ComponentsBuilder;
 pub(super) fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
     let components = shop::add_to(components);
     let components = operating::add_to(components);
+    let components = warming::add_to(components);
     probes::add_to(components)
 }
 

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::fill::{Entry, Opened};
+use super::landing::Landing;
 use super::load::{Answered, Priority};
-use super::read::{Attempt, Landing};
+use super::read::Attempt;
 use super::search::Finding;
 use super::{Mode, Options, Shared, Tier};
 use crate::certificate::Verdict;
