@@ -1,6 +1,5 @@
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use insta::assert_snapshot;
 use serde_json::Value;
 use tingkat_health::WarmState;
 use tingkat_http::Tokens;
@@ -52,16 +51,24 @@ async fn ended(store: &Store) -> Value {
 #[tokio::test(start_paused = true)]
 async fn what_was_warmed_on_request_needs_no_load_any_more() {
     let store = operated();
-    assert_snapshot!(store.get("/v1/warm").await, @r#"
-    200 OK
-    cache-control: no-store
-    content-length: 44
-    content-type: application/json
-    x-content-type-options: nosniff
-
-    {"running":null,"last":null,"next_runs":[]}
-    "#);
-    assert_snapshot!(start(&store, r#"{"entities":["product"],"top":4,"validate":true}"#).await, @"");
+    let nothing = store.get("/v1/warm").await;
+    assert!(
+        nothing.starts_with("200") && nothing.contains("cache-control: no-store"),
+        "{nothing}"
+    );
+    assert!(
+        nothing.ends_with(r#"{"running":null,"last":null,"next_runs":[]}"#),
+        "{nothing}"
+    );
+    let begun = start(
+        &store,
+        r#"{"entities":["product"],"top":4,"validate":true}"#,
+    )
+    .await;
+    assert!(
+        begun.starts_with("202") && begun.ends_with(r#"{"run":1}"#),
+        "{begun}"
+    );
     let last = ended(&store).await;
     assert_eq!(last["report"]["success"], true, "{last}");
     assert_eq!(
@@ -109,7 +116,11 @@ async fn one_run_goes_on_at_a_time_and_can_be_ended() {
     store.database.set(Mood::Hangs);
     assert!(start(&store, "{}").await.starts_with("202"));
     assert_eq!(standing(&store).await["running"]["run"], 1);
-    assert_snapshot!(start(&store, "{}").await, @"");
+    let busy = start(&store, "{}").await;
+    assert!(
+        busy.starts_with("409") && busy.contains(r#""code":"warm_running","run":1"#),
+        "{busy}"
+    );
     let ending = send(&store, Method::DELETE, "operator", "").await;
     assert!(
         ending.starts_with("202") && ending.ends_with("{\"run\":1}"),
