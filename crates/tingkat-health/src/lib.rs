@@ -28,7 +28,9 @@ pub use field::Field;
 pub use gauges::{Gauge, gauges};
 pub use look::{Canary, Data, Entity, Look, Objective, Redis, Sentinels};
 pub use monitor::Monitor;
-pub use readiness::{DataState, Observed, Readiness, RedisState, SourceState, Status, Withheld};
+pub use readiness::{
+    DataState, Observed, Readiness, RedisState, SourceState, Status, WarmState, Withheld,
+};
 pub use report::{Report, Said};
 pub use required::Neighbour;
 pub use score::{Grade, Score};

@@ -106,6 +106,32 @@ impl DataState {
     }
 }
 
+/// Whether the tiers were warmed at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarmState {
+    /// Nobody wanted it.
+    #[default]
+    Off,
+    /// It goes on, and requests are sent to others until then.
+    Running,
+    /// It has ended.
+    Done,
+    /// It took longer than the node waits for it, and may go on.
+    Deadline,
+}
+
+impl WarmState {
+    /// The word for it in answers and on pages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
 /// All that the verdict depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -119,6 +145,8 @@ pub struct Observed {
     pub data: DataState,
     /// There is a change log, and the last poll of it is older than the staleness bound.
     pub feed_is_adrift: bool,
+    /// Warming at the start.
+    pub warm: WarmState,
     /// The node was told to stop.
     pub draining: bool,
     /// Without these it takes no requests, although it could answer them.
@@ -208,11 +236,15 @@ impl Readiness {
             reasons.extend(why.iter().map(|why| format!("data is at risk: {why}")));
         }
         reasons.extend(redis_reason(&observed.redis));
+        let is_warming = observed.warm == WarmState::Running;
+        if is_warming {
+            reasons.push("the tiers are being warmed: /v1/warm tells how far it is".to_owned());
+        }
 
         let can_answer = observed.source_was_ever_up || observed.source == SourceState::Up;
         let status = if observed.draining {
             Status::Draining
-        } else if !can_answer || lacks_required {
+        } else if !can_answer || lacks_required || is_warming {
             Status::NotReady
         } else if reasons.is_empty() {
             Status::Ready
@@ -376,6 +408,26 @@ mod tests {
         };
         assert_eq!(Readiness::of(&adrift).status, Status::Degraded);
         assert_eq!(Readiness::of(&adrift).reasons.len(), 1);
+    }
+
+    #[test]
+    fn a_node_that_is_being_warmed_takes_no_requests_until_it_is_done_or_late() {
+        for (warm, status) in [
+            (WarmState::Off, Status::Ready),
+            (WarmState::Running, Status::NotReady),
+            (WarmState::Done, Status::Ready),
+            (WarmState::Deadline, Status::Ready),
+        ] {
+            let observed = Observed {
+                source: SourceState::Up,
+                source_was_ever_up: true,
+                warm,
+                ..Observed::default()
+            };
+            let readiness = Readiness::of(&observed);
+            assert_eq!(readiness.status, status, "{warm:?}");
+            assert_eq!(readiness.reasons.is_empty(), status == Status::Ready);
+        }
     }
 
     #[test]

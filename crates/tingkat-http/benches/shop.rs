@@ -17,8 +17,9 @@ use futures::stream;
 use tingkat::clock::SystemClock;
 use tingkat::error::SourceError;
 use tingkat::ports::{Batch, Loaded, Source, Wanted};
+use tingkat::warm::{Order, Warming, Wish};
 use tingkat::{Key, Node};
-use tingkat_health::{DataState, Observed, RedisState, SourceState};
+use tingkat_health::{DataState, Observed, RedisState, SourceState, WarmState};
 use tingkat_http::{App, Changes, Edge, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
 use tingkat_shop::money::Money;
 use tingkat_shop::product::{
@@ -28,6 +29,15 @@ use tingkat_shop::{Documents, Shop, Sources};
 use tingkat_testkit::fakes::FakeDatabase;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// Nobody wants anything ahead of demand.
+struct Unordered;
+
+impl Order for Unordered {
+    fn top<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, Result<Vec<String>, SourceError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
 
 /// A source of nothing.
 struct Empty;
@@ -135,6 +145,7 @@ pub(crate) fn service() -> Router {
         redis: RedisState::Off,
         data: DataState::Whole,
         feed_is_adrift: false,
+        warm: WarmState::Off,
         draining: false,
         required: Vec::new(),
         waived: Vec::new(),
@@ -143,6 +154,8 @@ pub(crate) fn service() -> Router {
     router(App {
         shop: Shop::new(&node, sources),
         documents: Documents::default(),
+        warming: Warming::new(&node, Arc::new(Unordered)),
+        usual_warming: Wish::default(),
         node,
         writes: None,
         tokens: Tokens::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tingkat::Node;
 use tingkat::ports::Clock;
+use tingkat::warm::{Warming, Wish};
 use tingkat_health::{Observed, Report};
 use tingkat_shop::{Documents, ProductWrites, Shop};
 use tokio::sync::watch;
@@ -36,6 +37,10 @@ pub struct App {
     pub changes: Arc<Changes>,
     /// What is counted for `/metrics` alone; hears the node's events.
     pub metrics: Metrics,
+    /// Warms the tiers, one run at a time.
+    pub warming: Warming,
+    /// What a run takes unless a request says otherwise.
+    pub usual_warming: Wish,
     /// Decides which price is paid now.
     pub clock: Arc<dyn Clock>,
     /// What the node last saw of its neighbours, and whether it is stopping.

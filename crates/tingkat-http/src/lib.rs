@@ -39,6 +39,7 @@ mod products;
 mod query;
 mod reply;
 mod states;
+mod warm;
 
 pub use app::App;
 pub use changes::Changes;

@@ -5,6 +5,7 @@
 //! table of contents; never a key, an address or a header.
 
 mod caches;
+mod health;
 mod neighbours;
 mod page;
 mod process;
@@ -165,6 +166,7 @@ impl Collector for Everything {
         server(app, &mut page)?;
         caches::collect(app, &mut page)?;
         neighbours::collect(app, &mut page)?;
+        health::collect(app, &mut page)?;
         process::collect(app, &mut page)
     }
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tingkat::feed::FeedState;
-use tingkat_health::{Neighbour, Observed, Readiness, Status, Withheld};
+use tingkat_health::{Neighbour, Observed, Readiness, Status, WarmState, Withheld};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -78,6 +78,9 @@ struct Ready {
     data: &'static str,
     feed: Option<Feed>,
     reasons: Vec<String>,
+    /// How warming at the start went; nothing where it was not wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warm: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waived: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -142,6 +145,7 @@ pub(crate) async fn ready(
             data: observed.data.name(),
             feed: app.node.feed().as_ref().map(Feed::of),
             reasons,
+            warm: (observed.warm != WarmState::Off).then(|| observed.warm.name()),
             waived: observed.waived.clone(),
             privacy: observed.privacy.clone(),
             checks: detail.is_some().then(|| Check::all(&observed)),

@@ -17,11 +17,11 @@ use crate::problem::{Code, Problem, shortened};
 use crate::tokens::Tokens;
 use crate::{
     caches, categories, changes, docs, documents, forget, health, home, openapi, postcodes, probes,
-    problems, products, states,
+    problems, products, states, warm,
 };
 
 /// Every route.
-fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 24] {
+fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 25] {
     [
         ("/", get(home::page)),
         ("/v1/postcodes", get(postcodes::list)),
@@ -47,6 +47,10 @@ fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 24] {
         ),
         ("/v1/x/{entity}/{key}", get(documents::by_key)),
         ("/v1/forget", post(forget::forget)),
+        (
+            "/v1/warm",
+            get(warm::standing).post(warm::start).delete(warm::stop),
+        ),
         ("/v1/caches", get(caches::list)),
         ("/v1/caches/{entity}", get(caches::one)),
         ("/v1/caches/{entity}/keys/{key}", get(caches::key)),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -95,6 +96,9 @@ pub(crate) enum Command {
     /// Tell what the caches of a node did, or what its tiers have under a key
     #[command(after_help = INSPECT_HELP)]
     Inspect(Inspect),
+    /// Load what customers are about to ask for, before they do
+    #[command(after_help = WARM_HELP)]
+    Warm(Warm),
     /// Look at the configuration, without starting anything
     #[command(subcommand)]
     Config(Config),
@@ -114,6 +118,21 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
 
 Each is read from a file as well, named by the variable with _FILE. Every key of the configuration
 has a variable: `tingkat config explain KEY` names it, `tingkat config init` prints them all.";
+
+const WARM_HELP: &str = "\
+Examples:
+  tingkat warm                            what is popular, into Redis, before nodes start
+  tingkat warm --top 500 --entity product 500 products
+  tingkat warm --url http://10.0.0.7:8080 into the memory of a node that runs, and into Redis
+  tingkat warm --from-file keys.txt       lines such as `product 7`; with one --entity, keys alone
+  tingkat warm --from-access-log access.log  what was asked for most, by the log of any web server
+  tingkat warm --dry-run                  what would be loaded
+
+Without --url it needs Redis, and loads into Redis alone. With it, the token is read from
+TINGKAT_TOKEN, or from the file that TINGKAT_TOKEN_FILE names; it needs the scope `operate`.
+
+What is warm already is not loaded again, so that a run which was stopped goes on where it was.
+Exit codes: 0 all is warm, 3 not all is, 130 stopped by Ctrl-C; what was done is told in any case.";
 
 const FORGET_HELP: &str = "\
 Examples:
@@ -238,6 +257,71 @@ pub(crate) struct Inspect {
     pub(crate) service: Service,
     #[command(flatten)]
     pub(crate) report: Report,
+}
+
+/// Arguments of `warm`.
+#[derive(Debug, Args)]
+pub(crate) struct Warm {
+    /// The entity, as `tingkat inspect` names it; may be given again. Without one, all of them
+    #[arg(long = "entity", value_name = "ENTITY")]
+    pub(crate) entities: Vec<String>,
+    /// So many keys of each entity [default: warm.top]
+    #[arg(long, value_name = "N", value_parser = top, allow_hyphen_values = true)]
+    pub(crate) top: Option<usize>,
+    /// The keys in a file instead, a line each; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["top", "from_access_log"])]
+    pub(crate) from_file: Option<PathBuf>,
+    /// The keys that requests in an access log ask for most; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "from_file")]
+    pub(crate) from_access_log: Option<PathBuf>,
+    /// Loads at a time, and never more than half of what an entity may have [default: warm.concurrency]
+    #[arg(long, value_name = "N", value_parser = at_a_time, allow_hyphen_values = true)]
+    pub(crate) concurrency: Option<usize>,
+    /// Keys loaded in a second at most; 0 for any number [default: warm.rate]
+    #[arg(long, value_name = "N", value_parser = rate, allow_hyphen_values = true)]
+    pub(crate) rate: Option<u64>,
+    /// How long it may take, such as 5m [default: warm.timeout]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    pub(crate) timeout: Option<Duration>,
+    /// Compare some of what is warm with the database afterwards
+    #[arg(long)]
+    pub(crate) validate: bool,
+    /// Load nothing, and tell what is warm
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Tell no progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+    /// A node that runs, such as `http://127.0.0.1:8080`
+    #[arg(long, value_name = "URL", env = "TINGKAT_URL")]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.trim().parse().ok();
+    let number = number.filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("expected a number from {least} to {most}"))
+}
+
+fn top(text: &str) -> Result<usize, String> {
+    number(text, 1, 1_000_000).map(|it| usize::try_from(it).unwrap_or(usize::MAX))
+}
+
+fn at_a_time(text: &str) -> Result<usize, String> {
+    number(text, 1, 1_000).map(|it| usize::try_from(it).unwrap_or(usize::MAX))
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    number(text, 0, 1_000_000_000)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let day = Duration::from_hours(24);
+    let time = crate::config::time(text.trim());
+    let time = time.filter(|time| !time.is_zero() && *time <= day);
+    time.ok_or_else(|| "expected a time up to 24h, such as 90s or 5m".to_owned())
 }
 
 /// Which service that runs is meant.

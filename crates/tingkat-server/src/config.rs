@@ -23,6 +23,7 @@ mod settings;
 mod suggest;
 mod surroundings;
 mod tls;
+mod warm;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use crate::exit::Failure;
 
 pub(crate) use edge::is_concerned as concerns_the_edge;
 pub(crate) use health::{Health, with_limits};
+pub(crate) use kind::{size_text, time};
 pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
@@ -48,6 +50,7 @@ pub(crate) use problem::Problem;
 pub(crate) use redact::urls as without_logins;
 pub(crate) use settings::{Environment, Flags, Settings};
 pub(crate) use surroundings::{Surroundings, wants_no_colour};
+pub(crate) use warm::Warm;
 
 /// Where the embedded database is unless said otherwise.
 const DEFAULT_FILE: &str = "tingkat.db";
@@ -87,6 +90,7 @@ pub(crate) struct Config {
     pub(crate) feed: Feed,
     pub(crate) popularity: Popularity,
     pub(crate) health: Health,
+    pub(crate) warm: Warm,
     pub(crate) tokens: Tokens,
     /// Who the service proves to be, if it speaks TLS.
     pub(crate) tls: Option<Tls>,
@@ -214,6 +218,7 @@ impl Config {
                 refresh: settings.time("popularity.refresh"),
             },
             health: Health::of(&settings),
+            warm: Warm::of(&settings),
             tokens: tokens(&settings),
             tls,
             policies: Policies::of(&settings),

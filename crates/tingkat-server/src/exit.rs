@@ -27,6 +27,8 @@ pub(crate) enum Code {
     Unreachable = 5,
     /// The configuration is wrong.
     Configuration = 78,
+    /// Somebody pressed Ctrl-C; what was done by then is told.
+    Interrupted = 130,
 }
 
 /// Why the program ends early.

@@ -13,6 +13,7 @@ mod panics;
 mod running_node;
 mod schema;
 mod serve;
+mod warm;
 
 use std::process::ExitCode;
 
@@ -93,6 +94,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             let place = config::Place::find(arguments.url.as_deref(), loaded)?;
             runtime.block_on(healthcheck::run(arguments, place))
         }
+        Command::Warm(arguments) => runtime.block_on(warm::run(arguments, loaded, &surroundings)),
         Command::Config(_) => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use tingkat_lab::{Answer, AskError, AskErrorKind, Method, Target};
+use tingkat_lab::{Answer, AskError, AskErrorKind, Method, StatusCode, Target};
 
 use crate::cli;
 use crate::config::{self, Loaded, Surroundings};
@@ -40,7 +40,20 @@ impl RunningNode {
         self.ask(Method::POST, path, body.to_string()).await
     }
 
+    /// Ends what a path stands for.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let answer = self.send(Method::DELETE, path, String::new()).await?;
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(());
+        }
+        read(&answer).map(drop)
+    }
+
     async fn ask(&self, method: Method, path: &str, body: String) -> Result<Value, Failure> {
+        read(&self.send(method, path, body).await?)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: String) -> Result<Answer, Failure> {
         let unreached = |error: AskError| {
             let code = if error.kind() == AskErrorKind::Malformed {
                 Code::Usage
@@ -58,7 +71,7 @@ impl RunningNode {
             .map(|bearer| ("authorization", bearer.as_str()))
             .collect();
         let answer = target.send_with(method, path, &headers, body).await;
-        read(&answer.map_err(unreached)?)
+        answer.map_err(unreached)
     }
 }
 

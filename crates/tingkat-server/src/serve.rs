@@ -10,6 +10,7 @@ mod report;
 mod signals;
 mod socket;
 mod supervisor;
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::cli::Serve;
 use crate::config::{Config, Health, Policies};
 use crate::exit::Failure;
+use crate::serve::warm::Stove;
 
 /// Loads under way when the last request has been answered get this long to end.
 const LOADS_DEADLINE: Duration = Duration::from_secs(5);
@@ -43,20 +45,16 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     let (mut signals, hangup) = (Signals::new()?, handler(SignalKind::hangup())?);
     // First of all, so that a busy port stops the start before anything is created.
     let doors = Doors::open(&config).await?;
-    let database = Database::open(&config.source, &config.database).await?;
-    let database = guard::first_look(database, arguments.allow_uncoherent).await?;
-    let prefix = config
-        .key_prefix
-        .clone()
-        .unwrap_or_else(|| default_prefix(&database, &config));
+    let (parts, prefix) = Parts::assemble(&config, arguments.allow_uncoherent).await?;
+    let stove = parts.stove(&config, &prefix);
 
     let (shutdown, limits, tokens) = (CancellationToken::new(), config.limits, tokens(&config));
-    let parts = Parts::new(&config, database, &prefix);
     let (refused, mut refusal) = oneshot::channel();
     let (policies, changed) = watch::channel(config.policies.clone());
     let (judged_by, judged) = watch::channel(config.health.clone());
     let observed = parts.watch(&config, changed, refused, shutdown.clone());
     let health = parts.look_after(&observed, judged, &prefix, shutdown.clone());
+    stove.light(&parts.tasks, &observed, &shutdown);
     report::started(&doors, &config, &prefix);
     let reloader = reload::Reloader {
         reload,
@@ -75,7 +73,8 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         delay: config.shutdown_delay,
         shutdown: shutdown.clone(),
     };
-    let mut app = parts.app(tokens, &observed, limits, config.edge, shutdown.clone());
+    let (edge, stop) = (config.edge, shutdown.clone());
+    let mut app = parts.app(tokens, &observed, limits, edge, &stove, stop);
     app.keeps = config.keeps;
     app.health = health;
     let mut serving = std::pin::pin!(doors.serve(app, config.tls, shutdown.clone()));
@@ -89,18 +88,18 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     }
     tokio::select! {
         biased;
-        () = parts.close() => tracing::info!("stopped"),
+        () = parts.stop(&stove) => tracing::info!("stopped"),
         () = &mut stopping => {}
     }
     refusal.try_recv().map_or(Ok(()), Err)
 }
 
 /// What is put together, and taken apart in order.
-struct Parts {
+pub(crate) struct Parts {
     clock: Arc<dyn Clock>,
-    database: Database,
-    redis: Option<Arc<Redis>>,
-    node: Node,
+    pub(crate) database: Database,
+    pub(crate) redis: Option<Arc<Redis>>,
+    pub(crate) node: Node,
     shop: Shop,
     documents: Documents,
     changes: Arc<Changes>,
@@ -112,6 +111,18 @@ struct Parts {
 }
 
 impl Parts {
+    /// All that is configured, and what its keys in Redis begin with.
+    pub(crate) async fn assemble(
+        config: &Config,
+        may_be_uncoherent: bool,
+    ) -> Result<(Self, String), Failure> {
+        let database = Database::open(&config.source, &config.database).await?;
+        let database = guard::first_look(database, may_be_uncoherent).await?;
+        let prefix = config.key_prefix.clone();
+        let prefix = prefix.unwrap_or_else(|| default_prefix(&database, config));
+        Ok((Self::new(config, database, &prefix), prefix))
+    }
+
     fn new(config: &Config, database: Database, prefix: &str) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = config.redis.clone().map(|settings| {
@@ -132,6 +143,7 @@ impl Parts {
             .poll_interval(config.feed.poll_interval)
             .staleness_bound(config.feed.staleness_bound)
             .remote_budget(config.redis_budget)
+            .track_accesses(config.warm.accesses)
             .on_event(report::event)
             .on_event(move |event| counted.hear(event))
             .on_event(move |event| heard.hear(event))
@@ -171,6 +183,18 @@ impl Parts {
             counts,
             tasks: TaskTracker::new(),
         }
+    }
+
+    fn stove(&self, config: &Config, prefix: &str) -> Stove {
+        let (redis, popularity) = (self.redis.clone(), Arc::new(self.database.clone()));
+        Stove::new(
+            &self.node,
+            &self.clock,
+            redis,
+            prefix,
+            &config.warm,
+            popularity,
+        )
     }
 
     /// Begins to look after the neighbours.
@@ -261,6 +285,7 @@ impl Parts {
         observed: &watch::Sender<Observed>,
         limits: Limits,
         edge: Edge,
+        stove: &Stove,
         shutdown: CancellationToken,
     ) -> App {
         let products = &self.shop.products;
@@ -270,6 +295,8 @@ impl Parts {
             shop: self.shop.clone(),
             documents: self.documents.clone(),
             node: self.node.clone(),
+            warming: stove.warming(),
+            usual_warming: stove.wish(),
             tokens,
             changes: Arc::clone(&self.changes),
             metrics: self.metrics.clone(),
@@ -285,7 +312,15 @@ impl Parts {
         }
     }
 
-    async fn close(&self) {
+    /// Stops what serves, and remembers what it had in memory.
+    async fn stop(&self, stove: &Stove) {
+        self.node.shut_down(LOADS_DEADLINE).await;
+        stove.remember().await;
+        self.close().await;
+    }
+
+    /// Lets go of everything, in order.
+    pub(crate) async fn close(&self) {
         self.node.shut_down(LOADS_DEADLINE).await;
         self.tasks.close();
         self.tasks.wait().await;

@@ -5,10 +5,13 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tingkat::entity::Entity as _;
 use tingkat::error::SourceError;
-use tingkat_shop::category::CategoryCount;
+use tingkat::key::Key as _;
+use tingkat_shop::All;
+use tingkat_shop::category::{CategoryCount, CategoryTree};
 use tingkat_shop::popularity::{Popularity, Scored};
-use tingkat_shop::postcode::Postcode;
+use tingkat_shop::postcode::{Postcode, PostcodeIndex};
 use tingkat_shop::product::Product;
+use tingkat_shop::state::StateList;
 
 use crate::columns::{Columns as _, columns};
 use crate::database::Database;
@@ -66,6 +69,11 @@ impl Popularity for Database {
                     let given = json!({ "most": most });
                     self.ranked(&CATEGORY_POPULAR, Some(given)).await
                 }
+                // Of which there is one entry.
+                CategoryTree::NAME | PostcodeIndex::NAME | StateList::NAME => Ok(vec![Scored {
+                    key: All.text(),
+                    score: 0,
+                }]),
                 _ => Ok(Vec::new()),
             }
         }

@@ -9,13 +9,15 @@
 //! 4. `cache/fill`: into memory if the entry is accepted *now*, then into the remote tier.
 //!
 //! `cache/change` is the other direction: what callers put in and make the tiers forget.
-//! `cache/shadow` goes past the tiers.
+//! `cache/shadow` goes past the tiers, `cache/warm` goes ahead of customers, and `cache/accesses`
+//! keeps an account of what they want.
 
+mod accesses;
 mod answer;
 mod ask;
-mod audit;
 mod build;
 mod change;
+mod check;
 mod fill;
 mod hit;
 mod inspect;
@@ -27,10 +29,11 @@ mod many;
 mod read;
 mod search;
 mod shadow;
+mod warm;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use answer::{Answer, Options, Tier, Trail};
@@ -49,6 +52,7 @@ use crate::node::Node;
 use crate::policy::{Placement, Policy};
 use crate::ports::Source;
 use crate::stats::Stats;
+use crate::warm::Frequent;
 
 /// The coarse clock is behind by up to a tick of the kernel, so a hit keeps this far from the bound.
 const COARSE_LAG: Duration = Duration::from_millis(10);
@@ -88,6 +92,8 @@ pub(crate) struct Shared<K: Key, V> {
     weigh: Weigh<V>,
     deps: Deps<V>,
     pub(crate) stats: Arc<Stats>,
+    /// What is looked up, where an account of it is kept.
+    accesses: Option<Mutex<Frequent<K>>>,
     /// The source failed as a whole; until then stale values are served without asking it.
     source_retry_at: AtomicU64,
 }
@@ -195,7 +201,10 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         if !is_plain {
             return shared.hit_after_thought(key, observed, options);
         }
-        shared.stats.memory_hits.add_one();
+        let count = shared.stats.memory_hits.add_one();
+        if accesses::is_sampled(count) {
+            shared.note_hit(key);
+        }
         Some(shared.memory_answer(slot, observed, now))
     }
 
@@ -230,7 +239,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     ) -> Self {
         let stats = Arc::new(Stats::default());
         let policy = possible(policy, codec.is_some());
+        let tracked = node.0.tracked;
         Self {
+            accesses: (tracked > 0).then(|| Mutex::new(Frequent::new(tracked))),
             node,
             name,
             space,

@@ -53,6 +53,7 @@ pub mod registry;
 pub mod stats;
 mod switch;
 mod sync;
+pub mod warm;
 
 pub use cache::{Answer, Builder, Cache, Mode, Options, Tier, Trail};
 pub use entity::Entity;

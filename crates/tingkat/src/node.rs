@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     pub(crate) lease: Duration,
+    /// Keys of each entity that an account is kept of.
+    pub(crate) tracked: usize,
     pub(crate) feed: crate::feed::Pulse,
     /// The first poll came back, well or not, or was given up on.
     has_polled: AtomicBool,
@@ -64,6 +66,7 @@ pub struct Builder {
     bound: Duration,
     poll_interval: Duration,
     lease: Duration,
+    tracked: usize,
     breaker: breaker::Config,
     seed: Option<u64>,
     listeners: Listeners,
@@ -83,6 +86,7 @@ impl Node {
             bound: Duration::from_secs(1),
             poll_interval: Duration::from_millis(100),
             lease: Duration::from_secs(3),
+            tracked: 0,
             breaker: breaker::Config::default(),
             seed: None,
             listeners: Listeners::default(),
@@ -269,6 +273,14 @@ impl Builder {
         self
     }
 
+    /// Keeps an account of what is looked up, about so many keys of each entity, for
+    /// [`AnyCache::take_accesses`](crate::registry::AnyCache::take_accesses); none at 0, as
+    /// without this.
+    pub fn track_accesses(mut self, keys: usize) -> Self {
+        self.tracked = keys;
+        self
+    }
+
     /// When the remote tier is given a rest.
     pub fn breaker(mut self, config: breaker::Config) -> Self {
         self.breaker = config;
@@ -328,6 +340,7 @@ impl Builder {
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             lease: self.lease,
+            tracked: self.tracked,
             feed: crate::feed::Pulse::new(self.poll_interval),
             has_polled: AtomicBool::new(false),
             sweep_at: AtomicU64::new(0),

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::cache::{Cache, Mode, Options, Shared};
-use crate::error::{ChangeError, GetError, KeyError};
+use crate::cache::{Cache, Mode, Shared};
+use crate::error::{ChangeError, KeyError};
 use crate::key::Key;
 use crate::policy::Policy;
 use crate::stats::Stats;
+use crate::warm::{Cause, Checked, Warmed, Way};
 
 /// The caches of a node, in the order in which they were built.
 ///
@@ -162,17 +163,28 @@ pub trait AnyCache: Send + Sync {
     /// When the text is no key of the entity.
     fn inspect_remote<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<InRemote, KeyError>>;
 
-    /// Whether the tiers say of a key what the source says, as
-    /// [`Differed`](crate::event::Event::Differed) tells it in shadow mode; nothing where there is
-    /// nothing to compare.
+    /// The canonical text of a key.
     ///
     /// # Errors
     /// When the text is no key of the entity.
-    fn audit<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<bool>, KeyError>>;
+    fn canonical(&self, key: &str) -> Result<String, KeyError>;
 
-    /// Loads keys into the tiers, behind the loads of customers; how many of them have a value.
-    /// Dropping the future stops it; what is in the tiers by then is not loaded again.
-    fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>>;
+    /// Has some keys in the tiers, loaded behind the loads of customers; what became of each. A
+    /// part at a time: no more keys than one load takes. When the future is dropped, loads that were
+    /// sent go on.
+    fn warm(&self, keys: Vec<String>, way: Way) -> BoxFuture<'_, Vec<Warmed>>;
+
+    /// Compares what the tiers have under keys with what the source has, behind the loads of
+    /// customers; texts that are no keys are passed over. Nothing is answered, kept or counted as a
+    /// look-up.
+    fn check(&self, keys: Vec<String>) -> BoxFuture<'_, Vec<Checked>>;
+
+    /// How many keys that customers wait for have no place at the source yet.
+    fn customers_waiting(&self) -> usize;
+
+    /// What was looked up since the last call, with about how often, in no order. Nothing where the
+    /// node [keeps no account](crate::node::Builder::track_accesses).
+    fn take_accesses(&self) -> Vec<(String, u64)>;
 
     /// Removes keys from every tier of every node.
     fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), ForgetError>>;
@@ -196,17 +208,6 @@ pub enum ForgetError {
     /// The change could not be made known.
     #[error("failed to forget")]
     Change(#[from] ChangeError),
-}
-
-/// Why keys could not be loaded.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum WarmError {
-    /// One of them is no key of the entity.
-    #[error("not a key of this entity")]
-    Key(#[from] KeyError),
-    /// The first of those that failed.
-    #[error("failed to load")]
-    Get(#[from] GetError),
 }
 
 impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
@@ -272,29 +273,37 @@ impl<K: Key, V: Send + Sync + 'static> AnyCache for Cache<K, V> {
         })
     }
 
-    fn audit<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<bool>, KeyError>> {
+    fn canonical(&self, key: &str) -> Result<String, KeyError> {
+        K::parse(key).map(|key| key.text())
+    }
+
+    fn warm(&self, keys: Vec<String>, way: Way) -> BoxFuture<'_, Vec<Warmed>> {
         Box::pin(async move {
-            let key = K::parse(key)?;
-            Ok(self.0.audit(&key).await)
+            let parsed: Vec<Option<K>> = keys.iter().map(|key| K::parse(key).ok()).collect();
+            let known = parsed.iter().flatten().cloned().collect();
+            let mut outcomes = self.0.warm_many(known, way).await.into_iter();
+            let outcome = |key: &Option<K>| {
+                let of_key = key.as_ref().and_then(|_| outcomes.next());
+                of_key.unwrap_or(Warmed::Failed(Cause::Malformed))
+            };
+            parsed.iter().map(outcome).collect()
         })
     }
 
-    fn warm(&self, keys: Vec<String>) -> BoxFuture<'_, Result<usize, WarmError>> {
+    fn check(&self, keys: Vec<String>) -> BoxFuture<'_, Vec<Checked>> {
         Box::pin(async move {
-            let keys = keys
-                .iter()
-                .map(|key| K::parse(key))
-                .collect::<Result<Vec<K>, _>>()?;
-            let options = Options::default().background();
-            let mut warmed = 0;
-            // A part at a time: the queue is not for keys that nobody waits for.
-            for keys in keys.chunks(self.0.policy().max_batch.max(1)) {
-                for answer in self.look_up_many(keys, options).await {
-                    warmed += usize::from(answer?.value().is_some());
-                }
-            }
-            Ok(warmed)
+            let keys: Vec<K> = keys.iter().filter_map(|key| K::parse(key).ok()).collect();
+            self.0.check_many(&keys).await
         })
+    }
+
+    fn customers_waiting(&self) -> usize {
+        self.0.customers_waiting()
+    }
+
+    fn take_accesses(&self) -> Vec<(String, u64)> {
+        let accesses = self.0.take_accesses().into_iter();
+        accesses.map(|(key, count)| (key.text(), count)).collect()
     }
 
     fn forget(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), ForgetError>> {

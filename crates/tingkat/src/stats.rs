@@ -49,15 +49,16 @@ impl Drop for Place {
 }
 
 impl Striped {
-    /// Adds one.
-    pub(crate) fn add_one(&self) {
+    /// Adds one; how many this thread has counted here, or, without a line of its own, all such threads.
+    pub(crate) fn add_one(&self) -> u64 {
         let place = PLACE.try_with(|place| place.0).unwrap_or(OWNED);
         if let Some(line) = self.lines.get(place) {
             // Nobody else writes this line.
             let count = line.0.load(Ordering::Relaxed);
             line.0.store(count.wrapping_add(1), Ordering::Relaxed);
+            count
         } else {
-            self.shared.0.fetch_add(1, Ordering::Relaxed);
+            self.shared.0.fetch_add(1, Ordering::Relaxed)
         }
     }
 

@@ -97,6 +97,7 @@ fn paths() -> PathsBuilder {
             Verb::Get => HttpMethod::Get,
             Verb::Post => HttpMethod::Post,
             Verb::Patch => HttpMethod::Patch,
+            Verb::Delete => HttpMethod::Delete,
         };
         let described = described(operation);
         let known = paths.iter_mut().find(|(path, _)| *path == operation.path);

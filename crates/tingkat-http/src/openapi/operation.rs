@@ -31,6 +31,7 @@ pub(crate) enum Verb {
     Get,
     Post,
     Patch,
+    Delete,
 }
 
 /// Routes that belong together.
@@ -104,6 +105,7 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }

@@ -5,6 +5,7 @@ mod operating;
 mod postcodes;
 mod probes;
 mod products;
+mod warming;
 
 use axum::http::StatusCode;
 
@@ -19,6 +20,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
         categories::OPERATIONS,
         postcodes::OPERATIONS,
         operating::OPERATIONS,
+        warming::OPERATIONS,
         probes::OPERATIONS,
     ]
     .into_iter()

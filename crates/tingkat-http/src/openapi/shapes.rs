@@ -7,6 +7,7 @@ mod health;
 mod operating;
 mod probes;
 mod shop;
+mod warming;
 
 use utoipa::openapi::ComponentsBuilder;
 
@@ -15,6 +16,7 @@ pub(super) fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
     let components = shop::add_to(components);
     let components = operating::add_to(components);
     let components = health::add_to(components);
+    let components = warming::add_to(components);
     probes::add_to(components)
 }
 

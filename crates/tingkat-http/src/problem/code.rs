@@ -123,6 +123,9 @@ codes! {
     VersionConflict "version_conflict" CONFLICT
         "The product was changed meanwhile"
         "The product has another version than the patch is for. The member `current_version` says which; read the product again and decide anew."
+    WarmRunning "warm_running" CONFLICT
+        "The tiers are being warmed"
+        "One run goes on at a time. The member `run` says which; `GET /v1/warm` tells how far it is, and `DELETE /v1/warm` ends it."
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE
         "The body is too large"
         "The body of the request is larger than the server reads. The member `most_bytes` says how large it may be."
@@ -153,6 +156,9 @@ codes! {
     ForgetInvalid "forget_invalid" UNPROCESSABLE_ENTITY
         "Not a thing to forget"
         "The body has a member that is unknown or of the wrong form, or does not say one thing to forget: `keys` or a `pattern` of an `entity`, `tags`, or `all`, with an `entity` or of everything."
+    WarmInvalid "warm_invalid" UNPROCESSABLE_ENTITY
+        "Not a thing to warm"
+        "The body has a member that is unknown or of the wrong form, or a number out of its range. Members are `entities` with `top`, or `keys` by entity, and `concurrency`, `rate`, `timeout_ms`, `validate` and `dry_run`."
     StockOutOfRange "stock_out_of_range" UNPROCESSABLE_ENTITY
         "The stock can not be adjusted by so many"
         "There are fewer left than are to be taken, or the sum is too large. The member `stock_quantity` says how many are left."

@@ -12,11 +12,11 @@ async fn an_unknown_path_is_told_the_routes() {
     assert_snapshot!(store.get("/v2/products").await, @r#"
     404 Not Found
     cache-control: no-store
-    content-length: 568
+    content-length: 592
     content-type: application/problem+json
     x-content-type-options: nosniff
 
-    {"type":"/problems#route_unknown","title":"No such route","status":404,"detail":"no route at \"/v2/products\"; the member `routes` has every route","code":"route_unknown","routes":["/","/v1/postcodes","/v1/postcodes/{code}","/v1/states","/v1/products/{id}","/v1/products","/v1/products:batchGet","/v1/categories","/v1/categories/{id}","/v1/categories/{id}/products","/v1/x/{entity}","/v1/x/{entity}/{key}","/v1/forget","/v1/caches","/v1/caches/{entity}","/v1/caches/{entity}/keys/{key}","/v1/changes","/v1/health","/metrics","/livez","/readyz","/problems","/docs","/openapi.json"]}
+    {"type":"/problems#route_unknown","title":"No such route","status":404,"detail":"no route at \"/v2/products\"; the member `routes` has every route","code":"route_unknown","routes":["/","/v1/postcodes","/v1/postcodes/{code}","/v1/states","/v1/products/{id}","/v1/products","/v1/products:batchGet","/v1/categories","/v1/categories/{id}","/v1/categories/{id}/products","/v1/x/{entity}","/v1/x/{entity}/{key}","/v1/forget","/v1/warm","/v1/caches","/v1/caches/{entity}","/v1/caches/{entity}/keys/{key}","/v1/changes","/v1/health","/metrics","/livez","/readyz","/problems","/docs","/openapi.json"]}
     "#);
     for uri in [
         "/v1/states/",

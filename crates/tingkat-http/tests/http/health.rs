@@ -25,7 +25,7 @@ fn members(value: &Value) -> Vec<&str> {
 }
 
 /// A server that refuses writes, and a cache that was asked.
-fn look(at: u64) -> Look {
+pub(crate) fn look(at: u64) -> Look {
     let mut server = Server::unknown("10.0.0.1:6379");
     server.is_reached = true;
     server.policy = Some("noeviction".into());
@@ -128,7 +128,7 @@ async fn what_was_judged_is_told_with_evidence_and_what_to_do() {
         .find(|check| check["id"] == "memory_cannot_evict")
         .unwrap();
     assert_snapshot!(full, @r#"{"evidence":["maxmemory=100","used_memory=95","maxmemory_policy=noeviction"],"id":"memory_cannot_evict","recommendation":"Memory is 95 % full and the policy noeviction can not make room: at 100 % every write is refused. Set `maxmemory-policy allkeys-lfu`, or raise `maxmemory`.","status":"critical","threshold":90.0,"unit":"%","value":95.0,"window_s":null}"#);
-    assert_snapshot!(told["alerts"], @r#"[{"count":2,"id":"memory_cannot_evict","since":"2026-05-01T12:00:00Z","status":"critical","value":95.0}]"#);
+    assert_snapshot!(told["alerts"], @r#"[{"count":3,"id":"memory_cannot_evict","since":"2026-05-01T12:00:00Z","status":"critical","value":95.0}]"#);
     assert_snapshot!(told["entities"], @r#"[{"absent_share":0.025,"bytes":3456,"entity":"product","entries":12,"facts":{"low_stock":7},"hit_ratio":0.875,"mean_age_ms":null,"memory_hit_ratio":0.75,"objective":{"hit_ratio":0.5,"p99_ms":10},"p99_ms":0.001,"redis_hit_ratio":0.5}]"#);
     assert_eq!(told["recommendations"].as_array().unwrap().len(), 1);
 }

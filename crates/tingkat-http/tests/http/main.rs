@@ -36,4 +36,5 @@ mod states;
 mod store;
 mod tls;
 mod tracked;
+mod warm;
 mod wire;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Request, StatusCode, header};
+use tingkat_health::{Monitor, Report};
 use tingkat_http::Limits;
 use tingkat_testkit::fakes::FakeRedis;
 
+use crate::health::look;
 use crate::store::{Mood, Store, header_of, shown, text};
 use crate::tracked::Shared;
 use crate::wire::{Server, patiently};
@@ -311,7 +313,30 @@ async fn busy_store() -> Store {
     for uri in ["/v1/products/1", "/v1/products/404", "/v1/states"] {
         store.get(uri).await;
     }
+    let mut report = Report::clone(&Monitor::default().take(look(10)));
+    (report.cache.score, report.poll_age_ms) = (Some(88.5), Some(120));
+    store.report.send_replace(Some(Arc::new(report)));
     store
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_is_told_as_it_was_judged_last_and_nothing_before() {
+    let read = scraped(&Store::new()).await;
+    assert!(
+        !read
+            .kinds
+            .keys()
+            .any(|name| name.starts_with("tingkat_health_"))
+    );
+    let read = scraped(&busy_store().await).await;
+    assert_eq!(read.number("tingkat_health_score"), "88.5");
+    assert_eq!(read.number("tingkat_health_poll_age_seconds"), "0.12");
+    let row = r#"tingkat_health_check_value{check="memory_cannot_evict"}"#;
+    assert_eq!(read.seconds(row), 95.0);
+    let row = r#"tingkat_health_check_status{check="memory_cannot_evict"}"#;
+    assert_eq!(read.seconds(row), 2.0);
+    let row = r#"tingkat_health_check_status{check="evicted"}"#;
+    assert!(!read.numbers.contains_key(row), "not known, so not told");
 }
 
 #[tokio::test(start_paused = true)]

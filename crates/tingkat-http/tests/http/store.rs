@@ -14,8 +14,9 @@ use http_body_util::BodyExt as _;
 use tingkat::error::SourceError;
 use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
+use tingkat::warm::{Order, Warming, Wish};
 use tingkat::{Key, Node};
-use tingkat_health::{DataState, Observed, RedisState, Report, SourceState};
+use tingkat_health::{DataState, Observed, RedisState, Report, SourceState, WarmState};
 use tingkat_http::{App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
 use tingkat_shop::All;
 use tingkat_shop::body::Kept;
@@ -111,6 +112,22 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Source<K, V> for Table<K, V> {
                 loaded: wanted.iter().map(found).collect(),
             })
         })
+    }
+}
+
+/// Wants products, in the order of their ids.
+struct ById;
+
+impl Order for ById {
+    fn top<'a>(
+        &'a self,
+        entity: &'a str,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, SourceError>> {
+        let ids = ["1", "2", "3", "4", "9"].map(str::to_owned);
+        let wanted = ids.into_iter().take(most).filter(|_| entity == "product");
+        let wanted = wanted.collect();
+        Box::pin(std::future::ready(Ok(wanted)))
     }
 }
 
@@ -230,6 +247,7 @@ impl Store {
         let shutdown = CancellationToken::new();
         let (report, health) = watch::channel(None);
         let (observed, readiness) = watch::channel(Observed {
+            warm: WarmState::Off,
             source: SourceState::Up,
             source_was_ever_up: true,
             redis: RedisState::Off,
@@ -245,6 +263,11 @@ impl Store {
             documents: Documents::default(),
             node: node.clone(),
             writes: None,
+            warming: Warming::new(&node, Arc::new(ById)),
+            usual_warming: Wish {
+                top: 10,
+                ..Wish::default()
+            },
             tokens: Tokens::default(),
             changes,
             metrics,

@@ -9,13 +9,16 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::redact;
+use crate::warm::{Schedule, time_zone};
+use tingkat::clock::SystemClock;
+use tingkat::ports::Clock as _;
 use tingkat::privacy::Names;
 use tingkat_http::Tokens;
 use tingkat_http::edge::{Access, Network, Origin};
 use tingkat_redis::Address;
 use tingkat_sql::Url;
 
-pub(crate) use unit::{size_text, time_text};
+pub(crate) use unit::{size_text, time, time_text};
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,10 @@ pub(crate) enum Kind {
     ListenOrOff,
     LogLevel,
     Hosts,
+    /// Cron expressions, separated by `;`.
+    Schedule,
+    /// The name of a time zone.
+    TimeZone,
     Prefix,
     Redis,
     Database,
@@ -135,7 +142,16 @@ impl Kind {
                 Ok(Value::Text(text.to_owned()))
             }
             Self::Redis | Self::Database | Self::Tokens | Self::Secret => self.secret(raw),
+            Self::Schedule => {
+                let text = text(raw).ok_or_else(|| self.refuse(raw))?;
+                let wrong = Schedule::parse(text, "UTC", SystemClock.wall_ms()).err();
+                match wrong {
+                    Some(wrong) => Err(format!("expected {self}; {wrong}")),
+                    None => Ok(Value::Text(text.to_owned())),
+                }
+            }
             Self::Choice(_)
+            | Self::TimeZone
             | Self::Text
             | Self::Path
             | Self::File
@@ -244,6 +260,7 @@ impl Kind {
             Self::ListenOrOff => text == "off" || text.parse::<SocketAddr>().is_ok(),
             Self::LogLevel => is_level(text),
             Self::Hosts => Address::of_hosts(text, 0).is_ok(),
+            Self::TimeZone => time_zone(text).is_ok(),
             Self::Prefix => {
                 let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '*');
                 text.len() <= 128 && text.ends_with(':') && text.chars().all(is_plain)
@@ -314,6 +331,10 @@ impl fmt::Display for Kind {
             Self::LogLevel => f.write_str(
                 "a level (error, warn, info, debug, trace) or directives such as info,tingkat_redis=debug",
             ),
+            Self::Schedule => {
+                f.write_str("cron expressions such as 30 6 * * *, separated by `;`")
+            }
+            Self::TimeZone => f.write_str("a time zone such as Asia/Kuala_Lumpur"),
             Self::Hosts => f.write_str("hosts such as one:26379,two:26379"),
             Self::Prefix => f.write_str(
                 "printable ASCII without braces or `*`, ending in `:`, such as shop:prod:",

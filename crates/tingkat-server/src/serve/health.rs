@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tingkat::Node;
 use tingkat::ports::Clock;
+use tingkat::warm::Checked;
 use tingkat_health::{Data, Look, Monitor, Observed, Report};
 use tingkat_redis::{Redis, Sampler, State};
 use tingkat_sql::Database;
@@ -125,8 +126,12 @@ impl Looker {
             let Some(cache) = self.node.registry().find(&entity) else {
                 continue;
             };
-            if let Ok(Some(is_same)) = cache.audit(&key).await {
-                self.counts.audited(is_same);
+            for checked in cache.check(vec![key]).await {
+                match checked {
+                    Checked::Same => self.counts.audited(true),
+                    Checked::Different => self.counts.audited(false),
+                    Checked::Missing | Checked::Unknown => {}
+                }
             }
         }
     }

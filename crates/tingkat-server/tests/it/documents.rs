@@ -10,7 +10,7 @@ use tingkat_testkit::{Redis, eventually};
 
 use crate::program::{Ended, Folder, Node, PATIENCE, Program};
 use crate::stores::installed;
-use crate::wire::{TOKEN, TOKENS, get, post};
+use crate::wire::{TOKEN, TOKENS, ask, get, post};
 
 /// No answer that is not marked stale is older.
 const BOUND: Duration = Duration::from_secs(1);
@@ -221,6 +221,37 @@ async fn a_table_of_ones_own_is_installed_checked_served_followed_and_forgotten(
         "{entry}"
     );
     assert_eq!(get(&node, rate, "").await.body, json!({ "sen": 850 }));
+}
+
+#[tokio::test]
+async fn a_table_of_ones_own_is_warmed_and_judged_like_any_other() {
+    let database = installed().await;
+    let node = serving(&database).await;
+    let wanted = r#"{"keys":{"shipping_rate":["50","88","77"]},"validate":true}"#;
+    assert_eq!(ask(&node, "POST", "/v1/warm", wanted).await.status, 202);
+    eventually(PATIENCE, async || {
+        get(&node, "/v1/warm", "").await.body["running"].is_null()
+    })
+    .await
+    .unwrap();
+    let report = get(&node, "/v1/warm", "").await.body["last"]["report"].clone();
+    let entity = &report["entities"][0];
+    assert_eq!(
+        (&entity["loaded"], &entity["absent"]),
+        (&json!(3), &json!(1)),
+        "{report}"
+    );
+    let first = get(&node, "/v1/x/shipping_rate/88", "").await;
+    assert_eq!(first.header("cache-status"), Some("memory; hit"));
+    eventually(PATIENCE, async || {
+        let health = get(&node, "/v1/health", "").await.body;
+        let entities = health["entities"].as_array().into_iter().flatten();
+        entities
+            .filter(|entity| entity["entity"] == "shipping_rate")
+            .any(|entity| entity["entries"] == 3)
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

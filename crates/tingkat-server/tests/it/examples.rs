@@ -16,7 +16,7 @@ const FOLDER: &str = concat!(
 );
 
 /// Tell how much there was to do and when, which is another number each time.
-const OF_THE_MOMENT: [&str; 3] = ["getCache", "inspectKey", "isReady"];
+const OF_THE_MOMENT: [&str; 4] = ["getCache", "inspectKey", "isReady", "warm"];
 
 #[tokio::test]
 async fn the_examples_of_the_description_are_the_answers_of_the_demo_store() {

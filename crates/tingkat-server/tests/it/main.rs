@@ -48,5 +48,6 @@ mod supervised;
 mod tls;
 mod topologies;
 mod truth;
+mod warm;
 mod wire;
 mod writes;

@@ -70,7 +70,7 @@ async fn a_prisma_storefront_is_installed_checked_served_written_and_left() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
     let checks: Value = serde_json::from_str(&checked.stdout).unwrap();
     let checks = checks["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 2 + 38 + 16);
+    assert_eq!(checks.len(), 2 + 38 + 17);
     let odd: Vec<&Value> = checks
         .iter()
         .filter(|it| it["status"] != "passed")

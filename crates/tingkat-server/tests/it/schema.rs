@@ -58,8 +58,8 @@ async fn the_change_log_comes_and_goes_by_command() {
         let ids = checks.iter().map(|check| check["id"].as_str().unwrap());
         ids.filter(|id| id.starts_with(kind)).count()
     };
-    assert_eq!((of("deps: "), of("statement: ")), (38, 16));
-    assert_eq!(checks.len(), 2 + 38 + 16);
+    assert_eq!((of("deps: "), of("statement: ")), (38, 17));
+    assert_eq!(checks.len(), 2 + 38 + 17);
     assert!(
         checks.iter().all(|check| check["status"] == "passed"),
         "{checks:?}"
@@ -90,7 +90,7 @@ async fn the_change_log_comes_and_goes_by_command() {
         "failed   change_log: the database has no change log: run `tingkat schema install`",
     ];
     assert_eq!(lines, expected);
-    assert_eq!(lacking.stderr, "tingkat: 1 of 18 checks failed\n");
+    assert_eq!(lacking.stderr, "tingkat: 1 of 19 checks failed\n");
     let nothing = schema(&["compact"], &url).await;
     assert_eq!(nothing.code, Some(3), "{nothing:?}");
     assert!(

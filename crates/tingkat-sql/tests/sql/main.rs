@@ -41,4 +41,5 @@ mod sqlite_nodes;
 mod sqlite_oracle;
 mod sqlite_write;
 mod stores;
+mod warm;
 mod writes;

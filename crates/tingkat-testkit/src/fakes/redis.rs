@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ impl FakeRedis {
             writes: Switch::new(),
             refuses_writes: Arc::default(),
             is_away: Arc::default(),
+            lost: Arc::default(),
+            patience: Arc::default(),
             log: Arc::default(),
         }
     }
@@ -111,6 +113,8 @@ pub struct RedisHandle {
     pub writes: Switch,
     refuses_writes: Arc<Mutex<bool>>,
     is_away: Arc<AtomicBool>,
+    lost: Arc<AtomicUsize>,
+    patience: Arc<Mutex<Option<Duration>>>,
     log: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -140,6 +144,16 @@ impl RedisHandle {
     /// There is no connection, or there is one again.
     pub fn disconnect(&self, is_away: bool) {
         self.is_away.store(is_away, Ordering::Relaxed);
+    }
+
+    /// So many writes are carried out, and their answers get lost.
+    pub fn lose_answers(&self, count: usize) {
+        self.lost.store(count, Ordering::Relaxed);
+    }
+
+    /// Every call ends by itself within this time, or so it says.
+    pub fn promise(&self, patience: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = Some(patience);
     }
 
     /// The names of all commands so far, in their order.
@@ -181,7 +195,15 @@ impl RedisHandle {
         {
             return Err(RemoteError::new(RemoteErrorKind::WriteRefused, "OOM"));
         }
-        self.run(is_well, work)
+        let answer = self.run(is_well, work);
+        let loses = |left: usize| left.checked_sub(1);
+        let lost = self
+            .lost
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, loses);
+        if lost.is_ok() {
+            return Err(RemoteError::new(RemoteErrorKind::Timeout, "no answer"));
+        }
+        answer
     }
 
     fn note(&self, name: &'static str) {
@@ -324,6 +346,10 @@ impl Remote for RedisHandle {
                 cells.remove(key);
             }
         }))
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_connected(&self) -> bool {

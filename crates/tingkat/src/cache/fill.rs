@@ -241,7 +241,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// What the remote tier shall hold; nothing where it can not be written.
-    fn seal(
+    pub(super) fn seal(
         &self,
         key: &K,
         policy: &Policy,
@@ -379,21 +379,21 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
 }
 
 /// A cell for the remote tier.
-struct Sealed {
-    cell: Bytes,
-    life: Duration,
+pub(super) struct Sealed {
+    pub(super) cell: Bytes,
+    pub(super) life: Duration,
     /// What the value alone takes in it, uncompressed.
     payload_bytes: usize,
 }
 
-struct Entry<V> {
-    value: Option<Arc<V>>,
-    certificate: Certificate,
-    deps: Vec<Dep>,
-    fresh_for: Duration,
-    stale_for: Duration,
-    took: Duration,
-    sent_at: Tick,
+pub(super) struct Entry<V> {
+    pub(super) value: Option<Arc<V>>,
+    pub(super) certificate: Certificate,
+    pub(super) deps: Vec<Dep>,
+    pub(super) fresh_for: Duration,
+    pub(super) stale_for: Duration,
+    pub(super) took: Duration,
+    pub(super) sent_at: Tick,
 }
 
 /// Until when a hit has nothing to think about: early refresh can not be drawn before.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::accesses::is_sampled;
 use super::answer::Freshness;
 use super::load::OwnLoad;
 use super::{Answer, COARSE_LAG, EARLY_WINDOW, FAVOURED, Mode, Options, Shared, Tier, Trail};
@@ -99,7 +100,10 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 if let Some(id) = refresh {
                     self.refresh(key, id, None);
                 }
-                self.stats.memory_hits.add_one();
+                let count = self.stats.memory_hits.add_one();
+                if is_sampled(count) {
+                    self.note_hit(key);
+                }
                 Some(self.memory_answer(slot, observed, now))
             }
         }

@@ -270,7 +270,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// Takes in what the source said; a panic in the value's own code is a failure of its load.
-    fn try_fill(
+    pub(super) fn try_fill(
         &self,
         key: &K,
         policy: &Policy,

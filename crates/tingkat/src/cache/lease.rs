@@ -17,7 +17,7 @@ use crate::error::{GetError, GetErrorKind, SourceError};
 use crate::feed::either;
 use crate::key::Key;
 use crate::memory::Slot;
-use crate::node::{Access, Budget};
+use crate::node::{Access, Budget, Called};
 use crate::policy::Policy;
 use crate::ports::{Acquired, CellHead};
 
@@ -110,21 +110,23 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             let read_as = self.read_as();
             let life = self.node.0.lease;
             let acquired = remote
-                .call(&self.node, &budget, Access::Write, |remote| {
+                .timed_call(&self.node, &budget, Access::Write, |remote| {
                     remote.acquire(&name, refused.as_deref(), cell, life)
                 })
                 .await;
             finding = match acquired {
-                Some(Acquired::Held(cell)) => {
+                Called::Answered(Acquired::Held(cell), _) => {
                     let held = self.read_cell(key, &job.policy, Some(cell), read_as.as_ref());
                     self.note_stand_in(key, job, &held, stale);
                     held
                 }
-                Some(Acquired::Granted) => return Turn::Load(Lease::Cell(lease)),
-                // An answer that is too late may be a grant: who loads now fills the cell by this
+                // An answer that did not come may be a grant: who loads now fills the cell by this
                 // lease if it is there, so that nobody waits for its end.
-                None if budget.is_spent() => return Turn::Load(Lease::Cell(lease)),
-                None => return Turn::Load(Lease::None),
+                Called::Answered(Acquired::Granted, _)
+                | Called::Failed {
+                    may_have_run: true, ..
+                } => return Turn::Load(Lease::Cell(lease)),
+                Called::Failed { .. } | Called::Barred => return Turn::Load(Lease::None),
             };
         }
     }
@@ -163,22 +165,24 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let life = self.node.0.lease;
         let cell = Bytes::copy_from_slice(&lock);
         let taken = remote
-            .call(&self.node, budget, Access::Write, |remote| {
+            .timed_call(&self.node, budget, Access::Write, |remote| {
                 remote.set_if_absent(&name, cell, life)
             })
             .await;
         match taken {
-            Some(true) => Some(Turn::Load(Lease::Refresh { lock, entry })),
-            None if budget.is_spent() => Some(Turn::Load(Lease::Refresh { lock, entry })),
-            None => Some(Turn::Load(Lease::None)),
+            Called::Answered(true, _)
+            | Called::Failed {
+                may_have_run: true, ..
+            } => Some(Turn::Load(Lease::Refresh { lock, entry })),
+            Called::Failed { .. } | Called::Barred => Some(Turn::Load(Lease::None)),
             // The round trip took its time, and whoever joined meanwhile may know more than when it
             // was read.
-            Some(false) if self.serves(key, &opened.slot) => {
+            Called::Answered(false, _) if self.serves(key, &opened.slot) => {
                 // Look again in a while whether the other node has brought a newer one.
                 self.postpone(key, &self.policy());
                 Some(Turn::Found(opened))
             }
-            Some(false) => None,
+            Called::Answered(false, _) => None,
         }
     }
 

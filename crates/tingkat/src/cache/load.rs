@@ -183,6 +183,15 @@ impl<K: Clone + Send + Sync + 'static, V: Send + Sync + 'static> Loader<K, V> {
         self.source.is_some()
     }
 
+    /// How many keys that somebody waits for have no place at the source yet, because all are taken.
+    pub(crate) fn customers_waiting(&self, policy: &Policy) -> usize {
+        let queue = self.lock();
+        if queue.running < policy.max_loads.max(1) {
+            return 0;
+        }
+        queue.customers.len()
+    }
+
     /// Lets a key that nobody waited for go with those of customers: somebody does now.
     pub(crate) fn promote(&self, key: &K)
     where

@@ -76,6 +76,11 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             }
         };
         self.stats.memory_misses.add(keys.len() as u64);
+        if !options.is_background {
+            for key in keys {
+                self.note_miss(key);
+            }
+        }
         if options.only_if_cached || !self.loader.has_source() {
             return self.read_cached_many(keys, &attempt).await;
         }

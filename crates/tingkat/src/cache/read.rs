@@ -75,6 +75,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         own: Option<OwnLoad<V>>,
     ) -> Result<Answer<V>, GetError> {
         self.stats.memory_misses.add(1);
+        if !options.is_background {
+            self.note_miss(key);
+        }
         if self.node.is_shut_down() {
             return Err(GetError::new(GetErrorKind::ShutDown));
         }

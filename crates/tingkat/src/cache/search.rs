@@ -65,7 +65,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let (cell, took) = match called {
             Called::Answered(cell, took) => (cell, took),
             Called::Barred => return Finding::Away,
-            Called::Failed(took) => {
+            Called::Failed { took, .. } => {
                 self.count_failed_search(took);
                 return Finding::Unknown;
             }
@@ -94,7 +94,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let (cells, took) = match called {
             Called::Answered(cells, took) if cells.len() == keys.len() => (cells, took),
             Called::Barred => return away(),
-            Called::Answered(_, took) | Called::Failed(took) => {
+            Called::Answered(_, took) | Called::Failed { took, .. } => {
                 self.count_failed_search(took);
                 return unknown();
             }

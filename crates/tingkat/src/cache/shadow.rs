@@ -124,8 +124,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if bytes(cached.value.as_ref()) == bytes(truth) {
             return Some(false);
         }
-        let now = self.node.0.clock.now();
         let bound = self.node.0.knowledge.bound();
-        Some(self.node.validate(now, bound).await && self.serves(key, cached))
+        Some(self.node.validate_from_now(bound).await && self.serves(key, cached))
     }
 }

@@ -65,11 +65,6 @@ impl Budget {
         Self::new(*self.lock())
     }
 
-    /// Whether there is nothing left: the last call may have been carried out without an answer.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.lock().is_zero()
-    }
-
     /// Begins a call; how long it may take.
     fn begin<'a>(&'a self, clock: &'a dyn Clock) -> Option<(Duration, Spending<'a>)> {
         let left = *self.lock();
@@ -126,7 +121,11 @@ pub(crate) enum Called<T> {
     /// It was not made.
     Barred,
     Answered(T, Duration),
-    Failed(Duration),
+    Failed {
+        took: Duration,
+        /// It was sent and nobody said no: the server may have carried it out.
+        may_have_run: bool,
+    },
 }
 
 impl Guarded {
@@ -203,7 +202,7 @@ impl Guarded {
     ) -> Option<T> {
         match self.timed_call(node, budget, access, call).await {
             Called::Answered(value, _) => Some(value),
-            Called::Barred | Called::Failed(_) => None,
+            Called::Barred | Called::Failed { .. } => None,
         }
     }
 
@@ -219,7 +218,10 @@ impl Guarded {
             return Called::Barred;
         }
         let Some((left, spending)) = budget.begin(&*node.0.clock) else {
-            return Called::Failed(Duration::ZERO);
+            return Called::Failed {
+                took: Duration::ZERO,
+                may_have_run: false,
+            };
         };
         let ends_by_itself = self.remote.patience().is_some_and(|most| most <= left);
         let asking = call(&*self.remote);
@@ -229,30 +231,37 @@ impl Guarded {
             node.within(left, asking).await
         };
         let (now, took) = spending.end();
-        self.count(access, answer.as_ref());
+        let failure = match &answer {
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(error.kind()),
+            None => Some(RemoteErrorKind::Timeout),
+        };
+        self.count(access, failure);
+        let may_have_run = matches!(
+            failure,
+            Some(RemoteErrorKind::Disconnected | RemoteErrorKind::Timeout)
+        );
         // Who asks with the rest of a budget and gives up has hardly waited: that says nothing about
         // the server.
         if answer.is_none() && left < self.telling {
-            return Called::Failed(took);
+            return Called::Failed { took, may_have_run };
         }
         match self.take_in(node, access, now, took, answer) {
             Some(value) => Called::Answered(value, took),
-            None => Called::Failed(took),
+            None => Called::Failed { took, may_have_run },
         }
     }
 
-    /// Counts a call and how it ended, if there was an answer.
-    fn count<T>(&self, access: Access, answer: Option<&Result<T, RemoteError>>) {
+    /// Counts a call, and how it failed if it did.
+    fn count(&self, access: Access, failure: Option<RemoteErrorKind>) {
         let calls = &self.calls;
         match access {
             Access::Read => calls.reads.add(1),
             Access::Write => calls.writes.add(1),
             Access::Hint => calls.hints.add(1),
         }
-        let kind = match answer {
-            Some(Ok(_)) => return,
-            Some(Err(error)) => error.kind(),
-            None => RemoteErrorKind::Timeout,
+        let Some(kind) = failure else {
+            return;
         };
         let failures = match kind {
             RemoteErrorKind::Disconnected => &calls.disconnected,

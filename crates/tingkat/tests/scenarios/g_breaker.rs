@@ -159,3 +159,28 @@ async fn the_rest_of_a_budget_says_nothing_about_the_server() {
     }
     assert_ne!(shop.node.breaker(), Some(State::Closed));
 }
+
+/// A tier that ends its calls by itself, within what a request has left, is not hurried by another
+/// timer; one that may take longer is.
+#[tokio::test(start_paused = true)]
+async fn only_a_tier_that_ends_in_time_is_waited_for_without_a_timer() {
+    let budget = ms(100);
+    for (patience, ends_after) in [(ms(99), 300), (budget, 300), (ms(101), 100)] {
+        let stage = Stage::new();
+        let shop = stage
+            .plan()
+            .tune(move |node| node.remote_budget(budget))
+            .open()
+            .await;
+        shop.redis.promise(patience);
+        // It breaks its word, so that it shows who believed it.
+        shop.redis.reads.slow(ms(300));
+        let began = stage.clock.elapsed();
+        assert_eq!(shop.version().await, Some(1), "{patience:?}");
+        let took = stage.clock.elapsed() - began;
+        assert!(
+            took >= ms(ends_after) && took < ms(ends_after + 10),
+            "{patience:?}: {took:?}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use tingkat::certificate::{Change, ChangeKind, Dep};
 use tingkat::error::SourceError;
+use tingkat::warm::Checked;
 use tingkat::{Mode, Node, Options};
 use tingkat_testkit::fakes::Mood;
 
@@ -212,25 +213,33 @@ async fn an_audit_finds_what_was_written_behind_the_log_and_nothing_else() {
     let stage = Stage::new();
     let shop = stage.node().await;
     let product = shop.node.registry().find("product").unwrap();
-    let audit = async || product.audit("7").await.unwrap();
-    assert_eq!(audit().await, None, "nothing is cached");
+    let audit = async || product.check(vec!["7".to_owned()]).await;
+    assert_eq!(audit().await, [Checked::Missing], "nothing is cached");
     shop.version().await;
     hop(5).await;
     let (hits, loads) = {
         let stats = shop.cache.stats();
         (stats.memory_hits.get(), stats.loaded_keys.get())
     };
-    assert_eq!(audit().await, Some(true));
+    assert_eq!(audit().await, [Checked::Same]);
     assert_eq!(shop.cache.stats().loaded_keys.get(), loads + 1);
     assert_eq!(shop.cache.stats().memory_hits.get(), hits);
     stage.write(2);
-    assert_eq!(audit().await, Some(true), "the poll has not brought it yet");
+    assert_eq!(
+        audit().await,
+        [Checked::Same],
+        "the poll has not brought it yet"
+    );
     hop(150).await;
-    assert_eq!(audit().await, None, "what is cached is refused");
+    assert_eq!(
+        audit().await,
+        [Checked::Missing],
+        "what is cached is refused"
+    );
     shop.version().await;
-    assert_eq!(audit().await, Some(true));
+    assert_eq!(audit().await, [Checked::Same]);
     stage.database.write_silently("product", "7", 3);
-    assert_eq!(audit().await, Some(false));
+    assert_eq!(audit().await, [Checked::Different]);
     assert_eq!(shop.version().await, Some(2), "an audit mends nothing");
     assert_eq!(shop.cache.stats().differences.get(), 0);
 }

@@ -2,6 +2,7 @@
 
 use tingkat::certificate::Refusal;
 use tingkat::registry::{InRemote, Inspected};
+use tingkat::warm::{Cause, Warmed, Way};
 use tingkat::{Cache, Placement, Policy};
 
 use crate::stage::{Shop, Stage, cell, hop, key, ms, still};
@@ -98,7 +99,13 @@ async fn a_text_that_is_no_key_is_refused_by_whatever_takes_one() {
     assert!(cache.inspect("seven").is_err());
     assert!(cache.inspect_remote("seven").await.is_err());
     let keys = || ["7", "seven"].map(str::to_owned).to_vec();
-    assert!(cache.warm(keys()).await.is_err());
+    let way = Way {
+        into_memory: true,
+        only_looks: false,
+    };
+    let warmed = cache.warm(keys(), way).await;
+    assert_eq!(warmed[1], Warmed::Failed(Cause::Malformed));
+    assert!(cache.canonical("seven").is_err());
     assert!(cache.forget(keys()).await.is_err());
     assert_eq!(squares.peek(&7).as_deref(), Some(&49));
     assert!(shop.node.registry().find(&key()).is_none());

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use tingkat::breaker::State;
 use tingkat::error::GetErrorKind;
 use tingkat::ports::{Found, Loaded};
+use tingkat::warm::Warmer;
 use tingkat::{Cache, Node, Policy, Tier};
 use tingkat_testkit::TestClock;
 use tingkat_testkit::fakes::{FakeSource, Mood};
+use tokio_util::sync::CancellationToken;
 
+use crate::n_warm::plan_of;
 use crate::stage::{Stage, cell, hop, key, ms, product, still, version};
 
 /// Scenario 145.
@@ -397,26 +400,25 @@ async fn warming_takes_what_redis_has_loads_the_rest_once_and_can_be_resumed() {
         ..still()
     };
     let b = stage.node_with(policy).await;
-    let warmer = b.node.registry().find("product").unwrap();
     stage.source.switch.slow(ms(100));
     let twice: Vec<String> = keys.iter().chain(&keys).cloned().collect();
-    let aborted = tokio::time::timeout(ms(250), warmer.warm(twice.clone())).await;
+    let plan = || plan_of(&twice);
+    let stop = CancellationToken::new();
+    let warmer = Warmer::new(&b.node);
+    let aborted = tokio::time::timeout(ms(50), warmer.run(plan(), &stop, |_| ())).await;
     assert!(aborted.is_err());
     hop(500).await;
-    let loaded = |keys: &[String]| {
-        let counts = keys.iter().map(|key| stage.source.loads(key));
-        counts.max().unwrap()
-    };
     assert!(stage.source.batches().len() < 8);
-    assert_eq!(warmer.warm(twice).await.unwrap(), 2_000);
-    assert_eq!(loaded(&keys), 1, "no key twice");
-    assert_eq!(warmer.entries(), 1_000);
-    assert!(
-        warmer
-            .warm(Vec::new())
-            .await
-            .is_ok_and(|warmed| warmed == 0)
-    );
+    let report = warmer.run(plan(), &stop, |_| ()).await;
+    assert!(report.success, "{report:?}");
+    let loads = keys.iter().map(|key| stage.source.loads(key));
+    assert_eq!(loads.max().unwrap(), 1, "no key twice");
+    let entity = &report.entities[0];
+    assert_eq!((entity.wanted, entity.duplicates), (1_000, 1_000));
+    let already = entity.already_warm.memory + entity.already_warm.redis;
+    assert!(already >= 300 && entity.loaded > 0);
+    assert_eq!(already + entity.loaded, 1_000);
+    assert_eq!(b.node.registry().find("product").unwrap().entries(), 1_000);
 }
 
 /// Scenario 164. A tag is one row in the log and no command to Redis, however many entries have it.

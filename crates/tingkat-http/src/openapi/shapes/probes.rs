@@ -3,7 +3,7 @@
 use utoipa::ToSchema;
 
 super::adder! {
-    Alive AliveStatus Readiness ReadinessCheck ReadinessStatus SourceStatus RedisStatus DataStatus Feed Withheld
+    Alive AliveStatus Readiness ReadinessCheck ReadinessStatus SourceStatus RedisStatus DataStatus WarmStatus Feed Withheld
 }
 
 /// Whether the node is alive; the other members only where the query has `verbose`.
@@ -43,6 +43,9 @@ struct Readiness {
     feed: Option<Feed>,
     /// What is missing, in words.
     reasons: Vec<String>,
+    /// How warming at the start went; left out where it was not wanted.
+    #[schema(required = false)]
+    warm: WarmStatus,
     /// Rules of its environment that the operator allows it to break; left out if there are none.
     #[schema(required = false)]
     waived: Vec<String>,
@@ -83,6 +86,15 @@ enum ReadinessStatus {
     Degraded,
     NotReady,
     Draining,
+}
+
+/// `deadline`: the node did not wait for its end.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum WarmStatus {
+    Running,
+    Done,
+    Deadline,
 }
 
 /// The database.

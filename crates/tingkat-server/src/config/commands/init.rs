@@ -39,6 +39,7 @@ fn example(key: &Key) -> &'static str {
         Kind::Tokens => "[\"write:<SHA-256 of a token>\"]",
         Kind::Prefix => "\"shop:prod:\"",
         Kind::Hosts => "\"one:26379,two:26379\"",
+        Kind::Schedule => "\"30 6 * * *\"",
         Kind::Flag => "true",
         Kind::Choice(known) => match known.first() {
             Some(&"high-throughput") => "\"high-throughput\"",

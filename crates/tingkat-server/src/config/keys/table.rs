@@ -1,5 +1,7 @@
 //! All keys but those of the entities.
 
+mod warm;
+
 use std::time::Duration;
 
 use tingkat::privacy::USUAL;
@@ -60,6 +62,7 @@ pub(super) fn keys() -> Vec<Key> {
         redis(),
         source_and_feed(),
         popularity(),
+        warm::keys(),
         privacy(),
         health::keys(),
         log(),

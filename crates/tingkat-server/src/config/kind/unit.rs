@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 /// Reads a time.
-pub(super) fn time(text: &str) -> Option<Duration> {
+pub(crate) fn time(text: &str) -> Option<Duration> {
     let parsed = text.parse::<SignedDuration>().ok()?;
     Duration::try_from(parsed).ok()
 }

@@ -28,6 +28,8 @@ fn another(kind: Kind, default: &str) -> String {
         | Kind::ListenOrOff
         | Kind::LogLevel
         | Kind::Hosts
+        | Kind::Schedule
+        | Kind::TimeZone
         | Kind::Prefix
         | Kind::Redis
         | Kind::Database

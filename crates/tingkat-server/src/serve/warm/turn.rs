@@ -1,0 +1,152 @@
+//! Whose turn a scheduled run is: one node's, by a lease in Redis. The others wait for its end, so that
+//! one of them goes on where a node that died has stopped.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+use tingkat::ports::{CellHead, Clock, Remote};
+
+/// How long a lease holds without renewal.
+const LIFE: Duration = Duration::from_secs(30);
+
+/// How long it is known that a run is done: longer than nodes can be apart.
+const DONE_FOR: Duration = Duration::from_hours(2);
+
+/// How often it is looked whether the node that runs is still there.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Longer than this nobody waits for another node.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+const LEASE: u8 = b'L';
+const DONE: u8 = b'D';
+
+/// The right to carry a run out; without Redis every node has it.
+pub(super) struct Turn {
+    held: Option<(Arc<dyn Remote>, String, CellHead)>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Turn {
+    /// Takes the turn of the run that is due at this time; nothing where another node has carried it
+    /// out.
+    pub(super) async fn take(
+        remote: Option<Arc<impl Remote>>,
+        clock: &Arc<dyn Clock>,
+        prefix: &str,
+        due_ms: u64,
+    ) -> Option<Self> {
+        let clock = Arc::clone(clock);
+        let Some(remote) = remote else {
+            return Some(Self { held: None, clock });
+        };
+        let (remote, name) = (remote as Arc<dyn Remote>, format!("{prefix}w:run:{due_ms}"));
+        let started = clock.now();
+        let lease = head(LEASE);
+        loop {
+            let cell = Bytes::copy_from_slice(&lease);
+            match remote.set_if_absent(&name, cell, LIFE).await {
+                Ok(true) => {
+                    let held = Some((remote, name, lease));
+                    return Some(Self { held, clock });
+                }
+                Ok(false) => {}
+                // Nobody can tell: better twice than not at all.
+                Err(_) => return Some(Self { held: None, clock }),
+            }
+            let cell = remote.get(&name).await.ok().flatten();
+            let is_done = cell.is_some_and(|cell| cell.first() == Some(&DONE));
+            if is_done || clock.now().since(started) >= PATIENCE {
+                return None;
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    /// Carries the run out, and says that it is done.
+    pub(super) async fn keep_during<T>(self, run: impl Future<Output = T>) -> T {
+        let Some((remote, name, lease)) = &self.held else {
+            return run.await;
+        };
+        let renewing = pin!(self.renew(&**remote, name, lease));
+        let outcome = match select(pin!(run), renewing).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((never, _)) => match never {},
+        };
+        let done = Bytes::copy_from_slice(&head(DONE));
+        // At worst another node looks and finds everything warm.
+        let _ = remote.fill(name, lease, done, DONE_FOR).await;
+        outcome
+    }
+
+    async fn renew(&self, remote: &dyn Remote, name: &str, lease: &CellHead) -> Infallible {
+        loop {
+            self.clock.sleep(LIFE / 3).await;
+            // One that fails is made up for by the next.
+            let _ = remote.renew(name, lease, LIFE).await;
+        }
+    }
+}
+
+/// A cell of this kind that nobody else writes.
+fn head(kind: u8) -> CellHead {
+    let mut head = [kind; 17];
+    for (place, byte) in head.iter_mut().skip(1).zip(rand::random::<[u8; 16]>()) {
+        *place = byte;
+    }
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tingkat_testkit::TestClock;
+    use tingkat_testkit::fakes::{FakeRedis, Mood, RedisHandle};
+
+    use super::*;
+
+    async fn take(redis: &Arc<RedisHandle>, due: u64) -> Option<Turn> {
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        Turn::take(Some(Arc::clone(redis)), &clock, "t:", due).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_node_carries_a_run_out_and_the_others_let_it_be() {
+        let redis = FakeRedis::new();
+        let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
+        let turn = take(&one, 7).await.unwrap();
+        let long = tokio::time::sleep(LIFE * 5);
+        let (other, ()) = tokio::join!(take(&two, 7), turn.keep_during(long));
+        assert!(other.is_none(), "it is renewed as long as it takes");
+        assert!(take(&two, 7).await.is_none(), "it is done");
+        assert!(take(&two, 8).await.is_some(), "the next one is another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_node_dies_another_one_goes_on() {
+        let redis = FakeRedis::new();
+        let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
+        let turn = take(&one, 7).await.unwrap();
+        let dies = tokio::time::timeout(LIFE / 2, turn.keep_during(pending::<()>()));
+        assert!(dies.await.is_err());
+        assert!(take(&two, 7).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_redis_every_node_has_its_turn() {
+        let redis = FakeRedis::new();
+        let one = Arc::new(redis.handle());
+        let _held = take(&one, 7).await.unwrap();
+        let away = Arc::new(redis.handle());
+        away.writes.set(Mood::Failing);
+        assert!(take(&away, 7).await.is_some());
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let turn = Turn::take(None::<Arc<RedisHandle>>, &clock, "t:", 7).await;
+        assert_eq!(turn.unwrap().keep_during(async { 3 }).await, 3);
+    }
+}

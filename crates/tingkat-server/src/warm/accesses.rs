@@ -1,0 +1,317 @@
+//! What customers of all nodes look up: each node adds what it saw to an account in Redis, in which
+//! what was long ago counts less and less. It carries no truth; what is lost of it is counted anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tingkat::Node;
+use tingkat::ports::{CellHead, Clock, Remote};
+
+/// After so long a look-up counts half.
+const HALF_LIFE: Duration = Duration::from_hours(12);
+
+/// An account that nobody added to for so long is gone.
+const KEPT_FOR: Duration = Duration::from_hours(24 * 7);
+
+/// Somebody else may have written between reading and writing.
+const ATTEMPTS: u32 = 5;
+
+/// What the cell of an account begins with.
+const KIND: u8 = b'A';
+
+/// Less than this is as good as nothing.
+const LEAST: f64 = 0.01;
+
+/// How often keys of one entity are looked up.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Account {
+    as_of_ms: u64,
+    counts: HashMap<String, f64>,
+}
+
+/// The accounts of all entities, as this node knows them.
+#[derive(Debug)]
+pub(crate) struct Accesses {
+    /// Keys of each entity that are kept.
+    most: usize,
+    known: Mutex<BTreeMap<String, Account>>,
+}
+
+impl Accesses {
+    /// Of at most so many keys of each entity.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The keys that are looked up most, the most wanted first.
+    pub(crate) fn top(&self, entity: &str, most: usize) -> Vec<String> {
+        let known = self.lock();
+        let counts = known.get(entity).map(|account| &account.counts);
+        let mut counts: Vec<(&String, &f64)> = counts.into_iter().flatten().collect();
+        counts.sort_by(|one, two| two.1.total_cmp(one.1).then_with(|| one.0.cmp(two.0)));
+        let keys = counts.into_iter().map(|(key, _)| key.clone());
+        keys.take(most).collect()
+    }
+
+    /// Adds what this node's caches saw since the last time, and takes in what other nodes added.
+    pub(crate) async fn merge(
+        &self,
+        node: &Node,
+        clock: &dyn Clock,
+        remote: Option<&dyn Remote>,
+        prefix: &str,
+    ) {
+        for cache in node.registry().all() {
+            let seen = cache.take_accesses();
+            let entity = cache.name();
+            let name = cell_name(prefix, entity);
+            let now = clock.wall_ms();
+            let merged = match remote {
+                Some(remote) => self.merge_in_redis(remote, &name, &seen, now).await,
+                None => None,
+            };
+            let mut known = self.lock();
+            match merged {
+                Some(account) => drop(known.insert(entity.to_owned(), account)),
+                // This node goes on by itself; what it saw is not told to others any more.
+                None if !seen.is_empty() => {
+                    let account = known.entry(entity.to_owned()).or_default();
+                    account.add(&seen, now, self.most);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Takes in what the nodes have added, and adds nothing.
+    pub(crate) async fn read(&self, node: &Node, remote: &dyn Remote, prefix: &str) {
+        for cache in node.registry().all() {
+            let cell = remote.get(&cell_name(prefix, cache.name())).await;
+            if let Some(account) = cell.ok().flatten().and_then(|cell| Account::decode(&cell)) {
+                self.lock().insert(cache.name().to_owned(), account);
+            }
+        }
+    }
+
+    /// The account with what was seen, once it is written; nothing where Redis did not take it.
+    async fn merge_in_redis(
+        &self,
+        remote: &dyn Remote,
+        name: &str,
+        seen: &[(String, u64)],
+        now: u64,
+    ) -> Option<Account> {
+        for _ in 0..ATTEMPTS {
+            let cell = remote.get(name).await.ok()?;
+            let found = cell.as_ref().and_then(Account::decode);
+            if seen.is_empty() {
+                return found;
+            }
+            let mut account = found.unwrap_or_default();
+            account.add(seen, now, self.most);
+            let new = account.encode();
+            let head = cell.as_ref().and_then(head_of);
+            let is_ours = match (cell, head) {
+                (None, _) => remote.set_if_absent(name, new, KEPT_FOR).await.ok()?,
+                (Some(_), Some(head)) => remote.fill(name, &head, new, KEPT_FOR).await.ok()?,
+                // Nobody's cell.
+                (Some(_), None) => {
+                    remote.remove(&[name.to_owned()]).await.ok()?;
+                    false
+                }
+            };
+            if is_ours {
+                return Some(account);
+            }
+        }
+        None
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Account>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cell_name(prefix: &str, entity: &str) -> String {
+    format!("{prefix}w:accesses:{entity}")
+}
+
+fn head_of(cell: &Bytes) -> Option<CellHead> {
+    cell.get(..17)?.try_into().ok()
+}
+
+impl Account {
+    /// Adds look-ups, after what is there has faded.
+    fn add(&mut self, seen: &[(String, u64)], now_ms: u64, most: usize) {
+        let passed = Duration::from_millis(now_ms.saturating_sub(self.as_of_ms));
+        let left = 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        self.counts.retain(|_, count| {
+            *count *= left;
+            *count >= LEAST
+        });
+        // A clock that goes back does not make others fade twice.
+        self.as_of_ms = self.as_of_ms.max(now_ms);
+        for (key, times) in seen {
+            #[expect(clippy::cast_precision_loss, reason = "a count of a minute")]
+            let times = *times as f64;
+            *self.counts.entry(key.clone()).or_default() += times;
+        }
+        if self.counts.len() > most {
+            let mut counts: Vec<f64> = self.counts.values().copied().collect();
+            counts.sort_by(|one, two| two.total_cmp(one));
+            let least = counts.get(most).copied().unwrap_or_default();
+            self.counts.retain(|_, count| *count > least);
+        }
+    }
+
+    fn encode(&self) -> Bytes {
+        let counts: BTreeMap<&String, &f64> = self.counts.iter().collect();
+        let text = json!({ "as_of_ms": self.as_of_ms, "counts": counts }).to_string();
+        let mut cell = vec![KIND];
+        cell.extend(rand::random::<u128>().to_be_bytes());
+        cell.extend(text.as_bytes());
+        cell.into()
+    }
+
+    fn decode(cell: &Bytes) -> Option<Self> {
+        let text = cell.get(17..).filter(|_| cell.first() == Some(&KIND))?;
+        let value: Value = serde_json::from_slice(text).ok()?;
+        let counts = value.get("counts")?.as_object()?.iter();
+        let counts = counts.filter_map(|(key, count)| {
+            let count = count.as_f64().filter(|it| it.is_finite() && *it > 0.0)?;
+            Some((key.clone(), count))
+        });
+        Some(Self {
+            as_of_ms: value.get("as_of_ms")?.as_u64()?,
+            counts: counts.collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::future::join_all;
+    use tingkat::Cache;
+    use tingkat::ports::Loaded;
+    use tingkat_testkit::TestClock;
+    use tingkat_testkit::fakes::FakeRedis;
+
+    use super::*;
+
+    fn node() -> (Node, Cache<String, u64>) {
+        let node = Node::builder().track_accesses(100).build();
+        let load = |_| async { Ok(Loaded::value(1)) };
+        let cache = Cache::builder("product").node(&node).load(load).build();
+        (node, cache)
+    }
+
+    async fn look_up(cache: &Cache<String, u64>, key: &str, times: usize) {
+        for _ in 0..times {
+            // A miss each time, so that each counts.
+            cache.forget(&key.to_owned()).await.unwrap();
+            cache.get(&key.to_owned()).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_two_nodes_saw_is_added_up_and_fades() {
+        let (redis, clock) = (FakeRedis::new(), TestClock::new());
+        let (one, two) = (node(), node());
+        let accounts = [Accesses::new(100), Accesses::new(100)];
+        look_up(&one.1, "a", 3).await;
+        look_up(&one.1, "b", 2).await;
+        look_up(&two.1, "b", 2).await;
+        let handle = redis.handle();
+        for ((node, _), account) in [&one, &two].into_iter().zip(&accounts) {
+            account.merge(node, &clock, Some(&handle), "t:").await;
+        }
+        assert_eq!(accounts[1].top("product", 10), ["b", "a"]);
+        assert_eq!(accounts[0].top("product", 1), ["a"], "as it was then");
+        accounts[0].merge(&one.0, &clock, Some(&handle), "t:").await;
+        assert_eq!(accounts[0].top("product", 10), ["b", "a"]);
+        assert_eq!(accounts[0].top("postcode", 10), [""; 0]);
+        let fresh = Accesses::new(100);
+        fresh.read(&one.0, &handle, "t:").await;
+        assert_eq!(fresh.top("product", 10), ["b", "a"]);
+
+        tokio::time::advance(HALF_LIFE * 3).await;
+        look_up(&one.1, "c", 1).await;
+        accounts[0].merge(&one.0, &clock, Some(&handle), "t:").await;
+        assert_eq!(accounts[0].top("product", 10), ["c", "b", "a"]);
+        tokio::time::advance(HALF_LIFE * 20).await;
+        look_up(&one.1, "d", 1).await;
+        accounts[0].merge(&one.0, &clock, Some(&handle), "t:").await;
+        assert_eq!(accounts[0].top("product", 10), ["d"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_that_write_at_once_lose_nothing() {
+        let (redis, clock) = (FakeRedis::new(), TestClock::new());
+        let nodes: Vec<_> = (0..4).map(|_| node()).collect();
+        let account = Accesses::new(100);
+        for (n, (_, cache)) in nodes.iter().enumerate() {
+            look_up(cache, "all", 1).await;
+            look_up(cache, &format!("k{n}"), 1).await;
+        }
+        let handle = Arc::new(redis.handle());
+        let merges = nodes
+            .iter()
+            .map(|(node, _)| account.merge(node, &clock, Some(&*handle), "t:"));
+        join_all(merges).await;
+        let last = Accesses::new(100);
+        last.read(&nodes[0].0, &*handle, "t:").await;
+        let all = last.lock()["product"].counts.clone();
+        assert_eq!(all.len(), 5, "{all:?}");
+        assert!((all["all"] - 4.0).abs() < 0.01, "{all:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_redis_a_node_goes_by_what_it_saw_itself() {
+        let clock = TestClock::new();
+        let redis = FakeRedis::new();
+        let (node, cache) = node();
+        let account = Accesses::new(2);
+        for (key, times) in [("a", 1), ("b", 3), ("c", 2)] {
+            look_up(&cache, key, times).await;
+        }
+        let away = redis.handle();
+        away.cut();
+        away.disconnect(true);
+        account.merge(&node, &clock, None, "t:").await;
+        assert_eq!(
+            account.top("product", 10),
+            ["b", "c"],
+            "no more than it may keep"
+        );
+        look_up(&cache, "c", 5).await;
+        account.merge(&node, &clock, None, "t:").await;
+        assert_eq!(account.top("product", 1), ["c"]);
+    }
+
+    #[test]
+    fn a_cell_of_anything_else_is_no_account() {
+        let account = Account {
+            as_of_ms: 7,
+            counts: [("a".to_owned(), 1.5)].into(),
+        };
+        assert_eq!(Account::decode(&account.encode()), Some(account.clone()));
+        assert_ne!(account.encode(), account.encode(), "each write is another");
+        for cell in [
+            &b""[..],
+            b"A",
+            &[b'A'; 40],
+            &[b'V'; 40],
+            b"A0123456789abcdef{}",
+        ] {
+            assert_eq!(Account::decode(&Bytes::copy_from_slice(cell)), None);
+        }
+    }
+}

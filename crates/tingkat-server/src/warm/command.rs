@@ -1,0 +1,55 @@
+//! What the command does, whoever does the work: asks for keys, tells progress, ends as it should.
+
+use std::path::Path;
+
+use tingkat::warm::End;
+
+use super::told::Progress;
+use super::{in_process, on_node, told};
+use crate::cli::Warm;
+use crate::config::{Loaded, Surroundings};
+use crate::exit::{Code, Failure};
+use crate::output::tell;
+
+/// Warms, and tells what came of it.
+pub(crate) async fn run(
+    arguments: &Warm,
+    loaded: Loaded,
+    surroundings: &Surroundings,
+) -> Result<(), Failure> {
+    let progress = Progress::new(!arguments.no_progress);
+    let report = if arguments.url.is_some() {
+        on_node::warm(arguments, loaded, surroundings, &progress).await
+    } else {
+        in_process::warm(arguments, loaded, &progress).await
+    };
+    progress.end();
+    let report = report?;
+    let object = serde_json::to_value(&report)
+        .map_err(|error| Failure::unexpected(format!("failed to write the report: {error}")))?;
+    tell(&arguments.report, &told::lines(&report), &object);
+    if report.end == End::Cancelled {
+        return Err(Failure::said(Code::Interrupted));
+    }
+    if report.success || report.dry_run {
+        return Ok(());
+    }
+    Err(Failure::said(Code::Failed))
+}
+
+/// Completes with the first Ctrl-C; the second one ends the program at once.
+pub(super) async fn interrupted() {
+    // Where signals can not be heard the system ends the program.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a file is called in messages.
+pub(super) fn name_of(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}

@@ -1,0 +1,253 @@
+//! One run at a time on a node: whoever wants one starts it, and everybody sees how far it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, Order, Plan, PlanEntity, Report, Warmer};
+use crate::node::Node;
+
+/// What is wanted of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The entities; all of the node where none is named.
+    pub entities: Vec<String>,
+    /// So many keys of each, as the [`Order`] has them.
+    pub top: usize,
+    /// These keys instead, by entity.
+    pub keys: Option<BTreeMap<String, Vec<String>>>,
+    /// What it may take.
+    pub limits: Limits,
+    /// Keys of each entity that are compared with the source afterwards, at most.
+    pub check: usize,
+    /// Only look what is warm.
+    pub dry_run: bool,
+}
+
+/// Who wanted a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The node began.
+    Start,
+    /// It was time.
+    Schedule,
+    /// Somebody asked.
+    Request,
+}
+
+impl Reason {
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Schedule => "schedule",
+            Self::Request => "request",
+        }
+    }
+}
+
+/// A run that goes on.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its number on this node.
+    pub run: u64,
+    /// Who wanted it.
+    pub reason: Reason,
+    /// When it began, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// How far it is.
+    pub report: Report,
+}
+
+/// A run that has ended.
+pub type Finished = Running;
+
+/// What is to be known of warming on this node.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The run that goes on.
+    pub running: Option<Running>,
+    /// The last one that ended.
+    pub last: Option<Finished>,
+    /// When the next ones begin, in milliseconds since 1970.
+    pub next_runs_ms: Vec<u64>,
+}
+
+/// Another run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("run {run} goes on")]
+pub struct Busy {
+    /// Its number.
+    pub run: u64,
+}
+
+/// What a node warms; cheap to clone.
+#[derive(Clone)]
+pub struct Warming(Arc<Inner>);
+
+struct Inner {
+    node: Node,
+    order: Arc<dyn Order>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    standing: Standing,
+    runs: u64,
+    stop: CancellationToken,
+}
+
+impl Warming {
+    /// For the caches of a node, in this order.
+    pub fn new(node: &Node, order: Arc<dyn Order>) -> Self {
+        Self(Arc::new(Inner {
+            node: node.clone(),
+            order,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Begins a run; its number, and what it did once it has ended. It goes on whoever waits for it.
+    ///
+    /// # Errors
+    /// When another one goes on.
+    pub fn start(
+        &self,
+        reason: Reason,
+        wish: Wish,
+    ) -> Result<(u64, oneshot::Receiver<Report>), Busy> {
+        let inner = &self.0;
+        let (run, stop) = {
+            let mut state = inner.lock();
+            if let Some(running) = &state.standing.running {
+                return Err(Busy { run: running.run });
+            }
+            state.runs += 1;
+            state.stop = CancellationToken::new();
+            let run = state.runs;
+            state.standing.running = Some(Running {
+                run,
+                reason,
+                started_ms: inner.node.0.clock.wall_ms(),
+                report: Report::default(),
+            });
+            (run, state.stop.clone())
+        };
+        let (done, outcome) = oneshot::channel();
+        let ends = Ends(Arc::clone(inner));
+        inner.node.spawn(async move {
+            let report = ends.0.carry_out(wish, &stop).await;
+            ends.0.lock().tell(&report);
+            drop(ends);
+            // Whoever began it may be gone.
+            let _ = done.send(report);
+        });
+        Ok((run, outcome))
+    }
+
+    /// Ends the run that goes on, after what is under way; its number, if there is one.
+    pub fn stop(&self) -> Option<u64> {
+        let state = self.0.lock();
+        state.stop.cancel();
+        state.standing.running.as_ref().map(|running| running.run)
+    }
+
+    /// What is to be known.
+    pub fn standing(&self) -> Standing {
+        self.0.lock().standing.clone()
+    }
+
+    /// Says when the next runs begin.
+    pub fn set_next_runs(&self, next_runs_ms: Vec<u64>) {
+        self.0.lock().standing.next_runs_ms = next_runs_ms;
+    }
+}
+
+impl Inner {
+    async fn carry_out(&self, wish: Wish, stop: &CancellationToken) -> Report {
+        let counting = stop.run_until_cancelled(self.plan(&wish));
+        let plan = Plan {
+            entities: counting.await.unwrap_or_default(),
+            limits: wish.limits,
+            check: wish.check,
+            dry_run: wish.dry_run,
+            only_remote: false,
+        };
+        let progress = |report: &Report| self.lock().tell(report);
+        Warmer::new(&self.node).run(plan, stop, progress).await
+    }
+
+    async fn plan(&self, wish: &Wish) -> Vec<PlanEntity> {
+        if let Some(keys) = &wish.keys {
+            let named = keys.iter().map(|(entity, keys)| PlanEntity {
+                entity: entity.clone(),
+                keys: keys.clone(),
+                has_no_order: false,
+            });
+            return named.collect();
+        }
+        let mut entities = wish.entities.clone();
+        if entities.is_empty() {
+            let caches = self.node.registry().all();
+            entities = caches.iter().map(|cache| cache.name().to_owned()).collect();
+        }
+        ordered(&*self.order, entities, wish.top).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The most wanted keys of these entities, as a plan has them.
+pub async fn ordered(
+    order: &dyn Order,
+    entities: impl IntoIterator<Item = String>,
+    most: usize,
+) -> Vec<PlanEntity> {
+    let mut plan = Vec::new();
+    for entity in entities {
+        let counted = order.top(&entity, most).await;
+        let has_no_order = counted.is_err();
+        if let Err(error) = &counted {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, entity, "it can not be told which keys are wanted");
+        }
+        plan.push(PlanEntity {
+            entity,
+            keys: counted.unwrap_or_default(),
+            has_no_order,
+        });
+    }
+    plan
+}
+
+impl State {
+    fn tell(&mut self, report: &Report) {
+        if let Some(running) = &mut self.standing.running {
+            running.report = report.clone();
+        }
+    }
+}
+
+/// Makes room for the next run, whatever becomes of this one.
+struct Ends(Arc<Inner>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if let Some(ended) = state.standing.running.take() {
+            state.standing.last = Some(ended);
+        }
+    }
+}
+
+impl fmt::Debug for Warming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Warming").finish_non_exhaustive()
+    }
+}
