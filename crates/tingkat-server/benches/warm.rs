@@ -144,7 +144,11 @@ async fn selected(postgres: &Postgres, ids: &[String]) -> Result<Duration> {
 /// The commands that fill Redis with what the run has written.
 async fn write_commands(redis: &Redis, ids: &[String], to: &Path) -> Result<()> {
     let keys = redis.cmd(&["KEYS", "bench:c:product.*"]).await?;
-    let names: Vec<String> = keys.items().iter().filter_map(|key| key.text()).collect();
+    let names: Vec<String> = keys
+        .items()
+        .iter()
+        .filter_map(tingkat_testkit::redis::Reply::text)
+        .collect();
     if names.len() != ids.len() {
         return Err(format!("{} keys in Redis", names.len()).into());
     }

@@ -1,5 +1,7 @@
 //! docs/health.md explains every check, with the limits that it has.
 
+use std::fmt::Write as _;
+
 use tingkat_health::check::Bad;
 use tingkat_health::{Check, checks};
 
@@ -36,7 +38,7 @@ fn line(check: &Check) -> String {
 fn every_check_has_an_anchor_with_its_limits_and_the_page_has_no_other() {
     let mut wanted = String::new();
     for check in checks::all() {
-        wanted.push_str(&format!("{}\t{}\n", check.id, line(check)));
+        writeln!(wanted, "{}\t{}", check.id, line(check)).unwrap();
     }
     for check in checks::all() {
         let told = format!("\n### `{}`\n\n{}\n\n", check.id, line(check));

@@ -332,9 +332,9 @@ async fn health_is_told_as_it_was_judged_last_and_nothing_before() {
     assert_eq!(read.number("tingkat_health_score"), "88.5");
     assert_eq!(read.number("tingkat_health_poll_age_seconds"), "0.12");
     let row = r#"tingkat_health_check_value{check="memory_cannot_evict"}"#;
-    assert_eq!(read.seconds(row), 95.0);
+    assert_eq!(read.number(row), "95.0");
     let row = r#"tingkat_health_check_status{check="memory_cannot_evict"}"#;
-    assert_eq!(read.seconds(row), 2.0);
+    assert_eq!(read.number(row), "2.0");
     let row = r#"tingkat_health_check_status{check="evicted"}"#;
     assert!(!read.numbers.contains_key(row), "not known, so not told");
 }
