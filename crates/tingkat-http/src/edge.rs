@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod client;
 mod cors;
 mod ids;
+pub(crate) mod places;
 mod rates;
 mod trace;
 
@@ -20,19 +21,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tingkat::ports::Clock;
-use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt as _};
 
 use crate::app::App;
 use crate::limits::Limits;
 use crate::metrics::Requests;
-use crate::problem::{Code, Problem, SOON};
+use crate::problem::{Code, Problem};
 use crate::tokens::Tokens;
+use places::Places;
 
 pub use access::{Access, AccessError, AccessLog};
 pub use client::{Network, NetworkError, Proxies, ProxyHeader};
@@ -79,7 +81,7 @@ struct Desk {
     cors: Option<cors::Cors>,
     tokens: Tokens,
     clock: Arc<dyn Clock>,
-    places: Semaphore,
+    places: Places,
     requests: Arc<Requests>,
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn around<S: Routes>(routes: S, app: &App) -> Around<S> {
         edge: app.edge.clone(),
         tokens: app.tokens.clone(),
         clock: Arc::clone(&app.clock),
-        places: Semaphore::new(app.limits.in_flight.min(Semaphore::MAX_PERMITS)),
+        places: Places::new(&app.limits),
         requests: app.metrics.requests(),
     };
     Around {
@@ -186,46 +188,47 @@ impl Desk {
     /// Answers a request through the routes, or with what is wrong with it.
     async fn answer(&self, routes: impl Routes, request: Request) -> Response {
         let method = request.method().clone();
-        let place = match self.admit(&request) {
-            Ok(place) => place,
-            Err(problem) => return problem.into_response(),
+        let response = match self.admitted(routes, request).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
         };
-        let response = match check::check(&request, &self.limits) {
-            Ok(()) => self.ask(routes, request).await,
-            Err(problem) => {
-                let response = problem.into_response();
-                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    check::take_in(request, &self.limits).await;
-                }
-                response
-            }
-        };
-        drop(place);
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return check::method_not_allowed(&method, &response);
         }
         response
     }
 
-    /// A place among the requests that are answered; probes need none.
-    fn admit(&self, request: &Request) -> Result<Option<impl Sized + '_>, Problem> {
-        if PROBES.contains(&request.uri().path()) {
-            return Ok(None);
+    /// The same, in a place among the requests that are answered; probes need none.
+    async fn admitted(&self, routes: impl Routes, request: Request) -> Result<Response, Problem> {
+        let is_probe = PROBES.contains(&request.uri().path());
+        if !is_probe {
+            self.count(&request)?;
         }
+        if let Err(problem) = check::check(&request, &self.limits) {
+            let response = problem.into_response();
+            if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                check::take_in(request, &self.limits).await;
+            }
+            return Ok(response);
+        }
+        if is_probe {
+            return Ok(self.ask(routes, request).await);
+        }
+        if request.body().is_end_stream() {
+            let _place = self.places.take()?;
+            return Ok(self.ask(routes, request).await);
+        }
+        self.places.during(self.ask(routes, request)).await
+    }
+
+    fn count(&self, request: &Request) -> Result<(), Problem> {
         let headers = request.headers();
         let token = || {
             let holder = self.tokens.holder(headers.get(header::AUTHORIZATION)?)?;
             Some(holder.fingerprint)
         };
         let sender = || self.edge.proxies.sender(headers);
-        self.edge.rates.check(request, token, sender)?;
-        let place = self.places.try_acquire().map_err(|_| {
-            let most = self.limits.in_flight;
-            let detail =
-                format!("the server answers {most} requests at a time, and so many are under way");
-            Problem::new(Code::Overloaded, detail).retry_after(SOON)
-        })?;
-        Ok(Some(place))
+        self.edge.rates.check(request, token, sender)
     }
 
     async fn ask(&self, routes: impl Routes, request: Request) -> Response {

@@ -3,7 +3,9 @@
 //! The caller owns the listener and the signal to stop. HTTP/1.1 only, with TLS or without: a proxy
 //! in front speaks everything else.
 
+mod addresses;
 mod impatient;
+mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -22,10 +24,13 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::edge::Proxies;
 use crate::edge::client::over;
 use crate::limits::Limits;
 use crate::tls::Tls;
-use impatient::Impatient;
+use addresses::{Addresses, Counted};
+use impatient::{Impatient, Patience};
+use turn::{Telling, Turn};
 
 /// The smallest buffer that hyper takes.
 const LEAST_BUFFER: usize = 8 << 10;
@@ -51,6 +56,7 @@ impl Connections {
 pub struct Listener {
     socket: Socket,
     connections: Connections,
+    proxies: Proxies,
 }
 
 #[derive(Debug)]
@@ -76,11 +82,19 @@ impl Listener {
         }
     }
 
+    /// These may have as many connections as they like.
+    pub fn trusting(self, proxies: &Proxies) -> Self {
+        Self {
+            proxies: proxies.clone(),
+            ..self
+        }
+    }
+
     fn over(socket: Socket) -> Self {
-        let connections = Connections::default();
         Self {
             socket,
-            connections,
+            connections: Connections::default(),
+            proxies: Proxies::default(),
         }
     }
 }
@@ -139,11 +153,18 @@ pub async fn serve(
     let Listener {
         socket,
         connections: Connections(connections),
+        proxies,
     } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
+    let addresses = Addresses::new(limits.connections_per_address);
     let cut = CancellationToken::new();
     let http = http(&limits);
-    let talk = |(stream, peer, place)| {
+    let talk = |(stream, peer, place): (Stream, Option<IpAddr>, OwnedSemaphorePermit)| {
+        let Some(counted) = count(&addresses, &proxies, peer) else {
+            // Without an answer: it would have to be encrypted, read and waited for.
+            tracing::debug!("an address has as many connections as it may, one more is closed");
+            return;
+        };
         let (http, router) = (http.clone(), router.clone());
         let (shutdown, cut) = (shutdown.clone(), cut.clone());
         let talking = async move {
@@ -156,7 +177,7 @@ pub async fn serve(
                     }
                 }
             }
-            drop(place);
+            drop((place, counted));
         };
         connections.spawn(over(peer, talking));
     };
@@ -187,6 +208,20 @@ pub async fn serve(
     }
 }
 
+/// Counts a connection, if it is one of those that are; nothing if its address has too many.
+fn count(
+    addresses: &Addresses,
+    proxies: &Proxies,
+    peer: Option<IpAddr>,
+) -> Option<Option<Counted>> {
+    match peer {
+        Some(address) if !proxies.trusts(address.to_canonical()) => {
+            addresses.count(address).map(Some)
+        }
+        _ => Some(None),
+    }
+}
+
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -196,8 +231,9 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// The next connection, once there is a place for it. At the cap the kernel lets clients wait: a
-/// refusal would reach the probes as well, and restart a node for being busy.
+/// The next connection, once there is a place for it. At the cap the kernel lets clients wait, probes
+/// among them, since nobody can tell who connects: those who must be answered whatever shoppers do
+/// ask on a listener of their own, which has places of its own.
 async fn accept(
     socket: &Socket,
     places: &Arc<Semaphore>,
@@ -250,8 +286,17 @@ async fn converse(
     shutdown: CancellationToken,
     cut: CancellationToken,
 ) {
-    let stream = TokioIo::new(Impatient::new(stream, limits.send_timeout));
-    let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(router)));
+    let patience = Patience {
+        head: limits.head_timeout,
+        send: limits.send_timeout,
+    };
+    let turn = Arc::new(Turn::default());
+    let stream = TokioIo::new(Impatient::new(stream, patience, Arc::clone(&turn)));
+    let service = Telling {
+        service: TowerToHyperService::new(router),
+        turn,
+    };
+    let mut connection = pin!(http.serve_connection(stream, service));
     let ended = tokio::select! {
         // First, so that a request that has arrived is seen before the connection counts as idle.
         biased;
