@@ -34,6 +34,10 @@ use crate::exit::Failure;
 /// Loads under way when the last request has been answered get this long to end.
 const LOADS_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Those loads, all tasks and the connections to the neighbours together get this long: whoever stops
+/// the process would kill it by and by.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(15);
+
 use doors::Doors;
 pub(crate) use reload::Reload;
 use signals::{Leave, Signals, handler};
@@ -89,7 +93,13 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     }
     tokio::select! {
         biased;
-        () = parts.close() => tracing::info!("stopped"),
+        closed = tokio::time::timeout(CLOSE_DEADLINE, parts.close()) => match closed {
+            Ok(()) => tracing::info!("stopped"),
+            Err(_) => tracing::warn!(
+                "not everything was closed within {} s, the rest is cut",
+                CLOSE_DEADLINE.as_secs()
+            ),
+        },
         () = &mut stopping => {}
     }
     refusal.try_recv().map_or(Ok(()), Err)
