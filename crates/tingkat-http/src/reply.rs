@@ -4,6 +4,7 @@
 //! and a price that changes by the clock. The tag follows the bytes.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body as ResponseBody;
@@ -94,8 +95,17 @@ pub(crate) struct Reply<'a> {
 enum Content<'a> {
     /// Beside the value, for every answer.
     Kept(&'a Body),
+    /// The same, while others may replace it.
+    Shared(Arc<Body>),
     /// For this answer.
     Made(Body),
+}
+
+impl Content<'_> {
+    /// Whether its packed form is made once for many answers.
+    const fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept(_) | Self::Shared(_))
+    }
 }
 
 impl Deref for Content<'_> {
@@ -104,6 +114,7 @@ impl Deref for Content<'_> {
     fn deref(&self) -> &Body {
         match self {
             Self::Kept(body) => body,
+            Self::Shared(body) => body,
             Self::Made(body) => body,
         }
     }
@@ -116,6 +127,17 @@ impl<'a> Reply<'a> {
             status: StatusCode::OK,
             media_type: JSON,
             body: Content::Kept(body),
+            keep,
+            trail,
+        }
+    }
+
+    /// The same, of a body that may be replaced meanwhile.
+    pub(crate) const fn shared(body: Arc<Body>, keep: Keep, trail: Trail) -> Self {
+        Self {
+            status: StatusCode::OK,
+            media_type: JSON,
+            body: Content::Shared(body),
             keep,
             trail,
         }
@@ -169,9 +191,10 @@ impl<'a> Reply<'a> {
         if permit.is_none() {
             return self.whole(None);
         }
-        let effort = match self.body {
-            Content::Kept(_) => Effort::Once,
-            Content::Made(_) => Effort::EachTime,
+        let effort = if self.body.is_kept() {
+            Effort::Once
+        } else {
+            Effort::EachTime
         };
         let bytes = self.body.bytes().clone();
         let packing = move || Packed::of(&bytes, effort);
@@ -207,9 +230,7 @@ impl<'a> Reply<'a> {
                 Some(self.whole(Some(packed)))
             }
             (Encoding::Gzip, None) if length <= PACK_ABOVE => Some(self.whole(None)),
-            (Encoding::Gzip, None)
-                if length <= PACKED_IN_PLACE && matches!(self.body, Content::Kept(_)) =>
-            {
+            (Encoding::Gzip, None) if length <= PACKED_IN_PLACE && self.body.is_kept() => {
                 let packed = Packed::of(self.body.bytes(), Effort::Once);
                 Some(self.whole(self.body.keep(packed)))
             }

@@ -6,7 +6,7 @@
 //! here, and nothing of it is ever stored.
 
 use std::io::{self, Write as _};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -169,6 +169,58 @@ impl PartialEq for Kept {
 
 impl Eq for Kept {}
 
+/// Room for a body that shows numbers of other entries as well: it is good as long as they are the same.
+#[derive(Debug, Default)]
+pub struct KeptWith(RwLock<Option<Arc<With>>>);
+
+#[derive(Debug)]
+struct With {
+    numbers: Box<[u64]>,
+    body: Arc<Body>,
+}
+
+impl KeptWith {
+    /// The body with these numbers, made if there is none or it has others.
+    ///
+    /// # Errors
+    /// As `make`; and what was kept stays.
+    pub fn or_make<E>(
+        &self,
+        numbers: &[u64],
+        make: impl FnOnce() -> Result<Bytes, E>,
+    ) -> Result<Arc<Body>, E> {
+        let kept = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(kept) = kept.filter(|kept| *kept.numbers == *numbers) {
+            return Ok(Arc::clone(&kept.body));
+        }
+        let body = Arc::new(Body::new(make()?));
+        let with = With {
+            numbers: numbers.into(),
+            body: Arc::clone(&body),
+        };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(with));
+        Ok(body)
+    }
+}
+
+impl Clone for KeptWith {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for KeptWith {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for KeptWith {}
+
 /// What an entry is charged for a body of this many bytes, with its packed form.
 pub(crate) const fn charge(body_bytes: usize) -> usize {
     BODY_BYTES + body_bytes + packed_charge(body_bytes)
@@ -277,6 +329,23 @@ mod tests {
         let Ok(other) = copy.or_make(made("two"));
         assert_eq!(other.bytes(), "two");
         assert_eq!(copy, kept);
+    }
+
+    #[test]
+    fn a_body_with_other_numbers_is_made_anew() {
+        let kept = KeptWith::default();
+        let made = |text: &'static str| move || Ok::<_, &str>(Bytes::from(text));
+        let one = kept.or_make(&[1, 2], made("one")).unwrap();
+        let never = || -> Result<Bytes, &str> { panic!("it is there") };
+        let again = kept.or_make(&[1, 2], never).unwrap();
+        assert!(Arc::ptr_eq(&one, &again));
+        assert_eq!(kept.or_make(&[1, 3], || Err("no")).unwrap_err(), "no");
+        assert_eq!(kept.or_make(&[1], made("two")).unwrap().bytes(), "two");
+        let third = kept.or_make(&[1, 2], made("three")).unwrap();
+        assert_eq!(third.bytes(), "three");
+        assert_eq!(one.bytes(), "one", "who has it keeps it");
+        let copy = kept.clone();
+        assert_eq!(copy.or_make(&[1, 2], made("copy")).unwrap().bytes(), "copy");
     }
 
     #[test]

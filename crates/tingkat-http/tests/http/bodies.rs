@@ -153,7 +153,13 @@ async fn a_list_is_packed_as_it_goes_out() {
 async fn what_is_kept_is_sent_without_a_copy() {
     let store = Store::new();
     let one = async |uri: &str| bytes(ask(&store, uri, &[]).await).await;
-    for uri in ["/v1/products/1", "/v1/postcodes/50450", "/v1/states"] {
+    for uri in [
+        "/v1/products/1",
+        "/v1/postcodes/50450",
+        "/v1/states",
+        "/v1/categories",
+        "/v1/categories/8",
+    ] {
         let (first, second) = (one(uri).await, one(uri).await);
         assert_eq!(first.as_ptr(), second.as_ptr(), "{uri}");
     }
