@@ -16,20 +16,22 @@ mod trace;
 use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::future::{Ready, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::HttpBody as _;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
-use tingkat::ports::Clock;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Either};
+use tingkat::ports::{Clock, Tick};
 use tower::{Service, ServiceExt as _};
 
 use crate::app::App;
+use crate::hits::Hits;
 use crate::limits::Limits;
 use crate::metrics::Requests;
 use crate::problem::{Code, Problem};
@@ -69,8 +71,8 @@ impl Edge {
 
 /// The edge, around routes.
 #[derive(Clone)]
-pub(crate) struct Around<S> {
-    routes: S,
+pub(crate) struct Around {
+    routes: Hits,
     desk: Arc<Desk>,
 }
 
@@ -86,7 +88,7 @@ struct Desk {
 }
 
 /// Puts the edge around routes.
-pub(crate) fn around<S: Routes>(routes: S, app: &App) -> Around<S> {
+pub(crate) fn around(routes: Hits, app: &App) -> Around {
     let desk = Desk {
         limits: app.limits,
         cors: cors::Cors::new(&app.edge.origins),
@@ -102,49 +104,62 @@ pub(crate) fn around<S: Routes>(routes: S, app: &App) -> Around<S> {
     }
 }
 
-/// What answers inside of the edge.
-pub(crate) trait Routes:
-    Service<Request, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<S> Routes for S where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
-}
-
-impl<S: Routes> Service<Request> for Around<S> {
+impl Service<Request> for Around {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Either<
+        Ready<Result<Response, Infallible>>,
+        BoxFuture<'static, Result<Response, Infallible>>,
+    >;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        if let Some(response) = self.desk.at_once(&self.routes, &request) {
+            return Either::Left(ready(Ok(response)));
+        }
         let (routes, desk) = (self.routes.clone(), Arc::clone(&self.desk));
-        Box::pin(async move { Ok(desk.receive(routes, request).await) })
+        Either::Right(Box::pin(
+            async move { Ok(desk.receive(routes, request).await) },
+        ))
     }
 }
 
-impl<S> fmt::Debug for Around<S> {
+impl fmt::Debug for Around {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Around").finish_non_exhaustive()
     }
 }
 
 impl Desk {
+    /// The answer that memory has, where nothing must be asked or counted before: without a task of its
+    /// own, and without a place, since it is over at once.
+    fn at_once(&self, routes: &Hits, request: &Request) -> Option<Response> {
+        let is_plain = self.cors.is_none()
+            && request.body().is_end_stream()
+            && !self.edge.rates.limit_look_ups();
+        if !is_plain {
+            return None;
+        }
+        let began = self.edge.access.is_on().then(|| self.clock.now());
+        // What panics here panics in the routes as well, which have a net.
+        let answer = AssertUnwindSafe(|| routes.at_once(request));
+        let mut response = catch_unwind(answer).ok().flatten()?;
+        let headers = request.headers();
+        let asked = began.map(|began| Asked {
+            began,
+            method: request.method(),
+            path: request.uri().path(),
+            authorization: headers.get(header::AUTHORIZATION),
+        });
+        self.finish(&mut response, Ids::of(headers), asked.as_ref());
+        Some(response)
+    }
+
     /// Answers a request, under its names.
-    async fn receive(&self, routes: impl Routes, request: Request) -> Response {
+    async fn receive(&self, routes: Hits, request: Request) -> Response {
         let ids = Ids::of(request.headers());
         let log = self.edge.access.is_on().then(|| Remembered {
             began: self.clock.now(),
@@ -162,15 +177,22 @@ impl Desk {
             }
         };
         let mut response = ids.during(answering).await;
-        if let Some(log) = log {
+        let asked = log.as_ref().map(Remembered::asked);
+        self.finish(&mut response, ids, asked.as_ref());
+        response
+    }
+
+    /// What every answer gets on its way out.
+    fn finish(&self, response: &mut Response, ids: Ids, asked: Option<&Asked<'_>>) {
+        if let Some(asked) = asked {
             let line = access::Line {
-                method: &log.method,
-                route: self.requests.template(log.uri.path()),
-                response: &response,
-                took: self.clock.now().since(log.began),
+                method: asked.method,
+                route: self.requests.template(asked.path),
+                response,
+                took: self.clock.now().since(asked.began),
                 ids: &ids,
             };
-            let scope = || Some(self.tokens.holder(log.authorization.as_ref()?)?.scope);
+            let scope = || Some(self.tokens.holder(asked.authorization?)?.scope);
             self.edge.access.tell(&line, scope);
         }
         let headers = response.headers_mut();
@@ -182,11 +204,10 @@ impl Desk {
             HeaderValue::from_static("nosniff"),
         );
         ids.mark(headers);
-        response
     }
 
     /// Answers a request through the routes, or with what is wrong with it.
-    async fn answer(&self, routes: impl Routes, request: Request) -> Response {
+    async fn answer(&self, routes: Hits, request: Request) -> Response {
         let method = request.method().clone();
         let response = match self.admitted(routes, request).await {
             Ok(response) => response,
@@ -199,7 +220,7 @@ impl Desk {
     }
 
     /// The same, in a place among the requests that are answered; probes need none.
-    async fn admitted(&self, routes: impl Routes, request: Request) -> Result<Response, Problem> {
+    async fn admitted(&self, routes: Hits, request: Request) -> Result<Response, Problem> {
         let is_probe = PROBES.contains(&request.uri().path());
         if !is_probe {
             self.count(&request)?;
@@ -215,7 +236,11 @@ impl Desk {
             return Ok(self.ask(routes, request).await);
         }
         if request.body().is_end_stream() {
-            let _place = self.places.take()?;
+            let _place = match self.places.take() {
+                Ok(place) => place,
+                // What memory has costs less than to refuse it.
+                Err(problem) => return routes.at_once(&request).ok_or(problem),
+            };
             return Ok(self.ask(routes, request).await);
         }
         self.places.during(self.ask(routes, request)).await
@@ -231,7 +256,7 @@ impl Desk {
         self.edge.rates.check(request, token, sender)
     }
 
-    async fn ask(&self, routes: impl Routes, request: Request) -> Response {
+    async fn ask(&self, routes: Hits, request: Request) -> Response {
         let uri = request.uri().clone();
         let answer = AssertUnwindSafe(routes.oneshot(request)).catch_unwind();
         match tokio::time::timeout(self.limits.request_timeout, answer).await {
@@ -263,12 +288,31 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// What the access log needs of a request that is gone.
+/// What the access log needs of a request.
+struct Asked<'a> {
+    began: Tick,
+    method: &'a Method,
+    path: &'a str,
+    authorization: Option<&'a HeaderValue>,
+}
+
+/// The same, of one that is gone.
 struct Remembered {
-    began: tingkat::ports::Tick,
-    method: axum::http::Method,
+    began: Tick,
+    method: Method,
     uri: Uri,
     authorization: Option<HeaderValue>,
+}
+
+impl Remembered {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            began: self.began,
+            method: &self.method,
+            path: self.uri.path(),
+            authorization: self.authorization.as_ref(),
+        }
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

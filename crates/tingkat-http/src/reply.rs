@@ -3,15 +3,18 @@
 //! There is no `Last-Modified`: a product shows rows that were written at other times than its own,
 //! and a price that changes by the clock. The tag follows the bytes.
 
+use std::convert::Infallible;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body as ResponseBody;
+use axum::body::{Body as ResponseBody, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use futures::stream;
+use hyper::body::Frame;
 use jiff::Timestamp;
 use serde::Serialize;
 use tingkat::Trail;
@@ -278,9 +281,7 @@ impl<'a> Reply<'a> {
         headers.insert(header::ETAG, header_value(tag));
         // Of unknown length: that of the body which is not sent is nobody's business, and none may
         // be claimed but that (RFC 9110, 8.6).
-        let nothing = stream::empty::<Result<Bytes, std::convert::Infallible>>();
-        let nothing = ResponseBody::from_stream(nothing);
-        response(StatusCode::NOT_MODIFIED, headers, nothing)
+        response(StatusCode::NOT_MODIFIED, headers, ResponseBody::new(Unsent))
     }
 
     /// What is told of the answer, however it is sent.
@@ -299,6 +300,21 @@ impl<'a> Reply<'a> {
             headers.insert(header::VARY, BY_ENCODING);
         }
         headers
+    }
+}
+
+/// A body of unknown length of which nothing is sent.
+struct Unsent;
+
+impl HttpBody for Unsent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -7,22 +7,24 @@ mod addresses;
 mod impatient;
 mod turn;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use futures::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 use crate::edge::Proxies;
 use crate::edge::client::over;
@@ -140,13 +142,27 @@ impl Socket {
     }
 }
 
+/// What answers requests: a router of axum, or what [`face`](crate::face) gives.
+pub trait Routes:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Routes for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// Serves until `shutdown` is cancelled, and returns when no connection is left.
 ///
 /// From then on nothing new is accepted, idle connections are closed, and requests in flight have
 /// `limits.drain_timeout` to finish. What is still open after that is cut.
 pub async fn serve(
     listener: impl Into<Listener>,
-    router: Router,
+    routes: impl Routes,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
@@ -165,15 +181,15 @@ pub async fn serve(
             tracing::debug!("an address has as many connections as it may, one more is closed");
             return;
         };
-        let (http, router) = (http.clone(), router.clone());
+        let (http, routes) = (http.clone(), routes.clone());
         let (shutdown, cut) = (shutdown.clone(), cut.clone());
         let talking = async move {
             match stream {
-                Stream::Tcp(stream) => converse(http, stream, router, limits, shutdown, cut).await,
-                Stream::Unix(stream) => converse(http, stream, router, limits, shutdown, cut).await,
+                Stream::Tcp(stream) => converse(http, stream, routes, limits, shutdown, cut).await,
+                Stream::Unix(stream) => converse(http, stream, routes, limits, shutdown, cut).await,
                 Stream::Tls(stream, tls) => {
                     if let Some(stream) = encrypted(&tls, stream, &shutdown).await {
-                        converse(http, stream, router, limits, shutdown, cut).await;
+                        converse(http, stream, routes, limits, shutdown, cut).await;
                     }
                 }
             }
@@ -281,7 +297,7 @@ async fn encrypted(
 async fn converse(
     http: http1::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
+    routes: impl Routes,
     limits: Limits,
     shutdown: CancellationToken,
     cut: CancellationToken,
@@ -293,7 +309,7 @@ async fn converse(
     let turn = Arc::new(Turn::default());
     let stream = TokioIo::new(Impatient::new(stream, patience, Arc::clone(&turn)));
     let service = Telling {
-        service: TowerToHyperService::new(router),
+        service: routes,
         turn,
     };
     let mut connection = pin!(http.serve_connection(stream, service));

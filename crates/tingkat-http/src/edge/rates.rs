@@ -125,6 +125,12 @@ impl Rates {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
+    /// Whether look-ups are limited at all.
+    pub(super) fn limit_look_ups(&self) -> bool {
+        let limited = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        limited.look_ups.is_some()
+    }
+
     fn limited(&self) -> Arc<Limited> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

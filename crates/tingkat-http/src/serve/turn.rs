@@ -1,12 +1,17 @@
 //! Whose turn it is on a connection: the client's, who sends the head of a request, or ours.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use hyper::service::Service;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use pin_project_lite::pin_project;
+use tower::Service;
 
 /// What the two ends of a connection's task tell each other. Both run in one task, so no order of
 /// memory matters.
@@ -27,9 +32,15 @@ impl Turn {
         self.is_ours.load(Ordering::Relaxed)
     }
 
-    fn begin(&self) {
+    /// A head is whole.
+    pub(super) fn begin(&self) {
         self.heads.fetch_add(1, Ordering::Relaxed);
         self.is_ours.store(true, Ordering::Relaxed);
+    }
+
+    /// The request is answered.
+    pub(super) fn end(&self) {
+        self.is_ours.store(false, Ordering::Relaxed);
     }
 }
 
@@ -48,15 +59,27 @@ pin_project! {
     }
 }
 
-impl<R, S: Service<R>> Service<R> for Telling<S> {
-    type Response = S::Response;
-    type Error = S::Error;
+impl<S> hyper::service::Service<hyper::Request<Incoming>> for Telling<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone,
+{
+    type Response = Response;
+    type Error = Infallible;
     type Future = Answering<S::Future>;
 
-    fn call(&self, request: R) -> Self::Future {
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         self.turn.begin();
+        // Most have none, and nothing has to be kept for it then.
+        let request = request.map(|body| {
+            if body.is_end_stream() {
+                Body::empty()
+            } else {
+                Body::new(body)
+            }
+        });
         Answering {
-            answer: self.service.call(request),
+            // Routers are always ready.
+            answer: self.service.clone().call(request),
             turn: Arc::clone(&self.turn),
         }
     }
@@ -69,7 +92,7 @@ impl<F: Future> Future for Answering<F> {
         let this = self.project();
         let answer = this.answer.poll(cx);
         if answer.is_ready() {
-            this.turn.is_ours.store(false, Ordering::Relaxed);
+            this.turn.end();
         }
         answer
     }
