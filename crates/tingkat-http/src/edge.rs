@@ -33,7 +33,7 @@ use tower::{Service, ServiceExt as _};
 use crate::app::App;
 use crate::hits::Hits;
 use crate::limits::Limits;
-use crate::metrics::Requests;
+use crate::metrics::{Refusal, Requests};
 use crate::problem::{Code, Problem};
 use crate::tokens::Tokens;
 use places::Places;
@@ -95,7 +95,7 @@ pub(crate) fn around(routes: Hits, app: &App) -> Around {
         edge: app.edge.clone(),
         tokens: app.tokens.clone(),
         clock: Arc::clone(&app.clock),
-        places: Places::new(&app.limits),
+        places: Places::new(&app.limits, app.metrics.requests()),
         requests: app.metrics.requests(),
     };
     Around {
@@ -236,10 +236,10 @@ impl Desk {
             return Ok(self.ask(routes, request).await);
         }
         if request.body().is_end_stream() {
-            let _place = match self.places.take() {
-                Ok(place) => place,
+            let Some(_place) = self.places.take() else {
                 // What memory has costs less than to refuse it.
-                Err(problem) => return routes.at_once(&request).ok_or(problem),
+                let hit = routes.at_once(&request);
+                return hit.ok_or_else(|| self.places.refuse());
             };
             return Ok(self.ask(routes, request).await);
         }
@@ -253,7 +253,8 @@ impl Desk {
             Some(holder.fingerprint)
         };
         let sender = || self.edge.proxies.sender(headers);
-        self.edge.rates.check(request, token, sender)
+        let counted = self.edge.rates.check(request, token, sender);
+        counted.inspect_err(|_| self.requests.refuse(Refusal::RateLimit))
     }
 
     async fn ask(&self, routes: Hits, request: Request) -> Response {

@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -43,13 +44,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A client that has not agreed on a key after this long is cut.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The open connections of a listener. Clones share them.
+/// The open connections of a listener, and how many were refused. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Connections(TaskTracker);
+pub struct Connections {
+    open: TaskTracker,
+    refused: Arc<AtomicU64>,
+}
 
 impl Connections {
     pub(crate) fn open(&self) -> u64 {
-        self.0.len() as u64
+        self.open.len() as u64
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -168,7 +176,10 @@ pub async fn serve(
 ) {
     let Listener {
         socket,
-        connections: Connections(connections),
+        connections: Connections {
+            open: connections,
+            refused,
+        },
         proxies,
     } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -178,6 +189,7 @@ pub async fn serve(
     let talk = |(stream, peer, place): (Stream, Option<IpAddr>, OwnedSemaphorePermit)| {
         let Some(counted) = count(&addresses, &proxies, peer) else {
             // Without an answer: it would have to be encrypted, read and waited for.
+            refused.fetch_add(1, Ordering::Relaxed);
             tracing::debug!("an address has as many connections as it may, one more is closed");
             return;
         };

@@ -5,9 +5,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::limits::Limits;
+use crate::metrics::{Refusal, Requests};
 use crate::problem::{Code, Problem, SOON};
 
 tokio::task_local! {
@@ -20,6 +21,7 @@ pub(super) struct Places {
     free: Arc<Semaphore>,
     most: usize,
     patience: Duration,
+    requests: Arc<Requests>,
 }
 
 /// The place of a request that may have to wait for its client.
@@ -29,19 +31,20 @@ struct Held {
 }
 
 impl Places {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, requests: Arc<Requests>) -> Self {
         let most = limits.in_flight.min(Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(most)),
             most,
             // Some of the time of the request is for the answer.
             patience: limits.body_timeout.min(limits.request_timeout / 2),
+            requests,
         }
     }
 
     /// A place, if there is one.
-    pub(super) fn take(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.free.try_acquire().map_err(|error| self.full(&error))
+    pub(super) fn take(&self) -> Option<SemaphorePermit<'_>> {
+        self.free.try_acquire().ok()
     }
 
     /// Answers a request that brings a body, in a place.
@@ -55,10 +58,12 @@ impl Places {
 
     fn again(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let place = Arc::clone(&self.free).try_acquire_owned();
-        place.map_err(|error| self.full(&error))
+        place.map_err(|_| self.refuse())
     }
 
-    fn full(&self, _: &TryAcquireError) -> Problem {
+    /// There is none.
+    pub(super) fn refuse(&self) -> Problem {
+        self.requests.refuse(Refusal::InFlight);
         let most = self.most;
         let detail =
             format!("the server answers {most} requests at a time, and so many are under way");
