@@ -1,8 +1,10 @@
 //! The bodies of answers, kept beside the values that they show: made once for each fill, at the
 //! first answer, and shared by all others.
 //!
-//! Whoever shows values makes them; a value only has the room, and is charged for it before it is
-//! used. No part of what a value is: a copy begins without, two values are equal whatever they have
+//! Whoever shows values makes them; a value only has the room. It is charged for it before it is used,
+//! where there is one body and all are asked for; a product is charged for each of its bodies once it is
+//! there. A body is charged its bytes and about 280 more, and one of more than 1 KiB three quarters of its
+//! bytes again, for the packed form. No part of what a value is: a copy begins without, two values are equal whatever they have
 //! here, and nothing of it is ever stored.
 
 use std::io::{self, Write as _};
@@ -152,6 +154,16 @@ impl Kept {
         }
         let body = Box::new(Body::new(make()?));
         Ok(self.0.get_or_init(|| body))
+    }
+
+    /// Whether the body is there.
+    pub fn is_made(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// What an entry is charged for it, with its packed form; nothing before it is made.
+    pub(crate) fn charge(&self) -> usize {
+        self.0.get().map_or(0, |body| charge(body.bytes.len()))
     }
 }
 
