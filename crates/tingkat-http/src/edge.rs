@@ -117,10 +117,16 @@ impl Service<Request> for Around {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        if let Some(response) = self.desk.at_once(&self.routes, &request) {
+        let is_plain = self.desk.is_plain(&request);
+        if is_plain && let Some(response) = self.desk.at_once(&self.routes, &request) {
             return Either::Left(ready(Ok(response)));
         }
-        let (routes, desk) = (self.routes.clone(), Arc::clone(&self.desk));
+        let routes = if is_plain {
+            self.routes.after_hits()
+        } else {
+            self.routes.clone()
+        };
+        let desk = Arc::clone(&self.desk);
         Either::Right(Box::pin(
             async move { Ok(desk.receive(routes, request).await) },
         ))
@@ -134,15 +140,14 @@ impl fmt::Debug for Around {
 }
 
 impl Desk {
-    /// The answer that memory has, where nothing must be asked or counted before: without a task of its
-    /// own, and without a place, since it is over at once.
+    /// Whether memory may answer it before anything is asked or counted.
+    fn is_plain(&self, request: &Request) -> bool {
+        self.cors.is_none() && request.body().is_end_stream() && !self.edge.rates.limit_look_ups()
+    }
+
+    /// The answer that memory has: without a task of its own, and without a place, since it is over at
+    /// once.
     fn at_once(&self, routes: &Hits, request: &Request) -> Option<Response> {
-        let is_plain = self.cors.is_none()
-            && request.body().is_end_stream()
-            && !self.edge.rates.limit_look_ups();
-        if !is_plain {
-            return None;
-        }
         let began = self.edge.access.is_on().then(|| self.clock.now());
         // What panics here panics in the routes as well, which have a net.
         let answer = AssertUnwindSafe(|| routes.at_once(request));

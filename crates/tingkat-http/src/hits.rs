@@ -36,6 +36,11 @@ impl Hits {
         Self { app, routes }
     }
 
+    /// The routes alone, for a request that memory was asked about already.
+    pub(crate) fn after_hits(&self) -> Self {
+        Self::before(self.routes.clone(), None)
+    }
+
     /// The answer that memory has.
     pub(crate) fn at_once(&self, request: &Request) -> Option<Response> {
         let mut response = hit(self.app.as_ref()?, request)?;

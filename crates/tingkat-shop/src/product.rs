@@ -412,11 +412,22 @@ impl Products {
         ids: &[ProductId],
         options: Options,
     ) -> Vec<Result<Answer<Product>, GetError>> {
-        let answers = self.cache.look_up_many(ids, options).await;
-        answers
-            .into_iter()
-            .map(|answer| answer.map(on_sale))
-            .collect()
+        let hits = ids.iter().map(|id| self.cache.hit(id, options));
+        let mut answers: Vec<_> = hits.map(|hit| hit.map(|it| Ok(on_sale(it)))).collect();
+        let is_missing = |(id, answer): (&ProductId, &Option<_>)| match answer {
+            Some(_) => None,
+            None => Some(id.clone()),
+        };
+        let missing: Vec<ProductId> = ids.iter().zip(&answers).filter_map(is_missing).collect();
+        if !missing.is_empty() {
+            let places = answers.iter_mut().filter(|answer| answer.is_none());
+            let found = self.cache.look_up_many(&missing, options).await;
+            for (place, answer) in places.zip(found) {
+                *place = Some(answer.map(on_sale));
+            }
+        }
+        // As many were found as were missing.
+        answers.into_iter().flatten().collect()
     }
 }
 

@@ -367,3 +367,28 @@ async fn a_sidecar_is_limited_by_those_whom_it_names() {
     stop.cancel();
     served.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_memory_has_is_answered_whatever_else_is_under_way() {
+    for is_limited in [false, true] {
+        let store = Store::with(|app| {
+            app.limits.in_flight = 1;
+            if is_limited {
+                let limits = RateLimits {
+                    look_ups: Some(rate(1000, 1000)),
+                    writes: None,
+                    clients: 8,
+                };
+                app.edge.rates = Rates::new(&limits, &app.clock);
+            }
+        });
+        let ask = |uri: &'static str| store.send(Request::get(uri));
+        assert_eq!(ask("/v1/products/1").await.status(), StatusCode::OK);
+        store.database.set(Mood::Hangs);
+        let mut waiting = Box::pin(ask("/v1/products/2"));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(ask("/v1/products/1").await.status(), StatusCode::OK);
+        let refused = ask("/v1/products/3").await.status();
+        assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
