@@ -5,6 +5,10 @@
 //! from all of them. The two take short turns, and each ratio is the median of its rounds: of the
 //! requests per second, and of the time that the thread of the server had the processor. The verdict is
 //! by the latter, of which those who share the machine take nothing.
+//!
+//! Measured by the time of the processor on two shared cores: a product 1.00, a packed one 0.99, one that
+//! the client holds 0.99; a batch of 100, which has no target, 0.26 before its keys were asked for one
+//! by one, most of it look-ups and the joining of 85 kB.
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,

@@ -66,7 +66,7 @@ async fn whole(body: Body, most_bytes: usize) -> Result<Bytes, Problem> {
     let read = without_place(to_bytes(body, most_bytes)).await?;
     read.map_err(|error| {
         let source = std::error::Error::source(&error);
-        if source.is_some_and(|it| it.is::<LengthLimitError>()) {
+        if matches!(source, Some(it) if it.is::<LengthLimitError>()) {
             let detail =
                 format!("the body has more than the {most_bytes} bytes that are read of it");
             return Problem::new(Code::BodyTooLarge, detail).with("most_bytes", most_bytes);

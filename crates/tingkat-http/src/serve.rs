@@ -31,7 +31,7 @@ use crate::edge::Proxies;
 use crate::edge::client::over;
 use crate::limits::Limits;
 use crate::tls::Tls;
-use addresses::{Addresses, Counted};
+use addresses::{Addresses, Counted, TooMany};
 use impatient::{Impatient, Patience};
 use turn::{Telling, Turn};
 
@@ -187,7 +187,7 @@ pub async fn serve(
     let cut = CancellationToken::new();
     let http = http(&limits);
     let talk = |(stream, peer, place): (Stream, Option<IpAddr>, OwnedSemaphorePermit)| {
-        let Some(counted) = count(&addresses, &proxies, peer) else {
+        let Ok(counted) = count(&addresses, &proxies, peer) else {
             // Without an answer: it would have to be encrypted, read and waited for.
             refused.fetch_add(1, Ordering::Relaxed);
             tracing::debug!("an address has as many connections as it may, one more is closed");
@@ -236,17 +236,17 @@ pub async fn serve(
     }
 }
 
-/// Counts a connection, if it is one of those that are; nothing if its address has too many.
+/// Counts a connection, if it is one of those that are.
 fn count(
     addresses: &Addresses,
     proxies: &Proxies,
     peer: Option<IpAddr>,
-) -> Option<Option<Counted>> {
+) -> Result<Option<Counted>, TooMany> {
     match peer {
         Some(address) if !proxies.trusts(address.to_canonical()) => {
             addresses.count(address).map(Some)
         }
-        _ => Some(None),
+        _ => Ok(None),
     }
 }
 

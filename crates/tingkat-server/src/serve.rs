@@ -93,13 +93,14 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     }
     tokio::select! {
         biased;
-        closed = tokio::time::timeout(CLOSE_DEADLINE, parts.close()) => match closed {
-            Ok(()) => tracing::info!("stopped"),
-            Err(_) => tracing::warn!(
-                "not everything was closed within {} s, the rest is cut",
-                CLOSE_DEADLINE.as_secs()
-            ),
-        },
+        closed = tokio::time::timeout(CLOSE_DEADLINE, parts.close()) => {
+            if closed.is_ok() {
+                tracing::info!("stopped");
+            } else {
+                let seconds = CLOSE_DEADLINE.as_secs();
+                tracing::warn!("not everything was closed within {seconds} s, the rest is cut");
+            }
+        }
         () = &mut stopping => {}
     }
     refusal.try_recv().map_or(Ok(()), Err)

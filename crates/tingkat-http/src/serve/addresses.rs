@@ -20,6 +20,10 @@ pub(super) struct Counted {
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
+/// An address has as many as it may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooMany;
+
 impl Addresses {
     pub(super) fn new(most: usize) -> Self {
         Self {
@@ -29,15 +33,15 @@ impl Addresses {
     }
 
     /// One more of an address, unless it has as many as it may.
-    pub(super) fn count(&self, address: IpAddr) -> Option<Counted> {
+    pub(super) fn count(&self, address: IpAddr) -> Result<Counted, TooMany> {
         let client = one_client(address.to_canonical());
         let mut open = lock(&self.open);
         let count = open.entry(client).or_insert(0);
         if *count >= self.most {
-            return None;
+            return Err(TooMany);
         }
         *count += 1;
-        Some(Counted {
+        Ok(Counted {
             client,
             open: Arc::clone(&self.open),
         })
@@ -70,15 +74,15 @@ mod tests {
         let addresses = Addresses::new(2);
         let count = |text: &str| addresses.count(text.parse().unwrap());
         let (one, two) = (count("192.0.2.1"), count("::ffff:192.0.2.1"));
-        assert!(one.is_some() && two.is_some());
-        assert!(count("192.0.2.1").is_none());
+        assert!(one.is_ok() && two.is_ok());
+        assert!(count("192.0.2.1").is_err());
         let other = count("192.0.2.2");
-        assert!(other.is_some());
+        assert!(other.is_ok());
         drop(one);
         let again = count("192.0.2.1");
-        assert!(again.is_some());
+        assert!(again.is_ok());
         let ipv6 = ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(count);
-        assert!(ipv6[1].is_some() && ipv6[2].is_none(), "one network");
+        assert!(ipv6[1].is_ok() && ipv6[2].is_err(), "one network");
         drop((two, other, again, ipv6));
         assert!(lock(&addresses.open).is_empty());
     }
