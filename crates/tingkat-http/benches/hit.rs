@@ -2,9 +2,13 @@
 //! body: `cargo bench -p tingkat-http --bench hit`.
 //!
 //! Each has a server with a thread of its own; one client writes to many connections and then reads
-//! from all of them. The two take turns, and each ratio is the median of its rounds: of the requests
-//! per second, and of the time that the thread of the server had the processor, which says the same
-//! where the machine is shared.
+//! from all of them. The two take short turns, and each ratio is the median of its rounds: of the
+//! requests per second, and of the time that the thread of the server had the processor. The verdict is
+//! by the latter, of which those who share the machine take nothing.
+//!
+//! Measured by the time of the processor on two shared cores: a product 1.00, a packed one 0.99, one that
+//! the client holds 0.99; a batch of 100, which has no target, 0.26 before its keys were asked for one
+//! by one, most of it look-ups and the joining of 85 kB.
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
@@ -22,11 +26,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
-use tingkat_http::{Limits, serve};
+use tingkat_http::{Limits, Routes, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -39,8 +42,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CONNECTIONS: usize = 32;
 
 /// How often the two take turns, and how many requests each turn has.
-const ROUNDS: usize = 15;
-const REQUESTS: usize = 16_000;
+const ROUNDS: usize = 41;
+const REQUESTS: usize = 6_400;
 
 /// A run that only shows that it runs: `-- --quick`.
 const QUICK: (usize, usize) = (1, 640);
@@ -79,6 +82,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             is_held: true,
+            target: Some(0.9),
             ..case("a product that the client holds", "")
         },
         Case {
@@ -96,7 +100,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(routes: impl FnOnce() -> Router + Send + 'static) -> Self {
+    fn start<R: Routes>(routes: impl FnOnce() -> R + Send + 'static) -> Self {
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -277,7 +281,7 @@ fn measure(service: &Server, case: &Case, rounds: usize, requests: usize) {
     let [bare_micros, our_micros] = micros.map(median);
     let (rate, time) = (median(rates), median(times));
     let verdict = case.target.map_or(String::new(), |target| {
-        let word = if rate >= target { "reached" } else { "missed" };
+        let word = if time >= target { "reached" } else { "missed" };
         format!("{target:.2} {word}")
     });
     println!(

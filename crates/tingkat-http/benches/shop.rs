@@ -20,7 +20,9 @@ use tingkat::ports::{Batch, Loaded, Source, Wanted};
 use tingkat::warm::{Order, Warming, Wish};
 use tingkat::{Key, Node};
 use tingkat_health::{DataState, Observed, RedisState, SourceState, WarmState};
-use tingkat_http::{App, Changes, Edge, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
+use tingkat_http::{
+    App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Routes, Tokens, face,
+};
 use tingkat_shop::money::Money;
 use tingkat_shop::product::{
     CategoryName, Image, Product, ProductBodies, ProductId, Promotion, Status, Variant,
@@ -122,8 +124,14 @@ fn lamp(id: &ProductId) -> Product {
     }
 }
 
-/// The service. Its node follows a log in which nothing happens; it wants a runtime around it.
-pub(crate) fn service() -> Router {
+/// The service, as it is served. Its node follows a log in which nothing happens; it wants a runtime
+/// around it.
+pub(crate) fn service() -> impl Routes + Sync {
+    service_with(|_| ())
+}
+
+/// The same, with something about it changed.
+pub(crate) fn service_with(change: impl FnOnce(&mut App)) -> impl Routes + Sync {
     let database = FakeDatabase::new();
     let node = Node::builder().change_log(Arc::new(database.log())).build();
     let sources = Sources {
@@ -151,7 +159,7 @@ pub(crate) fn service() -> Router {
         waived: Vec::new(),
         privacy: Vec::new(),
     });
-    router(App {
+    let mut app = App {
         shop: Shop::new(&node, sources),
         documents: Documents::default(),
         warming: Warming::new(&node, Arc::new(Unordered)),
@@ -169,7 +177,9 @@ pub(crate) fn service() -> Router {
         limits: Limits::default(),
         edge: Edge::default(),
         shutdown: CancellationToken::new(),
-    })
+    };
+    change(&mut app);
+    face(app, Face::WHOLE)
 }
 
 /// Headers whose values are made for each answer, which is the bare route's work as well.

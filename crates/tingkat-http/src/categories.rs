@@ -1,16 +1,18 @@
 //! `GET /v1/categories`: the tree, or one by its slug. `GET /v1/categories/{id}`: one of them, with the
 //! way to it and what is right under it.
 
-use std::collections::HashMap;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use bytes::Bytes;
 use serde::Serialize;
 use tingkat::entity::Entity as _;
 use tingkat::{Answer, Options, Trail};
-use tingkat_shop::category::{Category, CategoryId, CategoryTree};
+use tingkat_shop::Body;
+use tingkat_shop::category::{Category, CategoryCount, CategoryId, CategoryTree};
 
 use crate::app::App;
 use crate::cache_status::together;
@@ -19,7 +21,7 @@ use crate::paging::Page;
 use crate::problem::{Code, Problem};
 use crate::products::category_id;
 use crate::query::{self, Query};
-use crate::reply::{Keep, Reply};
+use crate::reply::{Keep, Reply, json};
 
 const PARAMETERS: &[&str] = &["slug"];
 
@@ -118,7 +120,8 @@ pub(crate) fn unknown(by: &str, name: &str, trail: Trail) -> Reply<'static> {
 
 /// How many products each of some categories has, and how that is known.
 struct Counts<'a> {
-    of: HashMap<&'a CategoryId, u64>,
+    categories: Vec<&'a Category>,
+    numbers: Vec<u64>,
     trail: Trail,
 }
 
@@ -129,28 +132,33 @@ impl<'a> Counts<'a> {
         trail: Trail,
         options: Options,
     ) -> Result<Self, Problem> {
-        let (ids, keys): (Vec<&CategoryId>, Vec<CategoryId>) = categories
-            .map(|category| (&category.id, category.id.clone()))
-            .unzip();
-        let answers = app.shop.categories.counts(&keys, options).await?;
-        let counts = answers
-            .iter()
-            .map(|answer| answer.value().map_or(0, |count| count.0));
+        let categories: Vec<&Category> = categories.collect();
+        let ids = categories.iter().map(|category| category.id.clone());
+        let ids: Vec<CategoryId> = ids.collect();
+        let answers = app.shop.categories.counts(&ids, options).await?;
         let trails = answers.iter().map(Answer::trail);
+        let trail = together(trails.chain([trail])).unwrap_or(trail);
+        let number = |answer: &Answer<CategoryCount>| answer.value().map_or(0, |count| count.0);
         Ok(Self {
-            of: ids.into_iter().zip(counts).collect(),
-            trail: together(trails.chain([trail])).unwrap_or(trail),
+            categories,
+            numbers: answers.iter().map(number).collect(),
+            trail,
         })
     }
 
-    fn counted(&self, category: &'a Category) -> Counted<'a> {
-        Counted {
-            id: &category.id,
-            parent_id: category.parent_id.as_ref(),
-            slug: &category.slug,
-            name: &category.name,
-            products: self.of.get(&category.id).copied().unwrap_or_default(),
-        }
+    /// The categories as they were asked for, each with its number.
+    fn counted(&self) -> impl Iterator<Item = Counted<'a>> {
+        let numbers = self.numbers.iter();
+        self.categories
+            .iter()
+            .zip(numbers)
+            .map(|(category, products)| Counted {
+                id: &category.id,
+                parent_id: category.parent_id.as_ref(),
+                slug: &category.slug,
+                name: &category.name,
+                products: *products,
+            })
     }
 }
 
@@ -161,21 +169,28 @@ async fn whole(
     options: Options,
 ) -> Result<Reply<'static>, Problem> {
     let counts = Counts::look_up(app, tree.all().iter(), trail, options).await?;
-    let body = Page::whole(branches(&mut tree.all().iter().peekable(), 0, &counts));
-    Reply::found(&body, app.keeps.of(CategoryTree::NAME), counts.trail)
+    let body = tree
+        .body
+        .or_make(&counts.numbers, || whole_body(tree, &counts))?;
+    Ok(shown(app, body, counts.trail))
+}
+
+fn whole_body(tree: &CategoryTree, counts: &Counts<'_>) -> Result<Bytes, Problem> {
+    let depths = tree.all().iter().map(|category| category.depth);
+    let mut rest = depths.zip(counts.counted()).peekable();
+    json(&Page::whole(branches(&mut rest, 0)))
 }
 
 /// The categories of a depth that come next, each with what follows under it.
 fn branches<'a>(
-    rest: &mut std::iter::Peekable<std::slice::Iter<'a, Category>>,
+    rest: &mut Peekable<impl Iterator<Item = (usize, Counted<'a>)>>,
     depth: usize,
-    counts: &Counts<'a>,
 ) -> Vec<Branch<'a>> {
     let mut brothers = Vec::new();
-    while let Some(category) = rest.next_if(|category| category.depth == depth) {
+    while let Some((_, category)) = rest.next_if(|(of, _)| *of == depth) {
         brothers.push(Branch {
-            category: counts.counted(category),
-            children: branches(rest, depth + 1, counts),
+            category,
+            children: branches(rest, depth + 1),
         });
     }
     brothers
@@ -189,13 +204,88 @@ async fn one(
     options: Options,
 ) -> Result<Reply<'static>, Problem> {
     let children = tree.children(&category.id);
-    let counted = children.iter().copied().chain([category]);
+    let counted = [category].into_iter().chain(children);
     let counts = Counts::look_up(app, counted, trail, options).await?;
-    let path = tree.path(&category.id).into_iter();
-    let body = One {
-        category: counts.counted(category),
+    let body = category
+        .body
+        .or_make(&counts.numbers, || one_body(tree, &counts))?;
+    Ok(shown(app, body, counts.trail))
+}
+
+/// The first of the counted is shown, the others are under it.
+fn one_body(tree: &CategoryTree, counts: &Counts<'_>) -> Result<Bytes, Problem> {
+    let mut counted = counts.counted();
+    let category = counted.next().ok_or_else(Problem::internal)?;
+    let path = tree.path(category.id).into_iter();
+    json(&One {
+        category,
         breadcrumb: path.map(Step::of).collect(),
-        children: children.iter().map(|child| counts.counted(child)).collect(),
-    };
-    Reply::found(&body, app.keeps.of(CategoryTree::NAME), counts.trail)
+        children: counted.collect(),
+    })
+}
+
+fn shown(app: &App, body: Arc<Body>, trail: Trail) -> Reply<'static> {
+    Reply::shared(body, app.keeps.of(CategoryTree::NAME), trail)
+}
+
+#[cfg(test)]
+mod tests {
+    use tingkat_shop::category::CategoryRow;
+
+    use super::*;
+
+    fn row(id: &str, parent_id: Option<&str>) -> CategoryRow {
+        CategoryRow {
+            id: id.parse().unwrap(),
+            parent_id: parent_id.map(|id| id.parse().unwrap()),
+            slug: format!("slug-{id}"),
+            name: format!("\"name\" of {id}"),
+            active: true,
+        }
+    }
+
+    /// The longest that a number of products may be.
+    fn counts<'a>(categories: impl Iterator<Item = &'a Category>) -> Counts<'a> {
+        let categories: Vec<_> = categories.collect();
+        Counts {
+            numbers: vec![u64::MAX; categories.len()],
+            categories,
+            trail: Trail {
+                tier: tingkat::Tier::Memory,
+                stale: false,
+                collapsed: false,
+                stored: false,
+                age: std::time::Duration::ZERO,
+                searched_remote: false,
+            },
+        }
+    }
+
+    #[test]
+    fn an_entry_is_charged_for_a_little_more_than_its_bodies_have() {
+        let rows = [
+            row("1", None),
+            row("2", Some("1")),
+            row("3", Some("2")),
+            row("4", Some("2")),
+            row("5", None),
+        ];
+        for count in 0..=rows.len() {
+            let tree = CategoryTree::new(rows[..count].to_vec());
+            let (whole_may, ones_may) = tree.body_bytes();
+            let has = whole_body(&tree, &counts(tree.all().iter())).unwrap().len();
+            let slack = 40 + 60 * count;
+            assert!(
+                has <= whole_may && whole_may <= has + slack,
+                "{has}, charged {whole_may}"
+            );
+            for (category, may) in tree.all().iter().zip(ones_may) {
+                let children = tree.children(&category.id);
+                let counts = counts([category].into_iter().chain(children));
+                let has = one_body(&tree, &counts).unwrap().len();
+                let slack = 300 + 100 * tree.path(&category.id).len();
+                assert!(has <= may && may <= has + slack, "{has}, charged {may}");
+            }
+        }
+    }
 }

@@ -9,30 +9,34 @@ mod check;
 pub(crate) mod client;
 mod cors;
 mod ids;
+pub(crate) mod places;
 mod rates;
 mod trace;
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::future::{Ready, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::body::HttpBody as _;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
-use tingkat::ports::Clock;
-use tokio::sync::Semaphore;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Either};
+use tingkat::ports::{Clock, Tick};
 use tower::{Service, ServiceExt as _};
 
 use crate::app::App;
+use crate::hits::Hits;
 use crate::limits::Limits;
-use crate::metrics::Requests;
-use crate::problem::{Code, Problem, SOON};
+use crate::metrics::{Refusal, Requests};
+use crate::problem::{Code, Problem};
 use crate::tokens::Tokens;
+use places::Places;
 
 pub use access::{Access, AccessError, AccessLog};
 pub use client::{Network, NetworkError, Proxies, ProxyHeader};
@@ -67,8 +71,8 @@ impl Edge {
 
 /// The edge, around routes.
 #[derive(Clone)]
-pub(crate) struct Around<S> {
-    routes: S,
+pub(crate) struct Around {
+    routes: Hits,
     desk: Arc<Desk>,
 }
 
@@ -79,19 +83,19 @@ struct Desk {
     cors: Option<cors::Cors>,
     tokens: Tokens,
     clock: Arc<dyn Clock>,
-    places: Semaphore,
+    places: Places,
     requests: Arc<Requests>,
 }
 
 /// Puts the edge around routes.
-pub(crate) fn around<S: Routes>(routes: S, app: &App) -> Around<S> {
+pub(crate) fn around(routes: Hits, app: &App) -> Around {
     let desk = Desk {
         limits: app.limits,
         cors: cors::Cors::new(&app.edge.origins),
         edge: app.edge.clone(),
         tokens: app.tokens.clone(),
         clock: Arc::clone(&app.clock),
-        places: Semaphore::new(app.limits.in_flight.min(Semaphore::MAX_PERMITS)),
+        places: Places::new(&app.limits, app.metrics.requests()),
         requests: app.metrics.requests(),
     };
     Around {
@@ -100,49 +104,67 @@ pub(crate) fn around<S: Routes>(routes: S, app: &App) -> Around<S> {
     }
 }
 
-/// What answers inside of the edge.
-pub(crate) trait Routes:
-    Service<Request, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<S> Routes for S where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
-}
-
-impl<S: Routes> Service<Request> for Around<S> {
+impl Service<Request> for Around {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Either<
+        Ready<Result<Response, Infallible>>,
+        BoxFuture<'static, Result<Response, Infallible>>,
+    >;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let (routes, desk) = (self.routes.clone(), Arc::clone(&self.desk));
-        Box::pin(async move { Ok(desk.receive(routes, request).await) })
+        let is_plain = self.desk.is_plain(&request);
+        if is_plain && let Some(response) = self.desk.at_once(&self.routes, &request) {
+            return Either::Left(ready(Ok(response)));
+        }
+        let routes = if is_plain {
+            self.routes.after_hits()
+        } else {
+            self.routes.clone()
+        };
+        let desk = Arc::clone(&self.desk);
+        Either::Right(Box::pin(
+            async move { Ok(desk.receive(routes, request).await) },
+        ))
     }
 }
 
-impl<S> fmt::Debug for Around<S> {
+impl fmt::Debug for Around {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Around").finish_non_exhaustive()
     }
 }
 
 impl Desk {
+    /// Whether memory may answer it before anything is asked or counted.
+    fn is_plain(&self, request: &Request) -> bool {
+        self.cors.is_none() && request.body().is_end_stream() && !self.edge.rates.limit_look_ups()
+    }
+
+    /// The answer that memory has: without a task of its own, and without a place, since it is over at
+    /// once.
+    fn at_once(&self, routes: &Hits, request: &Request) -> Option<Response> {
+        let began = self.edge.access.is_on().then(|| self.clock.now());
+        // What panics here panics in the routes as well, which have a net.
+        let answer = AssertUnwindSafe(|| routes.at_once(request));
+        let mut response = catch_unwind(answer).ok().flatten()?;
+        let headers = request.headers();
+        let asked = began.map(|began| Asked {
+            began,
+            method: request.method(),
+            path: request.uri().path(),
+            authorization: headers.get(header::AUTHORIZATION),
+        });
+        self.finish(&mut response, Ids::of(headers), asked.as_ref());
+        Some(response)
+    }
+
     /// Answers a request, under its names.
-    async fn receive(&self, routes: impl Routes, request: Request) -> Response {
+    async fn receive(&self, routes: Hits, request: Request) -> Response {
         let ids = Ids::of(request.headers());
         let log = self.edge.access.is_on().then(|| Remembered {
             began: self.clock.now(),
@@ -160,15 +182,22 @@ impl Desk {
             }
         };
         let mut response = ids.during(answering).await;
-        if let Some(log) = log {
+        let asked = log.as_ref().map(Remembered::asked);
+        self.finish(&mut response, ids, asked.as_ref());
+        response
+    }
+
+    /// What every answer gets on its way out.
+    fn finish(&self, response: &mut Response, ids: Ids, asked: Option<&Asked<'_>>) {
+        if let Some(asked) = asked {
             let line = access::Line {
-                method: &log.method,
-                route: self.requests.template(log.uri.path()),
-                response: &response,
-                took: self.clock.now().since(log.began),
+                method: asked.method,
+                route: self.requests.template(asked.path),
+                response,
+                took: self.clock.now().since(asked.began),
                 ids: &ids,
             };
-            let scope = || Some(self.tokens.holder(log.authorization.as_ref()?)?.scope);
+            let scope = || Some(self.tokens.holder(asked.authorization?)?.scope);
             self.edge.access.tell(&line, scope);
         }
         let headers = response.headers_mut();
@@ -180,55 +209,60 @@ impl Desk {
             HeaderValue::from_static("nosniff"),
         );
         ids.mark(headers);
-        response
     }
 
     /// Answers a request through the routes, or with what is wrong with it.
-    async fn answer(&self, routes: impl Routes, request: Request) -> Response {
+    async fn answer(&self, routes: Hits, request: Request) -> Response {
         let method = request.method().clone();
-        let place = match self.admit(&request) {
-            Ok(place) => place,
-            Err(problem) => return problem.into_response(),
+        let response = match self.admitted(routes, request).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
         };
-        let response = match check::check(&request, &self.limits) {
-            Ok(()) => self.ask(routes, request).await,
-            Err(problem) => {
-                let response = problem.into_response();
-                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    check::take_in(request, &self.limits).await;
-                }
-                response
-            }
-        };
-        drop(place);
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return check::method_not_allowed(&method, &response);
         }
         response
     }
 
-    /// A place among the requests that are answered; probes need none.
-    fn admit(&self, request: &Request) -> Result<Option<impl Sized + '_>, Problem> {
-        if PROBES.contains(&request.uri().path()) {
-            return Ok(None);
+    /// The same, in a place among the requests that are answered; probes need none.
+    async fn admitted(&self, routes: Hits, request: Request) -> Result<Response, Problem> {
+        let is_probe = PROBES.contains(&request.uri().path());
+        if !is_probe {
+            self.count(&request)?;
         }
+        if let Err(problem) = check::check(&request, &self.limits) {
+            let response = problem.into_response();
+            if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                check::take_in(request, &self.limits).await;
+            }
+            return Ok(response);
+        }
+        if is_probe {
+            return Ok(self.ask(routes, request).await);
+        }
+        if request.body().is_end_stream() {
+            let Some(_place) = self.places.take() else {
+                // What memory has costs less than to refuse it.
+                let hit = routes.at_once(&request);
+                return hit.ok_or_else(|| self.places.refuse());
+            };
+            return Ok(self.ask(routes, request).await);
+        }
+        self.places.during(self.ask(routes, request)).await
+    }
+
+    fn count(&self, request: &Request) -> Result<(), Problem> {
         let headers = request.headers();
         let token = || {
             let holder = self.tokens.holder(headers.get(header::AUTHORIZATION)?)?;
             Some(holder.fingerprint)
         };
         let sender = || self.edge.proxies.sender(headers);
-        self.edge.rates.check(request, token, sender)?;
-        let place = self.places.try_acquire().map_err(|_| {
-            let most = self.limits.in_flight;
-            let detail =
-                format!("the server answers {most} requests at a time, and so many are under way");
-            Problem::new(Code::Overloaded, detail).retry_after(SOON)
-        })?;
-        Ok(Some(place))
+        let counted = self.edge.rates.check(request, token, sender);
+        counted.inspect_err(|_| self.requests.refuse(Refusal::RateLimit))
     }
 
-    async fn ask(&self, routes: impl Routes, request: Request) -> Response {
+    async fn ask(&self, routes: Hits, request: Request) -> Response {
         let uri = request.uri().clone();
         let answer = AssertUnwindSafe(routes.oneshot(request)).catch_unwind();
         match tokio::time::timeout(self.limits.request_timeout, answer).await {
@@ -260,12 +294,31 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// What the access log needs of a request that is gone.
+/// What the access log needs of a request.
+struct Asked<'a> {
+    began: Tick,
+    method: &'a Method,
+    path: &'a str,
+    authorization: Option<&'a HeaderValue>,
+}
+
+/// The same, of one that is gone.
 struct Remembered {
-    began: tingkat::ports::Tick,
-    method: axum::http::Method,
+    began: Tick,
+    method: Method,
     uri: Uri,
     authorization: Option<HeaderValue>,
+}
+
+impl Remembered {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            began: self.began,
+            method: &self.method,
+            path: self.uri.path(),
+            authorization: self.authorization.as_ref(),
+        }
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

@@ -35,6 +35,20 @@ impl Hits {
     pub(crate) const fn before(routes: Router, app: Option<Arc<App>>) -> Self {
         Self { app, routes }
     }
+
+    /// The routes alone, for a request that memory was asked about already.
+    pub(crate) fn after_hits(&self) -> Self {
+        Self::before(self.routes.clone(), None)
+    }
+
+    /// The answer that memory has.
+    pub(crate) fn at_once(&self, request: &Request) -> Option<Response> {
+        let mut response = hit(self.app.as_ref()?, request)?;
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        Some(response)
+    }
 }
 
 impl Service<Request> for Hits {
@@ -48,13 +62,8 @@ impl Service<Request> for Hits {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match self.app.as_ref().and_then(|app| hit(app, &request)) {
-            Some(mut response) => {
-                if request.method() == Method::HEAD {
-                    *response.body_mut() = Body::empty();
-                }
-                Either::Left(ready(Ok(response)))
-            }
+        match self.at_once(&request) {
+            Some(response) => Either::Left(ready(Ok(response))),
             None => Either::Right(self.routes.call(request)),
         }
     }

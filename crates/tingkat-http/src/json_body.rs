@@ -5,11 +5,14 @@ use std::marker::PhantomData;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
+use crate::edge::places::without_place;
 use crate::problem::{Code, Problem, shortened};
 
 /// An object and nothing else: an array would be taken for the members in their order.
@@ -45,12 +48,7 @@ pub(crate) async fn read<T: for<'de> Deserialize<'de>>(
     members: &str,
 ) -> Result<T, Problem> {
     check_media_type(headers)?;
-    let Ok(bytes) = to_bytes(body, most_bytes).await else {
-        let detail = format!(
-            "the body is larger than the {most_bytes} bytes that are read of it, or broke off"
-        );
-        return Err(Problem::new(Code::BodyTooLarge, detail).with("most_bytes", most_bytes));
-    };
+    let bytes = whole(body, most_bytes).await?;
     let Object(document) = serde_json::from_slice(&bytes).map_err(|error| {
         let detail = format!("{}; {members}", shortened(&error.to_string()));
         match error.classify() {
@@ -61,6 +59,23 @@ pub(crate) async fn read<T: for<'de> Deserialize<'de>>(
         }
     })?;
     Ok(document)
+}
+
+/// All of it, unless it is too much, takes too long, or ends too soon.
+async fn whole(body: Body, most_bytes: usize) -> Result<Bytes, Problem> {
+    let read = without_place(to_bytes(body, most_bytes)).await?;
+    read.map_err(|error| {
+        let source = std::error::Error::source(&error);
+        if matches!(source, Some(it) if it.is::<LengthLimitError>()) {
+            let detail =
+                format!("the body has more than the {most_bytes} bytes that are read of it");
+            return Problem::new(Code::BodyTooLarge, detail).with("most_bytes", most_bytes);
+        }
+        Problem::new(
+            Code::BodyBroken,
+            "the body ended before its length was reached, or is not framed as its headers say",
+        )
+    })
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -52,6 +52,6 @@ pub use metrics::Metrics;
 pub use openapi::openapi;
 pub use problem::{Code, Problem};
 pub use router::{Face, face, router};
-pub use serve::{Connections, Listener, serve};
+pub use serve::{Connections, Listener, Routes, serve};
 pub use tls::{Tls, TlsError};
 pub use tokens::{Scope, Tokens, TokensError};

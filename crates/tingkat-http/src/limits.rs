@@ -11,11 +11,17 @@ pub struct Limits {
     pub head_bytes: usize,
     /// The largest request body.
     pub body_bytes: u64,
+    /// How long the body of a request may take to arrive: its client is waited for, so it holds no
+    /// place among the requests in flight meanwhile. It is a part of `request_timeout`, and at most
+    /// half of it.
+    pub body_timeout: Duration,
     /// How long a request may take before it is given up. Longer than the hard deadlines of two
     /// loads: a product by its sku may need both.
     pub request_timeout: Duration,
-    /// A connection that brings no complete request head for this long is closed, whether it is
-    /// idle or slow. More than a minute, since that is for how long proxies keep their connections,
+    /// How long the head of a request may take from its first byte to its last; of the first request,
+    /// from the moment at which the client connected.
+    pub head_timeout: Duration,
+    /// A connection without a request for this long is closed. More than a minute, since that is for how long proxies keep their connections,
     /// and the side that sends requests should be the one that closes.
     pub idle_timeout: Duration,
     /// A connection that takes no byte of an answer for this long is closed.
@@ -28,6 +34,9 @@ pub struct Limits {
     pub streams: usize,
     /// Connections at a time; one more waits in the backlog of the kernel.
     pub connections: usize,
+    /// Connections of one address at a time, or of one network of IPv6; one more is closed. Proxies
+    /// that are trusted have as many as they like, and so has a socket in the file system.
+    pub connections_per_address: usize,
 }
 
 impl Default for Limits {
@@ -36,13 +45,16 @@ impl Default for Limits {
             uri_bytes: 16 << 10,
             head_bytes: 32 << 10,
             body_bytes: 1 << 20,
+            body_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(15),
+            head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(20),
             in_flight: 3072,
             streams: 64,
             connections: 4096,
+            connections_per_address: 1024,
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::reply::NO_STORE;
 use crate::serve::Connections;
 use page::{Family, Page};
 
-pub(crate) use requests::{Metered, Requests};
+pub(crate) use requests::{Metered, Refusal, Requests};
 
 /// The two formats, as they are named in `Content-Type`.
 const TEXT: HeaderValue = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);
@@ -173,6 +173,10 @@ impl Collector for Everything {
 
 const CONNECTIONS: Family =
     Family::gauge("tingkat_http_connections", "Open connections, by listener");
+const CLOSED: Family = Family::counter(
+    "tingkat_http_connections_refused",
+    "Connections that were closed at once, as their address had too many, by listener",
+);
 const STREAMS: Family = Family::gauge("tingkat_http_streams", "Clients that follow the changes");
 const STREAMS_MOST: Family = Family::gauge(
     "tingkat_http_streams_limit",
@@ -182,11 +186,14 @@ const STREAMS_MOST: Family = Family::gauge(
 fn server(app: &App, page: &mut Page<'_>) -> fmt::Result {
     app.metrics.0.requests.collect(page)?;
     let open = app.metrics.listeners().clone();
-    let open = open.iter().map(|(name, connections)| {
-        let labels = [("listener", *name)];
-        (labels, connections.open().into())
-    });
-    page.rows(&CONNECTIONS, open)?;
+    let rows = |count: fn(&Connections) -> u64| {
+        open.iter().map(move |(name, connections)| {
+            let labels = [("listener", *name)];
+            (labels, count(connections).into())
+        })
+    };
+    page.rows(&CONNECTIONS, rows(Connections::open))?;
+    page.rows(&CLOSED, rows(Connections::refused))?;
     let (streams, most) = app.changes.streams();
     page.one(&STREAMS, streams)?;
     page.one(&STREAMS_MOST, most)

@@ -116,7 +116,7 @@ pub(crate) fn shown<'a>(
         None => Timestamp::UNIX_EPOCH,
     };
     let keep = keep(app).until(product.changes_at(now), now);
-    let body = body::body(product, tier, now)?;
+    let body = body::body(&app.shop.products, product, tier, now)?;
     Ok(Reply::kept(body, keep, trail))
 }
 

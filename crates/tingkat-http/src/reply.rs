@@ -3,14 +3,18 @@
 //! There is no `Last-Modified`: a product shows rows that were written at other times than its own,
 //! and a price that changes by the clock. The tag follows the bytes.
 
+use std::convert::Infallible;
 use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body as ResponseBody;
+use axum::body::{Body as ResponseBody, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use futures::stream;
+use hyper::body::Frame;
 use jiff::Timestamp;
 use serde::Serialize;
 use tingkat::Trail;
@@ -94,8 +98,17 @@ pub(crate) struct Reply<'a> {
 enum Content<'a> {
     /// Beside the value, for every answer.
     Kept(&'a Body),
+    /// The same, while others may replace it.
+    Shared(Arc<Body>),
     /// For this answer.
     Made(Body),
+}
+
+impl Content<'_> {
+    /// Whether its packed form is made once for many answers.
+    const fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept(_) | Self::Shared(_))
+    }
 }
 
 impl Deref for Content<'_> {
@@ -104,6 +117,7 @@ impl Deref for Content<'_> {
     fn deref(&self) -> &Body {
         match self {
             Self::Kept(body) => body,
+            Self::Shared(body) => body,
             Self::Made(body) => body,
         }
     }
@@ -116,6 +130,17 @@ impl<'a> Reply<'a> {
             status: StatusCode::OK,
             media_type: JSON,
             body: Content::Kept(body),
+            keep,
+            trail,
+        }
+    }
+
+    /// The same, of a body that may be replaced meanwhile.
+    pub(crate) const fn shared(body: Arc<Body>, keep: Keep, trail: Trail) -> Self {
+        Self {
+            status: StatusCode::OK,
+            media_type: JSON,
+            body: Content::Shared(body),
             keep,
             trail,
         }
@@ -169,9 +194,10 @@ impl<'a> Reply<'a> {
         if permit.is_none() {
             return self.whole(None);
         }
-        let effort = match self.body {
-            Content::Kept(_) => Effort::Once,
-            Content::Made(_) => Effort::EachTime,
+        let effort = if self.body.is_kept() {
+            Effort::Once
+        } else {
+            Effort::EachTime
         };
         let bytes = self.body.bytes().clone();
         let packing = move || Packed::of(&bytes, effort);
@@ -207,9 +233,7 @@ impl<'a> Reply<'a> {
                 Some(self.whole(Some(packed)))
             }
             (Encoding::Gzip, None) if length <= PACK_ABOVE => Some(self.whole(None)),
-            (Encoding::Gzip, None)
-                if length <= PACKED_IN_PLACE && matches!(self.body, Content::Kept(_)) =>
-            {
+            (Encoding::Gzip, None) if length <= PACKED_IN_PLACE && self.body.is_kept() => {
                 let packed = Packed::of(self.body.bytes(), Effort::Once);
                 Some(self.whole(self.body.keep(packed)))
             }
@@ -257,9 +281,7 @@ impl<'a> Reply<'a> {
         headers.insert(header::ETAG, header_value(tag));
         // Of unknown length: that of the body which is not sent is nobody's business, and none may
         // be claimed but that (RFC 9110, 8.6).
-        let nothing = stream::empty::<Result<Bytes, std::convert::Infallible>>();
-        let nothing = ResponseBody::from_stream(nothing);
-        response(StatusCode::NOT_MODIFIED, headers, nothing)
+        response(StatusCode::NOT_MODIFIED, headers, ResponseBody::new(Unsent))
     }
 
     /// What is told of the answer, however it is sent.
@@ -278,6 +300,21 @@ impl<'a> Reply<'a> {
             headers.insert(header::VARY, BY_ENCODING);
         }
         headers
+    }
+}
+
+/// A body of unknown length of which nothing is sent.
+struct Unsent;
+
+impl HttpBody for Unsent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The table of contents: which path is served by which file.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,6 +9,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use tower::Service;
 
 use crate::app::App;
 use crate::edge::around;
@@ -110,13 +112,20 @@ const LOOK_UPS: [&str; 12] = [
     "/problems",
 ];
 
-/// The service over these look-ups.
+/// The service over these look-ups, to be put among other routes.
 pub fn router(app: App) -> Router {
-    face(app, Face::WHOLE)
+    Router::new().fallback_service(face(app, Face::WHOLE))
 }
 
-/// As much of the service as one of its listeners has.
-pub fn face(app: App, face: Face) -> Router {
+/// As much of the service as one of its listeners has, for [`serve`](crate::serve).
+pub fn face(
+    app: App,
+    face: Face,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
     let (tokens, requests) = (app.tokens.clone(), app.metrics.requests());
     let routes = routes().map(|(path, methods)| match path {
         "/v1/products/{id}" if !face.operations => (path, get(products::by_id)),
@@ -135,8 +144,7 @@ pub fn face(app: App, face: Face) -> Router {
         .layer(from_fn_with_state(tokens, readers));
     let inner = Hits::before(inner, face.look_ups.then(|| Arc::clone(&app)));
     // Around the routes, because a layer inside does not see the `Allow` header of a 405.
-    let whole = around(inner, &app);
-    Router::new().fallback_service(Metered::new(whole, requests))
+    Metered::new(around(inner, &app), requests)
 }
 
 /// The paths of all routes.

@@ -3,29 +3,37 @@
 //! The caller owns the listener and the signal to stop. HTTP/1.1 only, with TLS or without: a proxy
 //! in front speaks everything else.
 
+mod addresses;
 mod impatient;
+mod turn;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use futures::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
+use crate::edge::Proxies;
 use crate::edge::client::over;
 use crate::limits::Limits;
 use crate::tls::Tls;
-use impatient::Impatient;
+use addresses::{Addresses, Counted, TooMany};
+use impatient::{Impatient, Patience};
+use turn::{Telling, Turn};
 
 /// The smallest buffer that hyper takes.
 const LEAST_BUFFER: usize = 8 << 10;
@@ -36,13 +44,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A client that has not agreed on a key after this long is cut.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The open connections of a listener. Clones share them.
+/// The open connections of a listener, and how many were refused. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Connections(TaskTracker);
+pub struct Connections {
+    open: TaskTracker,
+    refused: Arc<AtomicU64>,
+}
 
 impl Connections {
     pub(crate) fn open(&self) -> u64 {
-        self.0.len() as u64
+        self.open.len() as u64
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -51,6 +66,7 @@ impl Connections {
 pub struct Listener {
     socket: Socket,
     connections: Connections,
+    proxies: Proxies,
 }
 
 #[derive(Debug)]
@@ -76,11 +92,19 @@ impl Listener {
         }
     }
 
+    /// These may have as many connections as they like.
+    pub fn trusting(self, proxies: &Proxies) -> Self {
+        Self {
+            proxies: proxies.clone(),
+            ..self
+        }
+    }
+
     fn over(socket: Socket) -> Self {
-        let connections = Connections::default();
         Self {
             socket,
-            connections,
+            connections: Connections::default(),
+            proxies: Proxies::default(),
         }
     }
 }
@@ -126,37 +150,62 @@ impl Socket {
     }
 }
 
+/// What answers requests: a router of axum, or what [`face`](crate::face) gives.
+pub trait Routes:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Routes for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// Serves until `shutdown` is cancelled, and returns when no connection is left.
 ///
 /// From then on nothing new is accepted, idle connections are closed, and requests in flight have
 /// `limits.drain_timeout` to finish. What is still open after that is cut.
 pub async fn serve(
     listener: impl Into<Listener>,
-    router: Router,
+    routes: impl Routes,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
     let Listener {
         socket,
-        connections: Connections(connections),
+        connections: Connections {
+            open: connections,
+            refused,
+        },
+        proxies,
     } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
+    let addresses = Addresses::new(limits.connections_per_address);
     let cut = CancellationToken::new();
     let http = http(&limits);
-    let talk = |(stream, peer, place)| {
-        let (http, router) = (http.clone(), router.clone());
+    let talk = |(stream, peer, place): (Stream, Option<IpAddr>, OwnedSemaphorePermit)| {
+        let Ok(counted) = count(&addresses, &proxies, peer) else {
+            // Without an answer: it would have to be encrypted, read and waited for.
+            refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("an address has as many connections as it may, one more is closed");
+            return;
+        };
+        let (http, routes) = (http.clone(), routes.clone());
         let (shutdown, cut) = (shutdown.clone(), cut.clone());
         let talking = async move {
             match stream {
-                Stream::Tcp(stream) => converse(http, stream, router, limits, shutdown, cut).await,
-                Stream::Unix(stream) => converse(http, stream, router, limits, shutdown, cut).await,
+                Stream::Tcp(stream) => converse(http, stream, routes, limits, shutdown, cut).await,
+                Stream::Unix(stream) => converse(http, stream, routes, limits, shutdown, cut).await,
                 Stream::Tls(stream, tls) => {
                     if let Some(stream) = encrypted(&tls, stream, &shutdown).await {
-                        converse(http, stream, router, limits, shutdown, cut).await;
+                        converse(http, stream, routes, limits, shutdown, cut).await;
                     }
                 }
             }
-            drop(place);
+            drop((place, counted));
         };
         connections.spawn(over(peer, talking));
     };
@@ -187,6 +236,20 @@ pub async fn serve(
     }
 }
 
+/// Counts a connection, if it is one of those that are.
+fn count(
+    addresses: &Addresses,
+    proxies: &Proxies,
+    peer: Option<IpAddr>,
+) -> Result<Option<Counted>, TooMany> {
+    match peer {
+        Some(address) if !proxies.trusts(address.to_canonical()) => {
+            addresses.count(address).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -196,8 +259,9 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// The next connection, once there is a place for it. At the cap the kernel lets clients wait: a
-/// refusal would reach the probes as well, and restart a node for being busy.
+/// The next connection, once there is a place for it. At the cap the kernel lets clients wait, probes
+/// among them, since nobody can tell who connects: those who must be answered whatever shoppers do
+/// ask on a listener of their own, which has places of its own.
 async fn accept(
     socket: &Socket,
     places: &Arc<Semaphore>,
@@ -245,13 +309,22 @@ async fn encrypted(
 async fn converse(
     http: http1::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
+    routes: impl Routes,
     limits: Limits,
     shutdown: CancellationToken,
     cut: CancellationToken,
 ) {
-    let stream = TokioIo::new(Impatient::new(stream, limits.send_timeout));
-    let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(router)));
+    let patience = Patience {
+        head: limits.head_timeout,
+        send: limits.send_timeout,
+    };
+    let turn = Arc::new(Turn::default());
+    let stream = TokioIo::new(Impatient::new(stream, patience, Arc::clone(&turn)));
+    let service = Telling {
+        service: routes,
+        turn,
+    };
+    let mut connection = pin!(http.serve_connection(stream, service));
     let ended = tokio::select! {
         // First, so that a request that has arrived is seen before the connection counts as idle.
         biased;

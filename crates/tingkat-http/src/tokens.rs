@@ -109,7 +109,7 @@ impl Tokens {
 
     /// Whether look-ups are for those alone who bring a token.
     pub(crate) fn guard_look_ups(&self) -> bool {
-        let known = self.known();
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|(scope, _)| *scope == Scope::Read)
     }
 

@@ -235,11 +235,14 @@ impl Config {
 
 fn limits(settings: &Settings) -> Limits {
     Limits {
+        body_timeout: settings.time("server.body_timeout"),
         request_timeout: settings.time("server.request_timeout"),
+        head_timeout: settings.time("server.head_timeout"),
         idle_timeout: settings.time("server.idle_timeout"),
         send_timeout: settings.time("server.send_timeout"),
         drain_timeout: settings.time("server.drain_timeout"),
         connections: settings.size("server.connections"),
+        connections_per_address: settings.size("server.connections_per_address"),
         in_flight: settings.size("server.max_in_flight"),
         streams: settings.size("server.streams"),
         uri_bytes: settings.size("server.uri_bytes"),

@@ -36,6 +36,10 @@ use crate::serve::warm::Stove;
 /// Loads under way when the last request has been answered get this long to end.
 const LOADS_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Those loads, all tasks and the connections to the neighbours together get this long: whoever stops
+/// the process would kill it by and by.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(15);
+
 use doors::Doors;
 pub(crate) use reload::Reload;
 use signals::{Leave, Signals, handler};
@@ -88,7 +92,14 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     }
     tokio::select! {
         biased;
-        () = parts.stop(&stove) => tracing::info!("stopped"),
+        closed = tokio::time::timeout(CLOSE_DEADLINE, parts.stop(&stove)) => {
+            if closed.is_ok() {
+                tracing::info!("stopped");
+            } else {
+                let seconds = CLOSE_DEADLINE.as_secs();
+                tracing::warn!("not everything was closed within {seconds} s, the rest is cut");
+            }
+        }
         () = &mut stopping => {}
     }
     refusal.try_recv().map_or(Ok(()), Err)

@@ -1,12 +1,14 @@
 //! The bodies of answers, kept beside the values that they show: made once for each fill, at the
 //! first answer, and shared by all others.
 //!
-//! Whoever shows values makes them; a value only has the room, and is charged for it before it is
-//! used. No part of what a value is: a copy begins without, two values are equal whatever they have
+//! Whoever shows values makes them; a value only has the room. It is charged for it before it is used,
+//! where there is one body and all are asked for; a product is charged for each of its bodies once it is
+//! there. A body is charged its bytes and about 280 more, and one of more than 1 KiB three quarters of its
+//! bytes again, for the packed form. No part of what a value is: a copy begins without, two values are equal whatever they have
 //! here, and nothing of it is ever stored.
 
 use std::io::{self, Write as _};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -153,6 +155,16 @@ impl Kept {
         let body = Box::new(Body::new(make()?));
         Ok(self.0.get_or_init(|| body))
     }
+
+    /// Whether the body is there.
+    pub fn is_made(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// What an entry is charged for it, with its packed form; nothing before it is made.
+    pub(crate) fn charge(&self) -> usize {
+        self.0.get().map_or(0, |body| charge(body.bytes.len()))
+    }
 }
 
 impl Clone for Kept {
@@ -168,6 +180,58 @@ impl PartialEq for Kept {
 }
 
 impl Eq for Kept {}
+
+/// Room for a body that shows numbers of other entries as well: it is good as long as they are the same.
+#[derive(Debug, Default)]
+pub struct KeptWith(RwLock<Option<Arc<With>>>);
+
+#[derive(Debug)]
+struct With {
+    numbers: Box<[u64]>,
+    body: Arc<Body>,
+}
+
+impl KeptWith {
+    /// The body with these numbers, made if there is none or it has others.
+    ///
+    /// # Errors
+    /// As `make`; and what was kept stays.
+    pub fn or_make<E>(
+        &self,
+        numbers: &[u64],
+        make: impl FnOnce() -> Result<Bytes, E>,
+    ) -> Result<Arc<Body>, E> {
+        let kept = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(kept) = kept.filter(|kept| *kept.numbers == *numbers) {
+            return Ok(Arc::clone(&kept.body));
+        }
+        let body = Arc::new(Body::new(make()?));
+        let with = With {
+            numbers: numbers.into(),
+            body: Arc::clone(&body),
+        };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(with));
+        Ok(body)
+    }
+}
+
+impl Clone for KeptWith {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for KeptWith {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for KeptWith {}
 
 /// What an entry is charged for a body of this many bytes, with its packed form.
 pub(crate) const fn charge(body_bytes: usize) -> usize {
@@ -277,6 +341,23 @@ mod tests {
         let Ok(other) = copy.or_make(made("two"));
         assert_eq!(other.bytes(), "two");
         assert_eq!(copy, kept);
+    }
+
+    #[test]
+    fn a_body_with_other_numbers_is_made_anew() {
+        let kept = KeptWith::default();
+        let made = |text: &'static str| move || Ok::<_, &str>(Bytes::from(text));
+        let one = kept.or_make(&[1, 2], made("one")).unwrap();
+        let never = || -> Result<Bytes, &str> { panic!("it is there") };
+        let again = kept.or_make(&[1, 2], never).unwrap();
+        assert!(Arc::ptr_eq(&one, &again));
+        assert_eq!(kept.or_make(&[1, 3], || Err("no")).unwrap_err(), "no");
+        assert_eq!(kept.or_make(&[1], made("two")).unwrap().bytes(), "two");
+        let third = kept.or_make(&[1, 2], made("three")).unwrap();
+        assert_eq!(third.bytes(), "three");
+        assert_eq!(one.bytes(), "one", "who has it keeps it");
+        let copy = kept.clone();
+        assert_eq!(copy.or_make(&[1, 2], made("copy")).unwrap().bytes(), "copy");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
 
 use crate::all::All;
+use crate::body::{self, KeptWith};
 use crate::name::names;
 
 names! {
@@ -51,12 +52,28 @@ pub struct Category {
     pub name: String,
     /// How many are above it.
     pub depth: usize,
+    /// What it is answered with by itself.
+    #[serde(skip)]
+    pub body: KeptWith,
 }
 
 /// All categories that are shown, each followed by what is under it; brothers by their names. They
 /// are cached as one entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CategoryTree(Vec<Category>);
+#[serde(transparent)]
+pub struct CategoryTree {
+    categories: Vec<Category>,
+    /// What it is answered with.
+    #[serde(skip)]
+    pub body: KeptWith,
+}
+
+/// What a category has in a body besides what is stored of it, the names of the members included:
+/// `products`, `children`, `breadcrumb`.
+const MORE_JSON: usize = 80;
+
+/// What a list of them has around them.
+const LIST_JSON: usize = 30;
 
 impl CategoryTree {
     /// The tree of these categories. One whose parent is not shown is not shown either.
@@ -86,37 +103,48 @@ impl CategoryTree {
                 slug: row.slug,
                 name: row.name,
                 depth,
+                body: KeptWith::default(),
             });
         }
-        Self(tree)
+        Self {
+            categories: tree,
+            body: KeptWith::default(),
+        }
     }
 
     /// All of them, each followed by what is under it.
     pub fn all(&self) -> &[Category] {
-        &self.0
+        &self.categories
     }
 
     /// The category with an id.
     pub fn find(&self, id: &CategoryId) -> Option<&Category> {
-        self.0.iter().find(|category| category.id == *id)
+        self.categories.iter().find(|category| category.id == *id)
     }
 
     /// The category whose page is called so.
     pub fn by_slug(&self, slug: &str) -> Option<&Category> {
-        self.0.iter().find(|category| category.slug == slug)
+        self.categories
+            .iter()
+            .find(|category| category.slug == slug)
     }
 
     /// What is right under a category, ordered by name.
     pub fn children(&self, id: &CategoryId) -> Vec<&Category> {
         let is_child = |child: &&Category| child.parent_id.as_ref() == Some(id);
-        self.0.iter().filter(is_child).collect()
+        self.categories.iter().filter(is_child).collect()
     }
 
     /// The way to a category: from the top to itself.
     pub fn path(&self, id: &CategoryId) -> Vec<&Category> {
         let mut path: Vec<&Category> = Vec::new();
-        let end = self.0.iter().position(|category| category.id == *id);
-        let before = end.and_then(|end| self.0.get(..=end)).unwrap_or_default();
+        let end = self
+            .categories
+            .iter()
+            .position(|category| category.id == *id);
+        let before = end
+            .and_then(|end| self.categories.get(..=end))
+            .unwrap_or_default();
         for category in before.iter().rev() {
             if path.last().is_none_or(|below| category.depth < below.depth) {
                 path.push(category);
@@ -124,6 +152,31 @@ impl CategoryTree {
         }
         path.reverse();
         path
+    }
+
+    /// How long its bodies may be: that of the tree, and those of its categories, each with the way to
+    /// it and what is right under it.
+    pub fn body_bytes(&self) -> (usize, Vec<usize>) {
+        let each: Vec<usize> = self
+            .categories
+            .iter()
+            .map(|category| body::json_bytes(category) + MORE_JSON)
+            .collect();
+        let mut ones = each.clone();
+        let mut way: Vec<usize> = Vec::new();
+        for (index, (category, bytes)) in self.categories.iter().zip(&each).enumerate() {
+            way.truncate(category.depth);
+            let parent = way.last().copied();
+            way.push(index);
+            let steps: usize = way.iter().filter_map(|step| each.get(*step)).sum();
+            if let Some(one) = ones.get_mut(index) {
+                *one += steps;
+            }
+            if let Some(one) = parent.and_then(|parent| ones.get_mut(parent)) {
+                *one += bytes;
+            }
+        }
+        (each.iter().sum::<usize>() + LIST_JSON, ones)
     }
 }
 
@@ -155,8 +208,17 @@ impl Entity for CategoryTree {
                 + category.slug.capacity()
                 + category.name.capacity()
         };
-        let texts: usize = self.0.iter().map(texts).sum();
-        size_of::<Self>() + self.0.capacity() * size_of::<Category>() + texts
+        let texts: usize = self.categories.iter().map(texts).sum();
+        let (whole, ones) = self.body_bytes();
+        // Each is kept with the counts that it shows: of the tree all, of a category its own and those
+        // right under it.
+        let numbers = 3 * self.categories.len() * size_of::<u64>();
+        let bodies: usize = ones.into_iter().chain([whole]).map(body::charge).sum();
+        size_of::<Self>()
+            + self.categories.capacity() * size_of::<Category>()
+            + texts
+            + numbers
+            + bodies
     }
 }
 

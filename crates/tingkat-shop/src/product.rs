@@ -10,7 +10,7 @@ use tingkat::error::GetError;
 use tingkat::policy::Policy;
 use tingkat::{Answer, Cache, Options};
 
-use crate::body::{self, Kept};
+use crate::body::Kept;
 use crate::money::Money;
 use crate::name::names;
 use listing::{ListingKey, Popular, Sorted};
@@ -164,9 +164,16 @@ pub struct ProductBodies {
     promotional: Kept,
 }
 
-/// What the body of a product has that its stored form lacks: `price`, `promotional_price`,
-/// `in_stock` and `low_stock`.
-const MORE_JSON: usize = 120;
+impl ProductBodies {
+    fn charge(&self) -> usize {
+        let Self {
+            regular,
+            member,
+            promotional,
+        } = self;
+        regular.charge() + member.charge() + promotional.charge()
+    }
+}
 
 /// Who asks for a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,19 +220,6 @@ impl Product {
         } else {
             &self.bodies.promotional
         }
-    }
-
-    /// How long its bodies may be.
-    pub fn body_bytes(&self) -> usize {
-        body::json_bytes(self) + MORE_JSON
-    }
-
-    /// How many bodies it may be answered with.
-    fn prices(&self) -> usize {
-        let promotional = self.promotion.map(|promotion| promotion.price);
-        let own = [self.regular_price, self.member_price];
-        1 + usize::from(self.member_price != self.regular_price)
-            + usize::from(promotional.is_some_and(|price| !own.contains(&price)))
     }
 
     /// Whether there is any left, of the product or of one of its variants.
@@ -291,7 +285,7 @@ impl Entity for Product {
             + categories
             + images
             + variants
-            + self.prices() * body::charge(self.body_bytes())
+            + self.bodies.charge()
     }
 }
 
@@ -375,6 +369,11 @@ impl Products {
         self.cache.hit(id, options)
     }
 
+    /// Charges the entry of a product for a body that it has from now on.
+    pub fn weigh_again(&self, id: &ProductId) {
+        self.cache.weigh_again(id);
+    }
+
     /// The product with a sku, whatever its status; nothing when there is none.
     ///
     /// # Errors
@@ -413,11 +412,22 @@ impl Products {
         ids: &[ProductId],
         options: Options,
     ) -> Vec<Result<Answer<Product>, GetError>> {
-        let answers = self.cache.look_up_many(ids, options).await;
-        answers
-            .into_iter()
-            .map(|answer| answer.map(on_sale))
-            .collect()
+        let hits = ids.iter().map(|id| self.cache.hit(id, options));
+        let mut answers: Vec<_> = hits.map(|hit| hit.map(|it| Ok(on_sale(it)))).collect();
+        let is_missing = |(id, answer): (&ProductId, &Option<_>)| match answer {
+            Some(_) => None,
+            None => Some(id.clone()),
+        };
+        let missing: Vec<ProductId> = ids.iter().zip(&answers).filter_map(is_missing).collect();
+        if !missing.is_empty() {
+            let places = answers.iter_mut().filter(|answer| answer.is_none());
+            let found = self.cache.look_up_many(&missing, options).await;
+            for (place, answer) in places.zip(found) {
+                *place = Some(answer.map(on_sale));
+            }
+        }
+        // As many were found as were missing.
+        answers.into_iter().flatten().collect()
     }
 }
 

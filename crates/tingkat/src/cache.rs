@@ -215,6 +215,14 @@ impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
         self.0.memory.favour(keys.into_iter().collect());
     }
 
+    /// Charges the entry in memory for what its value takes now: for values that grow once they are
+    /// used. Others may be evicted for it; without an entry nothing happens.
+    pub fn weigh_again(&self, key: &K) {
+        let shared = &self.0;
+        let weigh = |value: &V| shared.weigh.bytes(value, None);
+        shared.memory.weigh_again(key, weigh);
+    }
+
     /// Boxed, so that the future of a hit stays small.
     fn look_up_slowly<'a>(
         &'a self,

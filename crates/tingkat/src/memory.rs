@@ -5,15 +5,16 @@
 //! An entry is charged `key + its heap + value size + deps + 8 per transaction under way + FIXED_BYTES`.
 //! The value's size is what [`Entity::memory_size`](crate::entity::Entity::memory_size) says, a dep
 //! is charged its name, its hash and the pointer to it, the transactions are those that the load's
-//! snapshot saw running, and [`FIXED_BYTES`] covers the slot, the table and the allocator.
+//! snapshot saw running, and [`FIXED_BYTES`] covers the slot, the table and the allocator. A value that
+//! grows once it is used is charged for that by [`Cache::weigh_again`](crate::Cache::weigh_again).
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use quick_cache::sync::Cache as QuickCache;
+use quick_cache::sync::{Cache as QuickCache, EntryAction};
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
 use crate::certificate::{Certificate, Dep, Watched};
@@ -68,14 +69,20 @@ pub(crate) struct Cold {
     pub(crate) created_at: Tick,
     /// How long the load took.
     pub(crate) load_time: Duration,
-    /// Bytes that the value takes.
-    pub(crate) value_bytes: usize,
+    /// Bytes that the value takes. Once it is in the table they change under the lock of its shard
+    /// alone: the table must find what it counted.
+    pub(crate) value_bytes: AtomicUsize,
 }
 
 impl Cold {
     /// Whether the value changes without a row of the log.
     pub(crate) fn changes_by_itself(&self) -> bool {
         self.deps.iter().any(Dep::is_time)
+    }
+
+    /// Bytes that the value takes.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.value_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -152,7 +159,7 @@ impl<K: Key, V> Weighter<K, Slot<V>> for Bytes {
                 .map(|dep| size_of::<Dep>() + size_of::<u64>() + dep.name().len())
                 .sum()
         });
-        let value = cold.map_or(0, |cold| cold.value_bytes);
+        let value = cold.map_or(0, |cold| cold.value_bytes());
         let running = cold.map_or(0, |cold| size_of_val(cold.certificate.position.xip()));
         (FIXED_BYTES + size_of::<K>() + key.heap_size() + deps + running + value) as u64
     }
@@ -290,6 +297,25 @@ impl<K: Key, V> Memory<K, V> {
         self.table.remove(key).is_some()
     }
 
+    /// Charges the entry what `weigh` says of its value now, and makes room for what it grew.
+    pub(crate) fn weigh_again(&self, key: &K, weigh: impl FnOnce(&V) -> usize) {
+        let mut weigh = Some(weigh);
+        let weighed = self.table.entry(key, Some(Duration::ZERO), |_, slot| {
+            let parts = slot.value.as_ref().zip(slot.cold.as_ref());
+            if let Some(((value, cold), weigh)) = parts.zip(weigh.take()) {
+                let bytes = weigh(value);
+                cold.value_bytes.store(bytes, Ordering::Relaxed);
+            }
+            EntryAction::Retain(())
+        });
+        // Where the entry is gone this is a place for another, which nobody wants.
+        drop(weighed);
+        if self.table.weight() > self.capacity {
+            // The table evicts by itself when it is filled; who looks up alone fills nothing.
+            self.table.set_capacity(self.capacity);
+        }
+    }
+
     /// Removes the entry if it is this fill still.
     pub(crate) fn remove_fill(&self, key: &K, id: [u8; 16]) {
         self.table.remove_if(key, |slot| {
@@ -354,7 +380,7 @@ mod tests {
             retry_at: AtomicU64::new(0),
             created_at: Tick::from_nanos(0),
             load_time: Duration::ZERO,
-            value_bytes: size_of::<u64>(),
+            value_bytes: AtomicUsize::new(size_of::<u64>()),
         };
         Slot::new(
             Some(Arc::new(number)),
@@ -363,6 +389,32 @@ mod tests {
             Tick::from_nanos(0),
             cold,
         )
+    }
+
+    #[test]
+    fn a_value_that_grew_is_charged_and_others_make_room_for_it() {
+        const CAPACITY: u64 = 1 << 20;
+        let memory: Memory<u64, u64> = Memory::new(CAPACITY, Arc::default());
+        memory.insert(0, slot(0));
+        let before = memory.bytes();
+        memory.weigh_again(&0, |_| size_of::<u64>() + 1000);
+        assert_eq!(memory.bytes(), before + 1000);
+        memory.weigh_again(&0, |_| size_of::<u64>());
+        assert_eq!(memory.bytes(), before);
+        memory.weigh_again(&1, |_| panic!("it is not there"));
+        assert_eq!((memory.bytes(), memory.entries()), (before, 1));
+
+        for number in 0..10_000 {
+            memory.insert(number, slot(number));
+        }
+        let entries = memory.entries();
+        for number in 0..10_000 {
+            memory.weigh_again(&number, |_| 4000);
+        }
+        assert!(memory.bytes() <= CAPACITY, "{}", memory.bytes());
+        assert!(memory.entries() < entries / 4, "{}", memory.entries());
+        memory.clear();
+        assert_eq!(memory.bytes(), 0, "what was counted is what is taken back");
     }
 
     #[cfg(target_os = "linux")]

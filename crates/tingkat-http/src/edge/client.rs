@@ -19,6 +19,16 @@ pub(crate) async fn over<T>(peer: Option<IpAddr>, talking: impl Future<Output = 
     PEER.scope(peer, talking).await
 }
 
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Address(IpAddr),
+    /// Whoever is at the other end of a socket in the file system, for itself.
+    Sidecar,
+    /// Nobody can tell: there is no connection.
+    Unknown,
+}
+
 /// A range of addresses, or one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
@@ -65,18 +75,25 @@ impl Proxies {
         }
     }
 
-    /// Who sends the request that the calling task answers; nothing where nobody can tell.
-    pub(super) fn sender(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        let peer = PEER.try_with(|peer| *peer).ok().flatten()?;
-        Some(self.behind(peer.to_canonical(), headers))
+    /// Who sends the request that the calling task answers.
+    pub(super) fn sender(&self, headers: &HeaderMap) -> Sender {
+        let Ok(peer) = PEER.try_with(|peer| *peer) else {
+            return Sender::Unknown;
+        };
+        match peer.map(|peer| peer.to_canonical()) {
+            Some(peer) if !self.trusts(peer) => Sender::Address(peer),
+            // Whoever may open the socket was let in by the operator, as a trusted proxy was.
+            peer => {
+                let behind = self.behind(peer, headers);
+                behind.map_or(Sender::Sidecar, Sender::Address)
+            }
+        }
     }
 
     /// The nearest address that is no trusted proxy: what stands left of it, anybody may have written.
-    fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// It begins behind a peer that is believed.
+    fn behind(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut nearest = peer;
-        if !self.trusts(nearest) {
-            return nearest;
-        }
         let hops: Vec<Option<IpAddr>> = match self.header {
             ProxyHeader::XForwardedFor => x_forwarded_for(headers),
             ProxyHeader::Forwarded => forwarded(headers),
@@ -84,15 +101,15 @@ impl Proxies {
         for hop in hops.into_iter().rev() {
             // A hop without an address, as proxies may have it, ends what is known.
             let Some(address) = hop else { break };
-            nearest = address;
-            if !self.trusts(nearest) {
+            nearest = Some(address);
+            if !self.trusts(address) {
                 break;
             }
         }
         nearest
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted
             .iter()
             .any(|network| network.contains(&address))
@@ -175,7 +192,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Addresses that are one client's: of IPv6 it has as many as it likes.
-pub(super) fn one_client(address: IpAddr) -> IpAddr {
+pub(crate) fn one_client(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits() & (u128::MAX << 64)).into(),
@@ -184,6 +201,8 @@ pub(super) fn one_client(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     const PROXY: &str = "10.0.0.1";
@@ -199,7 +218,28 @@ mod tests {
             };
             headers.append(name, HeaderValue::from_str(line).unwrap());
         }
-        proxies.behind(peer.parse().unwrap(), &headers).to_string()
+        sender(&proxies, Some(peer), &headers)
+    }
+
+    fn sender(proxies: &Proxies, peer: Option<&str>, headers: &HeaderMap) -> String {
+        let peer = peer.map(|peer| peer.parse().unwrap());
+        let sender = over(peer, async { proxies.sender(headers) });
+        match sender.now_or_never().unwrap() {
+            Sender::Address(address) => address.to_string(),
+            other @ (Sender::Sidecar | Sender::Unknown) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_sidecar_is_believed_and_speaks_for_itself_where_it_names_nobody() {
+        let proxies = Proxies::default();
+        let mut headers = HeaderMap::new();
+        assert_eq!(sender(&proxies, None, &headers), "Sidecar");
+        assert_eq!(proxies.sender(&headers), Sender::Unknown);
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.9"));
+        assert_eq!(sender(&proxies, None, &headers), "203.0.113.9");
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("unknown"));
+        assert_eq!(sender(&proxies, None, &headers), "Sidecar");
     }
 
     #[test]
@@ -280,8 +320,7 @@ mod tests {
         let proxies = Proxies::new(["10.0.0.0/8".parse().unwrap()], ProxyHeader::Forwarded);
         let mut headers = HeaderMap::new();
         headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("6.6.6.6"));
-        let peer = PROXY.parse().unwrap();
-        assert_eq!(proxies.behind(peer, &headers), peer);
+        assert_eq!(sender(&proxies, Some(PROXY), &headers), PROXY);
     }
 
     #[test]

@@ -130,6 +130,8 @@ impl Cors {
         let mut bare = Request::new(Body::empty());
         *bare.method_mut() = Method::OPTIONS;
         *bare.uri_mut() = request.uri().clone();
+        // Proxies say in them for whom it is.
+        *bare.headers_mut() = request.headers().clone();
         let refusal = routes(bare).await;
         let Some(methods) = allowed(&refusal) else {
             return refusal;

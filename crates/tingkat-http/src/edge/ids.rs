@@ -3,7 +3,7 @@
 //! They go with the task that answers, not with the request: a hit pays nothing for them but the
 //! values of the headers.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue};
@@ -71,14 +71,15 @@ impl Ids {
 
     /// Names the request in its answer.
     pub(super) fn mark(self, answer: &mut HeaderMap) {
-        let mut text = String::with_capacity(55);
-        // Writing to a String does not fail.
-        let _ = write!(
-            text,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace, self.span, self.flags
-        );
-        insert(answer, TRACEPARENT, text);
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let (before, flags) = text.split_at_mut(53);
+        let (before, span) = before.split_at_mut(36);
+        let (_, trace) = before.split_at_mut(3);
+        // The dash behind it is no digit.
+        hex(self.trace, trace.get_mut(..32).unwrap_or_default());
+        hex(self.span.into(), span.get_mut(..16).unwrap_or_default());
+        hex(self.flags.into(), flags);
+        insert(answer, TRACEPARENT, &text);
         if let Some(state) = self.state {
             answer.insert(TRACESTATE, state);
         }
@@ -87,9 +88,9 @@ impl Ids {
                 answer.insert(REQUEST_ID, value);
             }
             RequestId::Made(number) => {
-                let mut text = String::with_capacity(32);
-                let _ = write!(text, "{number:032x}");
-                insert(answer, REQUEST_ID, text);
+                let mut text = [0; 32];
+                hex(number, &mut text);
+                insert(answer, REQUEST_ID, &text);
             }
         }
     }
@@ -127,9 +128,20 @@ impl fmt::Display for Hex {
     }
 }
 
-fn insert(answer: &mut HeaderMap, name: HeaderName, text: String) {
+/// The last digits of a number, as many as there is room for.
+fn hex(mut number: u128, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = match (number & 0xf) as u8 {
+            small @ 0..=9 => b'0' + small,
+            large => b'a' - 10 + large,
+        };
+        number >>= 4;
+    }
+}
+
+fn insert(answer: &mut HeaderMap, name: HeaderName, text: &[u8]) {
     // Digits and dashes are always a header value.
-    if let Ok(value) = HeaderValue::try_from(text) {
+    if let Ok(value) = HeaderValue::from_bytes(text) {
         answer.insert(name, value);
     }
 }

@@ -1,5 +1,5 @@
 //! How often one client may ask: look-ups and writes apart, by token where there is one that is
-//! known, else by address. The generic cell rate algorithm, over a table of bounded size.
+//! known, else by address; not those of a sidecar that names nobody. The generic cell rate algorithm, over a table of bounded size.
 //!
 //! A client that falls out of the table begins anew; those that ask most stay in it longest.
 
@@ -21,7 +21,7 @@ use quick_cache::sync::Cache;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock;
 
-use super::client::one_client;
+use super::client::{Sender, one_client};
 use crate::problem::{Code, Problem};
 
 /// How often one client may do something.
@@ -50,8 +50,8 @@ enum Client {
     /// The first half of the hash of a token that is known.
     Token([u8; 16]),
     Address(IpAddr),
-    /// All that have no address, such as those of a socket in the file system.
-    Nobody,
+    /// All of whom nothing is known.
+    Unknown,
 }
 
 /// Remembers how often clients asked. Clones share it, so that the limits can be replaced while
@@ -125,6 +125,12 @@ impl Rates {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
+    /// Whether look-ups are limited at all.
+    pub(super) fn limit_look_ups(&self) -> bool {
+        let limited = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        limited.look_ups.is_some()
+    }
+
     fn limited(&self) -> Arc<Limited> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -134,7 +140,7 @@ impl Rates {
         &self,
         request: &Request,
         token: impl FnOnce() -> Option<[u8; 16]>,
-        sender: impl FnOnce() -> Option<IpAddr>,
+        sender: impl FnOnce() -> Sender,
     ) -> Result<(), Problem> {
         let limited = self.limited();
         let (limit, what) = if is_look_up(request) {
@@ -145,8 +151,15 @@ impl Rates {
         let Some(Limit { rate, limiter }) = limit else {
             return Ok(());
         };
-        let address = || sender().map_or(Client::Nobody, |it| Client::Address(one_client(it)));
-        let client = token().map_or_else(address, Client::Token);
+        let client = match token() {
+            Some(token) => Client::Token(token),
+            None => match sender() {
+                Sender::Address(address) => Client::Address(one_client(address)),
+                Sender::Unknown => Client::Unknown,
+                // It is our own, and it names its clients if they are to be limited.
+                Sender::Sidecar => return Ok(()),
+            },
+        };
         let until = match limiter.check_key(&client) {
             Ok(()) => return Ok(()),
             Err(until) => until,

@@ -57,13 +57,23 @@ const OPENED: Family = Family::counter(
     "How often the breaker opened",
 );
 
+/// The commit of which this program was built, where whoever built it said so.
+const COMMIT: &str = match option_env!("TINGKAT_COMMIT") {
+    Some(commit) if !commit.is_empty() => commit,
+    _ => "unknown",
+};
+
 pub(super) fn collect(app: &App, page: &mut Page<'_>) -> fmt::Result {
     let profile = if cfg!(debug_assertions) {
         "debug"
     } else {
         "release"
     };
-    let build = [("version", env!("CARGO_PKG_VERSION")), ("profile", profile)];
+    let build = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("commit", COMMIT),
+        ("profile", profile),
+    ];
     page.info(&BUILD, [build])?;
     observed(app, page)?;
     feed(app, page)?;

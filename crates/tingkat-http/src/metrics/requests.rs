@@ -34,6 +34,25 @@ const UNDER_WAY: Family = Family::gauge(
     "Requests that are being answered",
 );
 
+const REFUSED: Family = Family::counter(
+    "tingkat_http_refused",
+    "Requests that were refused without a look, by what there was too much of",
+);
+
+/// What there was too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Requests of one client: 429.
+    RateLimit,
+    /// Requests that are answered at a time: 503.
+    InFlight,
+}
+
+const REFUSALS: [(Refusal, &str); 2] = [
+    (Refusal::RateLimit, "rate_limit"),
+    (Refusal::InFlight, "in_flight"),
+];
+
 /// What every address without a route is called: there is no end of those.
 const NO_ROUTE: &str = "unknown";
 
@@ -57,6 +76,7 @@ pub(crate) struct Requests {
     /// One for each route, and the last for what has none.
     counts: Vec<Counts>,
     under_way: AtomicU64,
+    refused: [AtomicU64; REFUSALS.len()],
 }
 
 struct Counts {
@@ -80,6 +100,7 @@ impl Requests {
             routes,
             counts: counts.collect(),
             under_way: AtomicU64::new(0),
+            refused: Default::default(),
         }
     }
 
@@ -102,6 +123,15 @@ impl Requests {
     /// Requests that are being answered.
     pub(crate) fn under_way(&self) -> u64 {
         self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        let counts = REFUSALS.iter().zip(&self.refused);
+        let mut counts = counts.filter(|((known, _), _)| *known == refusal);
+        if let Some((_, count)) = counts.next() {
+            add(count, 1);
+        }
     }
 
     fn begin(self: &Arc<Self>, request: &Request) -> UnderWay {
@@ -152,6 +182,10 @@ impl Requests {
             (!is_empty).then_some(([("route", counts.route)], spread))
         });
         page.spreads(&TOOK, rows)?;
+        let refused = REFUSALS.iter().zip(&self.refused);
+        let rows = refused
+            .map(|((_, name), count)| ([("reason", *name)], count.load(Ordering::Relaxed).into()));
+        page.rows(&REFUSED, rows)?;
         page.one(&UNDER_WAY, self.under_way())
     }
 }

@@ -75,7 +75,12 @@ const LOOK_UP: &[Code] = &[
 ];
 
 /// What a body may get.
-const BODY: &[Code] = &[Code::MediaTypeUnknown, Code::BodyMalformed];
+const BODY: &[Code] = &[
+    Code::MediaTypeUnknown,
+    Code::BodyMalformed,
+    Code::BodyBroken,
+    Code::BodyTooSlow,
+];
 
 /// What a request for many products may get.
 const BATCH: &[Code] = &[

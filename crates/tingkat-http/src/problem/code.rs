@@ -93,6 +93,12 @@ codes! {
     BodyMalformed "body_malformed" BAD_REQUEST
         "The body is not JSON"
         "The body of the request is not a JSON document."
+    BodyBroken "body_broken" BAD_REQUEST
+        "The body broke off"
+        "The connection ended before the body of the request did, or the body is not framed as its headers say. Nothing was done."
+    BodyTooSlow "body_too_slow" REQUEST_TIMEOUT
+        "The body took too long"
+        "The body of the request did not arrive in time. Nothing was done; send it again on another connection."
     TokenRequired "token_required" UNAUTHORIZED
         "A token is required"
         "The route needs the header `Authorization: Bearer` with a token that this server knows."

@@ -49,7 +49,7 @@ pub(super) async fn look_up(
     let mut missing: Vec<&ProductId> = Vec::new();
     for (id, answer) in ids.iter().zip(&answers) {
         match answer.value() {
-            Some(product) => items.push(body(product, tier, now)?),
+            Some(product) => items.push(body(&app.shop.products, product, tier, now)?),
             None => missing.push(id),
         }
     }

@@ -68,7 +68,9 @@ pub(super) async fn look_up(
     let page = page.await?;
     let now = app.wall_time();
     let products = page.items.iter().filter_map(Answer::value);
-    let bodies = products.clone().map(|product| body(product, tier, now));
+    let bodies = products
+        .clone()
+        .map(|product| body(&app.shop.products, product, tier, now));
     let bodies: Vec<&Body> = bodies.collect::<Result<_, _>>()?;
     let next = page.next.as_ref().map(ToString::to_string);
     let list = paging::listed(&bodies, "next", &next)?;

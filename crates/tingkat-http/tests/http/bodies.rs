@@ -153,7 +153,13 @@ async fn a_list_is_packed_as_it_goes_out() {
 async fn what_is_kept_is_sent_without_a_copy() {
     let store = Store::new();
     let one = async |uri: &str| bytes(ask(&store, uri, &[]).await).await;
-    for uri in ["/v1/products/1", "/v1/postcodes/50450", "/v1/states"] {
+    for uri in [
+        "/v1/products/1",
+        "/v1/postcodes/50450",
+        "/v1/states",
+        "/v1/categories",
+        "/v1/categories/8",
+    ] {
         let (first, second) = (one(uri).await, one(uri).await);
         assert_eq!(first.as_ptr(), second.as_ptr(), "{uri}");
     }
@@ -309,4 +315,31 @@ async fn an_answer_may_be_kept_as_long_as_configured_and_not_past_its_next_chang
     assert_eq!(keep("/v1/products/1").await, "public, max-age=1799");
     tokio::time::advance(hour / 2).await;
     assert_eq!(keep("/v1/products/1").await, "public, max-age=14400");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_a_product_is_charged_for_the_bodies_that_it_has() {
+    let store = wordy();
+    let caches = store.node.registry().all();
+    let products = caches
+        .iter()
+        .find(|cache| cache.name() == "product")
+        .unwrap();
+    let bytes = async |uri: &str| {
+        let body = bytes(ask(&store, uri, &[]).await).await;
+        (body.len() as u64, products.bytes())
+    };
+    let (guest, member) = ("/v1/products/1", "/v1/products/1?tier=member");
+    let (long, one) = bytes(guest).await;
+    assert_eq!(bytes(guest).await.1, one, "once");
+    let (_, two) = bytes(member).await;
+    let (least, most) = (long + long / 2, 2 * long + 500);
+    assert!(
+        (least..most).contains(&(two - one)),
+        "{long} bytes, charged {}",
+        two - one
+    );
+    let all = bytes("/v1/products?ids=1,2").await.1;
+    assert!(all > two, "the other one is new");
+    assert_eq!(bytes("/v1/products?ids=1,2").await.1, all);
 }

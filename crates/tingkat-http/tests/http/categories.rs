@@ -1,9 +1,13 @@
 //! The tree of categories, and each of them.
 
+use std::sync::Arc;
+
 use axum::http::{Request, StatusCode, header};
 use insta::assert_snapshot;
 
-use crate::store::{Mood, Store};
+use tingkat_shop::category::{CategoryCount, CategoryId};
+
+use crate::store::{Mood, Store, Switch, Table, sources};
 
 #[tokio::test(start_paused = true)]
 async fn the_tree_has_each_category_under_its_own() {
@@ -80,4 +84,33 @@ async fn without_the_database_a_category_is_no_answer() {
     store.database.set(Mood::Fails);
     let response = store.send(Request::get("/v1/categories/7")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_made_anew_when_a_count_is_another_one() {
+    let database = Arc::new(Switch::default());
+    let mut sources = sources(&database);
+    let counts =
+        [("7", 1), ("8", 2)].map(|(id, count)| (id.parse().unwrap(), CategoryCount(count)));
+    let counts = Table::<CategoryId, _>::new(&database, counts);
+    sources.category_counts = Arc::<Table<CategoryId, CategoryCount>>::clone(&counts);
+    let store = Store::over(database, sources, |node| node, |_| ());
+    let both = async || {
+        [
+            store.body("/v1/categories").await,
+            store.body("/v1/categories/8").await,
+        ]
+    };
+    for body in both().await {
+        assert!(body.contains(r#""products":1"#), "{body}");
+    }
+    counts
+        .rows
+        .lock()
+        .unwrap()
+        .insert("7".to_owned(), CategoryCount(55));
+    store.node.forget_everything().await.unwrap();
+    for body in both().await {
+        assert!(body.contains(r#""products":55"#), "{body}");
+    }
 }

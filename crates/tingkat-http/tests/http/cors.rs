@@ -1,8 +1,15 @@
 //! Browsers, whose pages are of this origin or that.
 
-use axum::http::{Method, Request, StatusCode, header};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use crate::store::{Store, header_of, shown};
+use axum::http::{Method, Request, StatusCode, header};
+use tingkat::ports::Clock;
+use tingkat_http::Limits;
+use tingkat_http::edge::{Proxies, ProxyHeader, Rate, RateLimits, Rates};
+
+use crate::store::{Broken, Store, header_of, shown};
+use crate::wire::Server;
 
 const SHOP: &str = "https://shop.example";
 
@@ -108,4 +115,35 @@ async fn a_preflight_is_answered_with_the_methods_of_the_route() {
     let options = Request::builder().method(Method::OPTIONS).uri("/v1/states");
     let answer = store.send(options.header(header::ORIGIN, SHOP)).await;
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn a_preflight_behind_a_proxy_counts_for_the_browser_that_asks() {
+    let store = Store::with(|app| {
+        app.edge.origins = vec![SHOP.parse().unwrap()];
+        let trusted = ["127.0.0.0/8".parse().unwrap()];
+        app.edge.proxies = Proxies::new(trusted, ProxyHeader::XForwardedFor);
+        let clock: Arc<dyn Clock> = Arc::new(Broken);
+        let one = NonZeroU32::MIN;
+        let limits = RateLimits {
+            look_ups: Some(Rate {
+                per_second: one,
+                burst: one,
+            }),
+            writes: None,
+            clients: 100,
+        };
+        app.edge.rates = Rates::new(&limits, &clock);
+    });
+    let server = Server::start(store.routes, Limits::default()).await;
+    let mut proxy = server.connect().await;
+    for (browser, status) in [(1, "200"), (2, "200"), (1, "429"), (3, "200")] {
+        let request = format!(
+            "OPTIONS /v1/states HTTP/1.1\r\nhost: x\r\norigin: {SHOP}\r\n\
+             access-control-request-method: GET\r\nx-forwarded-for: 203.0.113.{browser}\r\n\r\n"
+        );
+        proxy.send(request).await;
+        let answer = proxy.response().await;
+        assert_eq!(&answer[9..12], status, "{browser}: {answer}");
+    }
 }

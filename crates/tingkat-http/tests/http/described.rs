@@ -15,7 +15,9 @@ pub(crate) static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&tingkat_http::openapi()).unwrap());
 
 /// Headers that every answer may have.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
+    // Of this hop alone.
+    "connection",
     "content-length",
     "content-type",
     "allow",

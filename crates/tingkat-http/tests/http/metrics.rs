@@ -1,12 +1,15 @@
 //! What `/metrics` tells, over real traffic: its numbers, its bounds, and its page of documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Request, StatusCode, header};
+use futures::FutureExt as _;
 use tingkat_health::{Monitor, Report};
 use tingkat_http::Limits;
+use tingkat_http::edge::{Rate, RateLimits, Rates};
 use tingkat_testkit::fakes::FakeRedis;
 
 use crate::health::look;
@@ -407,4 +410,38 @@ async fn names_are_as_prometheus_wants_them() {
         let help = &read.helps[name];
         assert!(!help.ends_with('.') && help.len() > 10, "{name}: {help}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_have_rows_of_their_own() {
+    let store = Store::with(|app| {
+        app.limits.in_flight = 1;
+        let one = NonZeroU32::MIN;
+        let limits = RateLimits {
+            look_ups: None,
+            writes: Some(Rate {
+                per_second: one,
+                burst: one,
+            }),
+            clients: 8,
+        };
+        app.edge.rates = Rates::new(&limits, &app.clock);
+    });
+    let refused = |read: &Read| {
+        ["rate_limit", "in_flight"].map(|reason| {
+            read.count(&format!(
+                "tingkat_http_refused_total{{reason=\"{reason}\"}}"
+            ))
+        })
+    };
+    assert_eq!(refused(&scraped(&store).await), [0, 0]);
+    for _ in 0..3 {
+        store.send(Request::post("/v1/forget")).await;
+    }
+    store.database.set(Mood::Hangs);
+    let mut waiting = Box::pin(store.send(Request::get("/v1/products/1")));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    let status = store.send(Request::get("/v1/products/2")).await.status();
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused(&scraped(&store).await), [2, 1]);
 }

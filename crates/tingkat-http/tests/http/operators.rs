@@ -183,7 +183,7 @@ async fn every_cache_tells_what_it_did() {
     content-type: application/json
     x-content-type-options: nosniff
 
-    {"entity":"product","mode":"cache","entries":3,"bytes":6322,"memory_bytes":67108864,"favourites":0,"hit_ratio":0.4,"memory":{"hits":2,"misses":3,"hit_ratio":0.4},"redis":{"hits":0,"misses":0,"hit_ratio":null},"source":{"batches":3,"keys":3,"failed_keys":0,"running":0,"queued":0},"stale_answers":0,"absent_answers":1,"policy":{"placement":"both","strict":false,"fresh_for_ms":3600000,"stale_for_ms":86400000,"absent_for_ms":60000,"soft_deadline_ms":250,"hard_deadline_ms":5000,"max_loads":8,"max_queue":10000,"max_batch":200,"max_value_bytes":1048576},"counts":{"joined":0,"refreshes":0,"overloads":0,"hung_loads":0,"evictions":0,"oversized":0,"crowded":0,"withheld":0,"overtaken":0,"fills":0,"fills_rejected":0,"lease_waits":0,"redis_failures":0,"undecodable":0,"refused_changed":0,"refused_floor":0,"refused_incarnation":0,"differences":0},"latency":{"redis_hit":{"count":0,"p50_us":null,"p99_us":null},"source":{"count":2,"p50_us":1024,"p99_us":1024},"load":{"count":3,"p50_us":1,"p99_us":1},"failure":{"count":0,"p50_us":null,"p99_us":null}}}
+    {"entity":"product","mode":"cache","entries":3,"bytes":3960,"memory_bytes":67108864,"favourites":0,"hit_ratio":0.4,"memory":{"hits":2,"misses":3,"hit_ratio":0.4},"redis":{"hits":0,"misses":0,"hit_ratio":null},"source":{"batches":3,"keys":3,"failed_keys":0,"running":0,"queued":0},"stale_answers":0,"absent_answers":1,"policy":{"placement":"both","strict":false,"fresh_for_ms":3600000,"stale_for_ms":86400000,"absent_for_ms":60000,"soft_deadline_ms":250,"hard_deadline_ms":5000,"max_loads":8,"max_queue":10000,"max_batch":200,"max_value_bytes":1048576},"counts":{"joined":0,"refreshes":0,"overloads":0,"hung_loads":0,"evictions":0,"oversized":0,"crowded":0,"withheld":0,"overtaken":0,"fills":0,"fills_rejected":0,"lease_waits":0,"redis_failures":0,"undecodable":0,"refused_changed":0,"refused_floor":0,"refused_incarnation":0,"differences":0},"latency":{"redis_hit":{"count":0,"p50_us":null,"p99_us":null},"source":{"count":2,"p50_us":1024,"p99_us":1024},"load":{"count":3,"p50_us":1,"p99_us":1},"failure":{"count":0,"p50_us":null,"p99_us":null}}}
     "#);
     let answer = store.get("/v1/caches/basket").await;
     assert!(answer.contains(r#""code":"entity_unknown""#), "{answer}");
@@ -205,7 +205,7 @@ async fn a_key_shows_what_memory_has_under_it() {
     content-type: application/json
     x-content-type-options: nosniff
 
-    {"entity":"product","key":"1","anchored":null,"memory":{"has_value":true,"age_ms":90000,"fresh_for_ms":3300701,"stale_for_ms":86400000,"bytes":4100,"deps":["category:7"],"position":"1:1:","accepted":true,"refusal":null},"redis":{"state":"unused","bytes":null,"entry":null}}
+    {"entity":"product","key":"1","anchored":null,"memory":{"has_value":true,"age_ms":90000,"fresh_for_ms":3300701,"stale_for_ms":86400000,"bytes":1776,"deps":["category:7"],"position":"1:1:","accepted":true,"refusal":null},"redis":{"state":"unused","bytes":null,"entry":null}}
     "#);
     store.get("/v1/products?sku=none").await;
     let absent = json(&store, "/v1/caches/product.sku/keys/none").await;

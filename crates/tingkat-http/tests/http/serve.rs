@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tingkat_http::Limits;
+use bytes::Bytes;
+use tingkat_http::edge::{Proxies, ProxyHeader};
+use tingkat_http::{Limits, Listener};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
@@ -98,22 +100,150 @@ async fn who_sent_a_request_before_the_end_is_answered() {
     server.stopped().await;
 }
 
+/// The beginning of a head.
+const SLOW: &str = "GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ";
+
 #[tokio::test]
-async fn a_head_that_does_not_end_is_given_up() {
+async fn a_head_that_does_not_end_is_given_up_before_an_idle_connection_is() {
+    let limits = Limits {
+        head_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let server = Server::start(Store::new().routes, limits).await;
+    let mut idle = server.connect().await;
+    assert!(idle.get("/livez").await.starts_with("HTTP/1.1 200"));
+    let silent = server.connect().await;
+    let mut slow = server.connect().await;
+    slow.send(SLOW).await;
+    let mut later = server.connect().await;
+    assert!(later.get("/livez").await.starts_with("HTTP/1.1 200"));
+    later.send(SLOW).await;
+    for client in [silent, slow, later] {
+        assert_eq!(client.rest().await, "");
+    }
+    assert!(idle.get("/livez").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
     let limits = Limits {
         idle_timeout: Duration::from_millis(100),
         ..Limits::default()
     };
     let server = Server::start(Store::new().routes, limits).await;
-    let silent = server.connect().await;
-    let mut slow = server.connect().await;
-    slow.send("GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ")
-        .await;
     let mut idle = server.connect().await;
     assert!(idle.get("/livez").await.starts_with("HTTP/1.1 200"));
-    for client in [silent, slow, idle] {
-        assert_eq!(client.rest().await, "");
+    assert_eq!(idle.rest().await, "");
+}
+
+#[tokio::test]
+async fn slow_heads_give_the_places_of_connections_back() {
+    let limits = Limits {
+        connections: 3,
+        head_timeout: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let server = Server::start(Store::new().routes, limits).await;
+    let mut slow = Vec::new();
+    for _ in 0..6 {
+        let mut client = server.connect().await;
+        client.send(SLOW).await;
+        slow.push(client);
     }
+    let mut late = server.connect().await;
+    assert!(late.get("/livez").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_the_connections_of_others() {
+    let limits = Limits {
+        connections_per_address: 2,
+        ..Limits::default()
+    };
+    let server = Server::start(Store::new().routes, limits).await;
+    let mut greedy = Vec::new();
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        client.send(SLOW).await;
+        greedy.push(client);
+    }
+    let third = server.connect().await;
+    assert_eq!(third.rest().await, "", "it is closed at once");
+    let mut other = server.connect_from("127.0.0.2").await;
+    assert!(other.get("/livez").await.starts_with("HTTP/1.1 200"));
+    // Those that it has are served on, and one that ends makes room.
+    let mut first = greedy.pop().unwrap();
+    first.send("\r\n\r\n").await;
+    assert!(first.response().await.starts_with("HTTP/1.1 200"));
+    drop(first);
+    patiently(async {
+        loop {
+            let mut again = server.connect().await;
+            let request = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            // It may be closed while this is sent.
+            if again.try_send(request).await && again.rest().await.starts_with("HTTP/1.1 200") {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_has_as_many_connections_as_it_likes() {
+    let limits = Limits {
+        connections_per_address: 1,
+        ..Limits::default()
+    };
+    let proxies = Proxies::new(["127.0.0.1".parse().unwrap()], ProxyHeader::default());
+    let trust = |listener: Listener| listener.trusting(&proxies);
+    let server = Server::with(Store::new().routes, limits, trust).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = server.connect().await;
+        assert!(client.get("/livez").await.starts_with("HTTP/1.1 200"));
+        clients.push(client);
+    }
+    let first = server.connect_from("127.0.0.2").await;
+    assert_eq!(server.connect_from("127.0.0.2").await.rest().await, "");
+    drop(first);
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answer_is_cut() {
+    /// Tells when nobody holds the answer any more.
+    struct Answer(Vec<u8>, Arc<Notify>);
+    impl AsRef<[u8]> for Answer {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl Drop for Answer {
+        fn drop(&mut self) {
+            self.1.notify_one();
+        }
+    }
+    // More than the kernel holds for both ends.
+    const LONG: usize = 64 << 20;
+    let gone = Arc::new(Notify::new());
+    let routes = Router::new().route("/long", {
+        let gone = Arc::clone(&gone);
+        get(async move || Bytes::from_owner(Answer(vec![b'x'; LONG], Arc::clone(&gone))))
+    });
+    let limits = Limits {
+        send_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let server = Server::start(routes, limits).await;
+    let mut deaf = server.connect().await;
+    deaf.send("GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    patiently(gone.notified()).await;
+    let rest = deaf.rest().await;
+    assert!(rest.starts_with("HTTP/1.1 200") && rest.len() < LONG);
+    // Whoever reads has all of it.
+    let mut reader = server.connect().await;
+    let answer = reader.get("/long").await;
+    assert!(answer.len() > LONG);
 }
 
 #[tokio::test]

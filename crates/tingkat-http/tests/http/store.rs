@@ -221,7 +221,7 @@ impl Store {
         let mut app = None;
         let store = Self::with(|it| app = Some(it.clone()));
         Self {
-            routes: tingkat_http::face(app.unwrap(), face),
+            routes: Router::new().fallback_service(tingkat_http::face(app.unwrap(), face)),
             ..store
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use tingkat_http::{Connections, Limits, Listener, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,9 +28,18 @@ impl Server {
 
     /// One whose connections are counted.
     pub(crate) async fn counted(routes: Router, limits: Limits, connections: Connections) -> Self {
+        Self::with(routes, limits, |listener| listener.counted(connections)).await
+    }
+
+    /// One whose listener is made so.
+    pub(crate) async fn with(
+        routes: Router,
+        limits: Limits,
+        make: impl FnOnce(Listener) -> Listener,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let listener = Listener::from(listener).counted(connections);
+        let listener = make(listener.into());
         let shutdown = CancellationToken::new();
         let task = TaskTracker::new().spawn(serve(listener, routes, limits, shutdown.clone()));
         Self {
@@ -42,6 +51,15 @@ impl Server {
 
     pub(crate) async fn connect(&self) -> Client {
         Client(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// Connects from another address of this machine.
+    pub(crate) async fn connect_from(&self, address: &str) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::new(address.parse().unwrap(), 0))
+            .unwrap();
+        Client(socket.connect(self.address).await.unwrap())
     }
 
     /// Connects and sends bytes without giving the server a turn.
@@ -69,6 +87,11 @@ pub(crate) struct Client(TcpStream);
 impl Client {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends bytes, unless the server has closed the connection.
+    pub(crate) async fn try_send(&mut self, bytes: &str) -> bool {
+        self.0.write_all(bytes.as_bytes()).await.is_ok()
     }
 
     /// Sends bytes without giving the server a turn, even if it is on the same thread.

@@ -81,7 +81,9 @@ impl Doors {
             metrics: true,
         };
         let serve = async |name, listener: Listener, whose, limits| {
-            let listener = listener.counted(app.metrics.connections(name));
+            let listener = listener
+                .counted(app.metrics.connections(name))
+                .trusting(&app.edge.proxies);
             let routes = face(app.clone(), whose);
             tingkat_http::serve(listener, routes, limits, stop.clone()).await;
         };

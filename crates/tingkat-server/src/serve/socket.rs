@@ -46,9 +46,10 @@ pub(super) async fn bind(socket: &Socket) -> Result<(UnixListener, SocketFile), 
         Failure::new(Code::Configuration, line)
     };
     make_way(path).await.map_err(failed)?;
-    // Under a name of its own until it has its rights: nobody connects there.
+    // Under a name of its own until it has its rights: nobody connects there. Processes of several
+    // containers may have one number, and one directory.
     let mut begun = path.clone().into_os_string();
-    begun.push(format!(".{}", std::process::id()));
+    begun.push(format!(".{:08x}", rand::random::<u32>()));
     let begun = PathBuf::from(begun);
     let listener = UnixListener::bind(&begun).map_err(|error| failed(why(&error)))?;
     let made = fs::set_permissions(&begun, Permissions::from_mode(socket.mode))
@@ -111,4 +112,28 @@ fn why(error: &io::Error) -> String {
 fn id(path: &Path) -> io::Result<(u64, u64)> {
     let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_process_of_this_number_left_behind_is_not_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tingkat.sock");
+        // The first process of each container has the same number.
+        let theirs = folder
+            .path()
+            .join(format!("tingkat.sock.{}", std::process::id()));
+        drop(UnixListener::bind(&theirs).unwrap());
+        let socket = Socket {
+            path: path.clone(),
+            mode: 0o600,
+        };
+        let (_listener, file) = bind(&socket).await.map_err(|_| "taken").unwrap();
+        assert_eq!(file.path(), path);
+        let names = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 2, "its own and that of the other");
+    }
 }

@@ -2,7 +2,7 @@
 //! the lease still holds.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -206,7 +206,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             retry_at: AtomicU64::new(0),
             created_at: entry.sent_at,
             load_time: entry.took,
-            value_bytes,
+            value_bytes: AtomicUsize::new(value_bytes),
         };
         let accepted_in = self.accept(key, &cold.watched, &cold.certificate);
         let may_enter = placement.in_memory() && !is_oversized;
@@ -339,7 +339,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             retry_at: AtomicU64::new(0),
             created_at: now.before(age),
             load_time: Duration::from_micros(envelope.load_us).min(policy.hard_deadline),
-            value_bytes,
+            value_bytes: AtomicUsize::new(value_bytes),
         };
         let observed = self.node.0.knowledge.observe();
         let verdict = self.judge(key, &cold.watched, &cold.certificate, 0);
@@ -364,7 +364,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let fits = opened
             .slot
             .cold()
-            .is_some_and(|cold| cold.value_bytes <= policy.max_value_bytes);
+            .is_some_and(|cold| cold.value_bytes() <= policy.max_value_bytes);
         let keeps = opened.refusal.is_none() && policy.placement.in_memory() && fits;
         if keeps {
             self.memory.insert(key.clone(), opened.slot.whole());

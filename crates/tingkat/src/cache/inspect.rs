@@ -65,7 +65,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             deps: cold.deps.iter().map(|dep| dep.name().to_owned()).collect(),
             position: cold.certificate.position.to_string(),
             refused,
-            bytes: cold.value_bytes,
+            bytes: cold.value_bytes(),
         }
     }
 }

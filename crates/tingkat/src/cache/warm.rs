@@ -366,7 +366,7 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
             None => shared
                 .memory
                 .inspect(&key)
-                .map_or(0, |slot| slot.cold().map_or(0, |cold| cold.value_bytes)),
+                .map_or(0, |slot| slot.cold().map_or(0, |cold| cold.value_bytes())),
         };
         let outcome = if is_stored {
             Warmed::Loaded {
