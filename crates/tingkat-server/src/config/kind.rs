@@ -75,8 +75,9 @@ pub(crate) enum Kind {
     Secret,
 }
 
-/// A value as it is written: in a file with its type, elsewhere as text.
-#[derive(Clone, Debug)]
+/// A value as it is written: in a file with its type, elsewhere as text. It may be a secret, so it is
+/// never told as it is.
+#[derive(Clone)]
 pub(crate) enum Raw {
     /// From a file.
     Text(String),
@@ -88,6 +89,12 @@ pub(crate) enum Raw {
     Other(&'static str),
     /// From a variable or a flag, where everything is text.
     Word(String),
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raw")
+    }
 }
 
 /// A value as it is used.

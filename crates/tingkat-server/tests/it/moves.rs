@@ -31,6 +31,8 @@ struct Seen {
     shown_in: Vec<String>,
     old_slug: bool,
     new_slug: bool,
+    old_sku: bool,
+    new_sku: bool,
     batch: bool,
     in_from: bool,
     in_to: bool,
@@ -43,6 +45,7 @@ struct Seen {
 struct Stage {
     id: String,
     old_slug: String,
+    old_sku: String,
     from: String,
     to: String,
     /// The category that `to` is under, and whether `from` is as well.
@@ -74,7 +77,10 @@ const TINGKAT: Layout = Layout {
         )
     },
     renames: |Stage { id, .. }| {
-        format!("UPDATE product SET name = '!Quite new', slug = 'quite-new' WHERE id = '{id}'")
+        format!(
+            "UPDATE product SET name = '!Quite new', slug = 'quite-new', sku = 'QUITE-NEW' \
+             WHERE id = '{id}'"
+        )
     },
     shows: Some(|Stage { above, .. }, is_shown| {
         format!("UPDATE category SET active = {is_shown} WHERE id = '{above}'")
@@ -100,7 +106,10 @@ const PRISMA: Layout = Layout {
         )
     },
     renames: |Stage { id, .. }| {
-        format!("UPDATE products SET name = '!Quite new', slug = 'quite-new' WHERE id = '{id}'")
+        format!(
+            "UPDATE products SET name = '!Quite new', slug = 'quite-new', sku = 'QUITE-NEW' \
+             WHERE id = '{id}'"
+        )
     },
     shows: None,
     sells: |Stage { id, .. }, is_sold| {
@@ -160,6 +169,7 @@ impl Stage {
                     return Self {
                         id: product["id"].as_str().unwrap().to_owned(),
                         old_slug: product["slug"].as_str().unwrap().to_owned(),
+                        old_sku: product["sku"].as_str().unwrap().to_owned(),
                         from: (*from).to_owned(),
                         to: (*to).to_owned(),
                         above: (*above).to_owned(),
@@ -176,6 +186,7 @@ impl Stage {
         let Self {
             id,
             old_slug,
+            old_sku,
             from,
             to,
             ..
@@ -186,8 +197,8 @@ impl Stage {
             .iter()
             .flat_map(|it| it["categories"].as_array().unwrap());
         let shown_in = shown_in.map(|category| text(&category["id"])).collect();
-        let by_slug = async |slug: &str| {
-            let found = body(node, &format!("/v1/products?slug={slug}")).await;
+        let by = async |name: &str, value: &str| {
+            let found = body(node, &format!("/v1/products?{name}={value}")).await;
             found.is_some_and(|product| product["id"] == **id)
         };
         let batch = body(node, &format!("/v1/products?ids={id},1"))
@@ -210,8 +221,10 @@ impl Stage {
         Seen {
             itself: itself.map(|it| (text(&it["name"]), text(&it["status"]))),
             shown_in,
-            old_slug: by_slug(old_slug).await,
-            new_slug: by_slug("quite-new").await,
+            old_slug: by("slug", old_slug).await,
+            new_slug: by("slug", "quite-new").await,
+            old_sku: by("sku", old_sku).await,
+            new_sku: by("sku", "QUITE-NEW").await,
             batch: batch["items"].as_array().unwrap().len() == 2,
             in_from: listed(from).await,
             in_to: listed(to).await,
@@ -290,7 +303,7 @@ async fn play(layout: &'static Layout, database: &postgres::Database<'_>) {
         stage.change(&nodes, database, &sql, after).await;
     };
     let mut seen = stage.seen(&nodes[0]).await;
-    assert!(seen.in_from && !seen.in_to && seen.batch && seen.old_slug);
+    assert!(seen.in_from && !seen.in_to && seen.batch && seen.old_slug && seen.old_sku);
 
     seen.in_from = false;
     seen.in_to = true;
@@ -299,8 +312,8 @@ async fn play(layout: &'static Layout, database: &postgres::Database<'_>) {
     seen.to_counts += 1;
     change((layout.moves)(&stage), &seen).await;
 
-    seen.old_slug = false;
-    seen.new_slug = true;
+    (seen.old_slug, seen.new_slug) = (false, true);
+    (seen.old_sku, seen.new_sku) = (false, true);
     seen.itself = Some(("!Quite new".into(), "active".into()));
     seen.listed_as = Some("!Quite new".into());
     change((layout.renames)(&stage), &seen).await;
@@ -328,6 +341,7 @@ async fn play(layout: &'static Layout, database: &postgres::Database<'_>) {
     change((layout.sells)(&stage, true), &sold).await;
 
     seen.itself = None;
+    seen.new_sku = false;
     seen.shown_in = Vec::new();
     change((layout.deletes)(&stage), &seen).await;
 }

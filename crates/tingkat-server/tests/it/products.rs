@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use tingkat_lab::Target;
+use tingkat_testkit::eventually;
 use tokio::task::JoinSet;
 
 use crate::crowd::Crowd;
 use crate::day::on_one_day;
-use crate::program::Node;
+use crate::program::{Folder, Node, PATIENCE, Program};
 use crate::question::Question;
 use crate::truth::{Listed, products};
+use crate::wire::get;
 
 /// Ids in one request.
 const MOST_IDS: usize = 200;
@@ -71,6 +73,29 @@ async fn is_the_same_by_every_route(target: Arc<Target>, products: Vec<Listed>) 
     let batch = body(&target, &format!("/v1/products?ids={}", ids.join(","))).await;
     let together = format!(r#"{{"items":[{}],"missing":[]}}"#, bodies.join(","));
     assert_eq!(batch, together);
+}
+
+/// The caches are told what is popular, as many as is configured and no more.
+#[tokio::test]
+async fn what_is_popular_is_kept_as_configured() {
+    for (keep, products) in [("25", 25), ("0", 0)] {
+        let node = Program::serve(&Folder::new())
+            .with("TINGKAT__POPULARITY__KEEP", keep)
+            .listening()
+            .await;
+        let favourites = async |entity: &str| {
+            let cache = get(&node, &format!("/v1/caches/{entity}"), "").await.body;
+            cache["favourites"].as_u64().unwrap()
+        };
+        let counted = eventually(PATIENCE, async || favourites("product").await == products);
+        counted.await.unwrap();
+        if products > 0 {
+            eventually(PATIENCE, async || favourites("postcode").await == products)
+                .await
+                .unwrap();
+        }
+        assert_eq!(favourites("product").await, products);
+    }
 }
 
 async fn body(target: &Target, path: &str) -> String {

@@ -218,6 +218,16 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
             "https://shop:hunter2@proxy",
         )],
         &[("TINGKAT__LOG__ACCESS", "redis://:hunter2@cache")],
+        &[
+            ("TINGKAT_URL", "http://127.0.0.1:1"),
+            ("TINGKAT_TOKEN", "hunter2"),
+        ],
+        &[("TINGKAT_URL", "http://shop:hunter2@127.0.0.1:1")],
+        &[("TINGKAT_URL", "shop:hunter2@127.0.0.1")],
+        &[
+            ("TINGKAT_URL", "http://127.0.0.1:1"),
+            ("TINGKAT_TOKEN_FILE", "secret"),
+        ],
     ];
     let commands: &[&[&str]] = &[
         &["config", "check"],
@@ -240,6 +250,11 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
         &["schema", "check", "--json"],
         &["schema", "install", "--dry-run", "--json"],
         &["schema", "uninstall", "--json"],
+        &["forget", "product", "7"],
+        &["inspect", "product", "7", "--json"],
+        &["health", "--json"],
+        &["healthcheck"],
+        &["warm", "--json"],
     ];
     let folder = Folder::new();
     fs::write(folder.path().join("secret"), "hunter2").unwrap();

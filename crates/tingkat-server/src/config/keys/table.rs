@@ -169,7 +169,7 @@ fn privacy() -> Vec<Key> {
 
 fn server() -> Vec<Key> {
     vec![
-        key("server.listen", Kind::Listen, "127.0.0.1:8080", "Where to listen; production listens on every address unless told otherwise"),
+        key("server.listen", Kind::Listen, "127.0.0.1:8080", "Where to listen; staging and production listen on every address unless told otherwise"),
         key("server.port", number(0, 65_535), "-", "The port alone, unless `server.listen` is set as well").known_as("PORT"),
         key("server.admin_listen", Kind::ListenOrOff, "off", "Where operators are served: with it set, all but look-ups and probes is served there and nowhere else"),
         key("server.metrics_listen", Kind::ListenOrOff, "off", "Where scrapers are served: with it set, `/metrics` is there and where operators are served, and no more where shoppers are"),

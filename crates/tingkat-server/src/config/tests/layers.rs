@@ -1,5 +1,9 @@
 //! Which layer wins, and that each value knows where it came from.
 
+use std::time::Duration;
+
+use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
+
 use super::Case;
 
 fn origin(case: &Case, key: &str) -> String {
@@ -152,4 +156,37 @@ fn a_reload_sees_what_differs_in_secrets_as_well() {
         paths(&Case::default(), &one),
         ["server.port", "redis.password"]
     );
+}
+
+#[test]
+fn what_popularity_weighs_is_as_configured() {
+    let names = [
+        ("PRODUCT__ORDERS", "5"),
+        ("PRODUCT__CARTS", "6"),
+        ("PRODUCT__WISHES", "7"),
+        ("PRODUCT__WINDOW", "8h"),
+        ("POSTCODE__DELIVERIES", "9"),
+        ("POSTCODE__CUSTOMERS", "10"),
+        ("POSTCODE__WINDOW", "11h"),
+    ];
+    let case = names.iter().fold(Case::default(), |case, (name, value)| {
+        case.and(&format!("TINGKAT__POPULARITY__{name}"), value)
+    });
+    let loaded = case.load();
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    let hours = Duration::from_hours;
+    let expected = Weights {
+        product: ProductWeights {
+            orders: 5,
+            carts: 6,
+            wishes: 7,
+            window: hours(8),
+        },
+        postcode: PostcodeWeights {
+            deliveries: 9,
+            customers: 10,
+            window: hours(11),
+        },
+    };
+    assert_eq!(super::super::weights(&loaded.settings), expected);
 }
