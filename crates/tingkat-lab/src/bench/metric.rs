@@ -35,6 +35,8 @@ enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     All,
+    /// All kinds but writes, of which the slowest counts.
+    LookUps,
     Kind(Kind),
     /// Current answers to look-ups of one key by a tier.
     Tier(Tier),
@@ -51,7 +53,7 @@ enum Which {
 }
 
 /// What numbers there are, for whoever names one that there is not.
-const NAMES: &str = "p50, p90, p99, p999, mean or max, alone or after read., absent., batch., \
+const NAMES: &str = "p50, p90, p99, p999, mean or max, alone or after lookup., read., absent., batch., \
                      write., memory., redis. or database.; error_rate, hit_ratio, rate, \
                      staleness.p99, staleness.max or beyond_bound; any of them after a phase and `:`";
 
@@ -96,8 +98,8 @@ impl Unit {
 
 impl Metric {
     /// A number of each phase.
-    pub(super) const fn noticed_p99() -> Self {
-        Self::everywhere(What::Time(Of::All, Which::P99))
+    pub(super) const fn look_up_p99() -> Self {
+        Self::everywhere(What::Time(Of::LookUps, Which::P99))
     }
 
     pub(super) const fn error_rate() -> Self {
@@ -165,6 +167,11 @@ impl Metric {
 fn latency(phase: &PhaseReport, of: Of) -> Option<&Latency> {
     match of {
         Of::All => (phase.operations > 0).then(|| phase.noticed()),
+        Of::LookUps => {
+            let kinds = phase.kinds.iter().filter(|it| it.kind != Kind::Write);
+            let times = kinds.map(|it| &it.noticed);
+            times.max_by(|one, other| one.p99.total_cmp(&other.p99))
+        }
         Of::Kind(kind) => {
             let report = phase.kinds.iter().find(|it| it.kind == kind);
             report.map(|it| &it.noticed)
@@ -200,7 +207,8 @@ impl Which {
     }
 }
 
-const OWNERS: [(Of, &str); 9] = [
+const OWNERS: [(Of, &str); 10] = [
+    (Of::LookUps, "lookup"),
     (Of::Kind(Kind::Read), "read"),
     // As most tools call it; the first name is the one that is written.
     (Of::Kind(Kind::Read), "get"),
@@ -311,6 +319,7 @@ mod tests {
             "staleness.p99",
             "black hole:error_rate",
             "sale:read.mean",
+            "lookup.p99",
         ] {
             assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
         }

@@ -171,7 +171,7 @@ pub struct Objective {
     /// The least share of look-ups that a tier answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hit_ratio: Option<f64>,
-    /// The longest that 99 of 100 operations may take, in milliseconds.
+    /// The longest that 99 of 100 look-ups may take, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99_ms: Option<f64>,
     /// The largest share of operations without an answer.

@@ -13,19 +13,21 @@
     return `${(us / 1e6).toFixed(1)} s`;
   };
   const count = (n) => (n == null ? "--" : Math.round(n).toLocaleString("en"));
-  const axis = (values, size) => ({
-    stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 },
-    ticks: { stroke: colour("--line"), width: 1 }, values, size,
+  const axis = (values, size, filter) => ({
+    stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1, filter },
+    ticks: { stroke: colour("--line"), width: 1, filter }, values, size, filter,
   });
-  // Only powers of ten, or the labels run into each other.
-  const decades = (show) => (u, splits) =>
-    splits.map((v) => (v > 0 && Number.isInteger(Math.round(Math.log10(v) * 1e6) / 1e6) ? show(v) : ""));
+  // Only powers of ten, or lines and labels run into each other.
+  const isDecade = (v) => v > 0 && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6;
+  const times10 = () => axis((u, splits) => splits.map((v) => (v == null ? "" : time(v))), 64,
+    (u, splits) => splits.map((v) => (isDecade(v) ? v : null)));
 
   const curve = {
     scales: { x: { time: false }, y: { distr: 3 } },
     axes: () => [
-      axis((u, splits) => splits.map((v) => (Number.isInteger(v) ? data.nines[v] ?? "" : "")), 36),
-      axis(decades(time), 64),
+      axis((u, splits) => splits.map((v) => (v == null ? "" : data.nines[v] ?? "")), 36,
+        (u, splits) => splits.map((v) => (Number.isInteger(v) ? v : null))),
+      times10(),
     ],
     series: () => [
       { label: "faster", value: (u, v) => (v == null ? "--" : `${(100 * (1 - 10 ** -v)).toFixed(v > 2 ? 3 : 1)} %`) },
@@ -89,7 +91,7 @@
   const times = (course) => ({
     ...borders(course),
     scales: { x: { time: false }, y: { distr: 3 } },
-    axes: () => [axis((u, s) => s.map((v) => `${v} s`), 36), axis(decades(time), 64)],
+    axes: () => [axis((u, s) => s.map((v) => `${v} s`), 36), times10()],
     series: () => [
       seconds,
       { label: "p50", stroke: series(0), width: 2, points: { show: false }, value: (u, v) => time(v) },
@@ -106,7 +108,7 @@
     place.replaceChildren();
     const options = {
       width: Math.max(place.clientWidth, 200), height: 260, scales: chart.scales,
-      axes: chart.axes(), series: chart.series(), hooks: chart.hooks, cursor: { drag: { x: true, y: false } },
+      axes: chart.axes(), series: chart.series(), hooks: chart.hooks, cursor: { drag: { x: true, y: false } }, padding: [null, 24, null, null],
     };
     return new uPlot(options, chart.data, place);
   };
