@@ -5,8 +5,8 @@ use std::fmt::{Display, Write as _};
 
 use serde_json::{Value, json};
 
-use super::number::share;
-use super::report::{PhaseReport, Report, SubjectReport};
+use super::number::{real, share};
+use super::report::{CurvePoint, PhaseReport, Report, SubjectReport};
 use super::subject::Tier;
 use super::text;
 
@@ -289,9 +289,13 @@ fn data(report: &Report) -> Value {
         for phase in text::middles(subject) {
             // The slowest of all is in the table: on this axis it would be infinitely far away.
             let points = phase.curve.iter().filter(|point| point.quantile < 1.0);
-            let (quantiles, micros): (Vec<f64>, Vec<f64>) = points
-                .map(|point| (point.quantile, point.micros.max(0.001)))
-                .unzip();
+            // Of a thousand operations there is no slowest of ten thousand.
+            let is_known = |quantile: f64| (1.0 - quantile) * real(phase.operations) >= 1.0;
+            let time = |point: &CurvePoint| {
+                let micros = point.micros.max(0.001);
+                (point.quantile, is_known(point.quantile).then_some(micros))
+            };
+            let (quantiles, micros): (Vec<f64>, Vec<Option<f64>>) = points.map(time).unzip();
             if micros.is_empty() || curves.len() >= MOST_CURVES {
                 continue;
             }
@@ -305,7 +309,7 @@ fn data(report: &Report) -> Value {
         }
     }
     json!({
-        "nines": ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"],
+        "nines": ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999%"],
         "curve": { "names": names, "nines": nines, "micros": curves },
         "courses": report.subjects.iter().map(course).collect::<Vec<_>>(),
     })

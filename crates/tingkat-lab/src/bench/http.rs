@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hyper::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -60,7 +61,7 @@ impl HttpSubject {
     async fn list(&self, most: usize) -> Result<Arc<[String]>, SubjectError> {
         let asker = self.asker();
         let (path, member) = match self.entity {
-            Entity::Product => ("/v1/products?sort=name&limit=100", "id"),
+            Entity::Product => ("/v1/products?sort=newest&limit=100", "id"),
             Entity::Postcode => ("/v1/postcodes?limit=100", "code"),
         };
         let mut keys: Vec<String> = Vec::new();
@@ -71,7 +72,10 @@ impl HttpSubject {
             let items = items.map_or(&[][..], Vec::as_slice);
             keys.extend(items.iter().filter_map(|item| key_of(item, member)));
             match page.get("next").and_then(Value::as_str) {
-                Some(next) if !items.is_empty() => cursor = format!("&cursor={next}"),
+                Some(next) if !items.is_empty() => {
+                    let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
+                    cursor = format!("&cursor={next}");
+                }
                 _ => break,
             }
         }

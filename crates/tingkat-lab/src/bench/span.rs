@@ -34,7 +34,7 @@ pub(super) mod field {
 pub(super) fn shown(time: Duration) -> String {
     let millis = time.as_millis();
     match millis {
-        0 => format!("{}us", time.as_micros()),
+        0 if !time.is_zero() => format!("{}us", time.as_micros()),
         _ if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
         _ => format!("{millis}ms"),
     }

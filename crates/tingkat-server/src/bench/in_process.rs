@@ -17,7 +17,7 @@ use tingkat_lab::bench::{
 use tingkat_shop::postcode::Code;
 use tingkat_shop::product::{Product, ProductId};
 use tingkat_shop::{ProductPatch, ProductWrites, Shop};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::arguments::Wanted;
 use super::keys::Keys;
@@ -41,6 +41,8 @@ pub(crate) struct InProcess {
     bound: Duration,
     make: Box<dyn Fn() -> Result<Config, Failure> + Send + Sync>,
     another_prefix: Box<dyn Fn() -> String + Send + Sync>,
+    /// Listed once, by parts of their own: to list keys is to look them up, and fills the tiers.
+    keys: OnceCell<Arc<Keys>>,
     now: Mutex<Option<Now>>,
 }
 
@@ -74,12 +76,30 @@ impl InProcess {
             bound: place.config()?.feed.staleness_bound,
             make: Box::new(move || maker.config()),
             another_prefix: Box::new(move || namer.another_prefix()),
+            keys: OnceCell::new(),
             now: Mutex::new(None),
         })
     }
 
+    async fn list(&self, most: usize) -> Result<Arc<Keys>, SubjectError> {
+        let mut config = (self.make)().map_err(|failure| told(&failure))?;
+        config.key_prefix = Some((self.another_prefix)());
+        config.redis = None;
+        let assembled = Parts::assemble(&config, true).await;
+        let (parts, _) = assembled.map_err(|failure| told(&failure))?;
+        let keys = Keys::list(&parts.shop, self.entity, most).await;
+        parts.close().await;
+        let keys = keys.map_err(failed_to_list)?;
+        if keys.len() == 0 {
+            let what = format!("the store has no {} to look up", self.entity.name());
+            return Err(SubjectError::unsuited(what));
+        }
+        Ok(Arc::new(keys))
+    }
+
     /// Puts the parts together, under a prefix.
     async fn assemble(&self, way: Way, prefix: String, most: usize) -> Result<Now, SubjectError> {
+        let keys = self.keys.get_or_try_init(|| self.list(most)).await?;
         let mut config = (self.make)().map_err(|failure| told(&failure))?;
         config.key_prefix = Some(prefix.clone());
         let memory_bytes = self.memory_bytes;
@@ -100,9 +120,9 @@ impl InProcess {
             // During an outage it is not, and that is measured.
             drop(tokio::time::timeout(JOINING, joined).await);
         }
-        let session = Ready::new(&parts, self.entity, most).await;
+        let session = Ready::new(&parts, self.entity, Arc::clone(keys));
         Ok(Now {
-            session: Arc::new(session.map_err(failed_to_list)?),
+            session: Arc::new(session),
             parts,
             way,
             prefix,
@@ -212,18 +232,18 @@ struct Ready {
     shop: Shop,
     writes: ProductWrites,
     cache: Option<Arc<dyn AnyCache>>,
-    keys: Keys,
+    keys: Arc<Keys>,
 }
 
 impl Ready {
-    async fn new(parts: &Parts, entity: Entity, most: usize) -> Result<Self, GetError> {
+    fn new(parts: &Parts, entity: Entity, keys: Arc<Keys>) -> Self {
         let writer = parts.database.product_writer();
-        Ok(Self {
+        Self {
             shop: parts.shop.clone(),
             writes: ProductWrites::new(&parts.node, &parts.shop.products, writer),
             cache: parts.node.registry().find(entity.name()),
-            keys: Keys::list(&parts.shop, entity, most).await?,
-        })
+            keys,
+        }
     }
 
     async fn fill(&self) -> Result<(), SubjectError> {
@@ -241,7 +261,7 @@ impl Ready {
             SubjectError::unreachable("failed to read the store").caused_by(error)
         };
         let mut values = Vec::new();
-        match &self.keys {
+        match &*self.keys {
             Keys::Products(ids) => {
                 for id in ids {
                     let answer = self.shop.products.by_id(id, Options::default()).await;
@@ -262,7 +282,7 @@ impl Ready {
     }
 
     async fn read(&self, place: usize) -> Outcome {
-        match &self.keys {
+        match &*self.keys {
             Keys::Products(ids) => match ids.get(place) {
                 Some(id) => product(self.shop.products.by_id(id, Options::default()).await),
                 None => Outcome::error(),
@@ -275,7 +295,7 @@ impl Ready {
     }
 
     async fn absent(&self, number: usize) -> Outcome {
-        match &self.keys {
+        match &*self.keys {
             Keys::Products(_) => match absent_id(number) {
                 Some(id) => product(self.shop.products.by_id(&id, Options::default()).await),
                 None => Outcome::error(),
@@ -288,7 +308,7 @@ impl Ready {
     }
 
     async fn batch(&self, places: &[usize]) -> Outcome {
-        match &self.keys {
+        match &*self.keys {
             Keys::Products(ids) => {
                 let ids: Vec<ProductId> = places
                     .iter()
@@ -305,7 +325,7 @@ impl Ready {
     }
 
     async fn write(&self, place: usize) -> Outcome {
-        let Keys::Products(ids) = &self.keys else {
+        let Keys::Products(ids) = &*self.keys else {
             return Outcome::error();
         };
         let Some(id) = ids.get(place) else {
@@ -331,7 +351,7 @@ impl Session for Ready {
         let Operation::Read(place) = operation else {
             return None;
         };
-        match &self.keys {
+        match &*self.keys {
             Keys::Products(ids) => {
                 let hit = self
                     .shop

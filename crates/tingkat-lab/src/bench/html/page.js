@@ -13,10 +13,11 @@
     return `${(us / 1e6).toFixed(1)} s`;
   };
   const count = (n) => (n == null ? "--" : Math.round(n).toLocaleString("en"));
-  const axis = (values, size, filter) => ({
-    stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1, filter },
-    ticks: { stroke: colour("--line"), width: 1, filter }, values, size, filter,
-  });
+  const axis = (values, size, filter) => {
+    const own = filter ? { filter } : {};
+    const line = { stroke: colour("--line"), width: 1, ...own };
+    return { stroke: colour("--soft"), grid: line, ticks: line, values, size, ...own };
+  };
   // Only powers of ten, or lines and labels run into each other.
   const isDecade = (v) => v > 0 && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6;
   const times10 = () => axis((u, splits) => splits.map((v) => (v == null ? "" : time(v))), 64,
@@ -47,6 +48,8 @@
         context.strokeStyle = colour("--soft");
         context.fillStyle = colour("--soft");
         context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+        context.textAlign = "left";
+        context.textBaseline = "alphabetic";
         context.setLineDash([4, 4]);
         if (course.phases.length > 1) {
           course.phases.forEach((phase, n) => {
@@ -108,7 +111,7 @@
     place.replaceChildren();
     const options = {
       width: Math.max(place.clientWidth, 200), height: 260, scales: chart.scales,
-      axes: chart.axes(), series: chart.series(), hooks: chart.hooks, cursor: { drag: { x: true, y: false } }, padding: [null, 24, null, null],
+      axes: chart.axes(), series: chart.series(), hooks: chart.hooks, cursor: { drag: { x: true, y: false } }, padding: [null, 30, null, null],
     };
     return new uPlot(options, chart.data, place);
   };
