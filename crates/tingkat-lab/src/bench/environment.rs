@@ -59,7 +59,7 @@ fn build() -> String {
     } else {
         "release"
     };
-    format!("tingkat {version}, {how}")
+    format!("tingkat {version}, {}, {how}", env!("TINGKAT_COMPILER"))
 }
 
 fn system() -> String {
