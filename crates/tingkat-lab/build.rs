@@ -4,7 +4,6 @@ use std::process::Command;
 
 #[expect(
     clippy::disallowed_methods,
-    clippy::print_stdout,
     reason = "cargo speaks to a build script by variables, and hears it on standard output"
 )]
 fn main() {

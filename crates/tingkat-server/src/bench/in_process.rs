@@ -29,6 +29,9 @@ use crate::serve::Parts;
 /// Redis gets so long to be joined by new parts; without it they are measured as they are.
 const JOINING: Duration = Duration::from_secs(5);
 
+/// So many keys are looked up at once when the tiers are filled.
+const PART: usize = 100;
+
 /// The service's caches.
 pub(crate) struct InProcess {
     about: String,
@@ -246,14 +249,15 @@ impl Ready {
         }
     }
 
+    /// Looks every key up, so that the tiers have what they have room for.
     async fn fill(&self) -> Result<(), SubjectError> {
-        let Some(cache) = &self.cache else {
-            return Ok(());
-        };
-        let filled = cache.warm(self.keys.texts()).await;
-        filled
-            .map(drop)
-            .map_err(|error| SubjectError::unreachable("failed to fill the tiers").caused_by(error))
+        let places: Vec<usize> = (0..self.keys.len()).collect();
+        for part in places.chunks(PART) {
+            if self.batch(part).await.state == State::Error {
+                return Err(SubjectError::unreachable("failed to fill the tiers"));
+            }
+        }
+        Ok(())
     }
 
     async fn values(&self) -> Result<Vec<Vec<u8>>, SubjectError> {

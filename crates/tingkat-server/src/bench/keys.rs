@@ -2,7 +2,6 @@
 
 use tingkat::Options;
 use tingkat::error::GetError;
-use tingkat::key::Key as _;
 use tingkat_lab::bench::workload::Entity;
 use tingkat_shop::postcode::Code;
 use tingkat_shop::product::ProductId;
@@ -28,14 +27,6 @@ impl Keys {
         match self {
             Self::Products(ids) => ids.len(),
             Self::Postcodes(codes) => codes.len(),
-        }
-    }
-
-    /// As the registry takes them.
-    pub(super) fn texts(&self) -> Vec<String> {
-        match self {
-            Self::Products(ids) => ids.iter().map(tingkat::key::Key::text).collect(),
-            Self::Postcodes(codes) => codes.iter().map(Code::text).collect(),
         }
     }
 }
