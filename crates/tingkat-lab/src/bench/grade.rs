@@ -306,6 +306,7 @@ mod tests {
         let slow = advice_for(|phase| {
             phase.service.p99 = 80_000.0;
             phase.response = None;
+            phase.kinds[0].noticed.p99 = 80_000.0;
             for class in &mut phase.classes {
                 if class.tier == Tier::Database {
                     class.service.p99 = 80_000.0;
@@ -317,6 +318,7 @@ mod tests {
             let mut response = phase.service;
             response.p99 = 1e6;
             phase.response = Some(response);
+            phase.kinds[0].noticed = response;
         });
         assert!(waits.contains("does not keep up"), "{waits}");
     }

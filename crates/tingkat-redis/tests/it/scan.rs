@@ -1,12 +1,12 @@
 //! Which keys there are: those of a prefix, on every server, and no others.
 
 use tingkat::ports::Remote as _;
-use tingkat_redis::{Config, Mode};
+use tingkat_redis::{Config, Mode, State};
 use tingkat_testkit::Redis;
 use tingkat_testkit::redis::Cluster;
 
 use crate::server::keys;
-use crate::stage::{LONG, is_up, patient, start};
+use crate::stage::{LONG, SOON, is_up, patient, start};
 
 /// Would match other keys if it were a pattern.
 const ODD: &str = "it:[a]*?:";
@@ -47,7 +47,10 @@ async fn every_node_of_a_cluster_is_looked_through() {
         mode: Mode::Cluster,
         ..patient(&cluster.nodes[0].url())
     });
-    is_up(&redis).await;
+    let mut state = redis.state();
+    let up = tokio::time::timeout(SOON, state.wait_for(|state| *state == State::Up)).await;
+    assert!(up.is_ok(), "some nodes are still not used");
+    drop(up);
     fill(&redis, ODD, 300).await;
     let mut found = redis.keys(ODD, 10_000).await.unwrap();
     found.sort();
