@@ -341,7 +341,7 @@ async fn the_products_of_a_configured_database_are_not_written_unasked() {
     let run = async |more: &[&str]| {
         let arguments = [&["bench", "product-write", "--json"], &QUICK[..], more].concat();
         let program = Program::new(&Folder::new(), &arguments).with("DATABASE_URL", database.url());
-        program.start().ended_within(Duration::from_secs(60)).await
+        program.start().ended_within(Duration::from_mins(1)).await
     };
     let refused = run(&[]).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
