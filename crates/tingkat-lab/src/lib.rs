@@ -5,6 +5,7 @@
 //! would.
 
 mod answer;
+pub mod bench;
 mod connection;
 pub mod probe;
 mod resident;

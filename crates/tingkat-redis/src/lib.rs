@@ -16,6 +16,7 @@ mod place;
 mod refusal;
 mod rights;
 mod sample;
+mod scan;
 mod scripts;
 mod sentinels;
 mod state;

@@ -112,6 +112,14 @@ impl Redis {
         self.tasks.wait().await;
     }
 
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        self.hub.topology()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     async fn call(&self, access: Access, key: &str, order: Order) -> Answer {
         let topology = self.hub.topology();
         topology.call(&self.config, access, key, &order).await

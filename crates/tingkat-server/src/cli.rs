@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::Bench;
 use crate::config::Flags;
 
 /// The caching tier of an online store.
@@ -99,10 +100,24 @@ pub(crate) enum Command {
     /// Load what customers are about to ask for, before they do
     #[command(after_help = WARM_HELP)]
     Warm(Warm),
+    /// Measure how fast it is, tier by tier; exits with 6 if an objective is missed
+    #[command(after_help = BENCH_HELP)]
+    Bench(Box<Bench>),
     /// Look at the configuration, without starting anything
     #[command(subcommand)]
     Config(Config),
 }
+
+const BENCH_HELP: &str = "\
+Examples:
+  tingkat bench                          products, as customers read them, in this process
+  tingkat bench --list                   what else there is
+  tingkat bench flash-sale --rate 2000   2,000 operations a second, whatever the target does
+  tingkat bench --url http://127.0.0.1:8080 --slo 'p99<10ms'
+  tingkat bench --against redis --against database --runs 5 --html report.html
+
+It uses the database and the Redis that are configured, or a demo store of its own, with a prefix of
+its own in Redis that it cleans up. docs/bench.md says how to read the numbers.";
 
 const SERVE_HELP: &str = "\
 Without any configuration it listens on 127.0.0.1:8080, keeps the demo store in ./tingkat.db and

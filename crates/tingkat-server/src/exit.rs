@@ -25,6 +25,8 @@ pub(crate) enum Code {
     Degraded = 4,
     /// Something that the program needs does not answer.
     Unreachable = 5,
+    /// What was measured is not as it had to be.
+    Missed = 6,
     /// The configuration is wrong.
     Configuration = 78,
     /// Somebody pressed Ctrl-C; what was done by then is told.

@@ -1,5 +1,6 @@
 //! The binary `tingkat`.
 
+mod bench;
 mod cli;
 mod config;
 mod exit;
@@ -86,6 +87,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
             let service = RunningNode::find(&arguments.service(), loaded, &surroundings);
             runtime.block_on(health::run(arguments, service?))
         }
+        Command::Bench(arguments) => runtime.block_on(bench::run(arguments, loaded, &surroundings)),
         Command::Inspect(arguments) => {
             let service = RunningNode::find(&arguments.service, loaded, &surroundings);
             runtime.block_on(inspect::run(arguments, service?))

@@ -111,7 +111,7 @@ pub(crate) struct Parts {
     pub(crate) database: Database,
     pub(crate) redis: Option<Arc<Redis>>,
     pub(crate) node: Node,
-    shop: Shop,
+    pub(crate) shop: Shop,
     documents: Documents,
     changes: Arc<Changes>,
     metrics: Metrics,

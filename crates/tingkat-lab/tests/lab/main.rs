@@ -5,6 +5,7 @@
     reason = "what is not a test here is a part of one"
 )]
 
+mod bench;
 mod scripted;
 mod start;
 mod target;

@@ -25,6 +25,7 @@ mod privacy;
 mod refusals;
 mod rights;
 mod rush;
+mod scan;
 mod secrets;
 mod sentinel;
 mod server;

@@ -26,6 +26,13 @@ impl Policies {
         Some(policy)
     }
 
+    /// Changes how an entity is cached, and how it answers.
+    pub(crate) fn adjust(&mut self, entity: &str, change: impl FnOnce(&mut Policy, &mut Mode)) {
+        if let Some((_, policy, mode)) = self.0.iter_mut().find(|(name, ..)| *name == entity) {
+            change(policy, mode);
+        }
+    }
+
     /// Lets a cache answer as it is configured to.
     pub(crate) fn set_mode(&self, cache: &dyn AnyCache) {
         if let Some((.., mode)) = self.0.iter().find(|(name, ..)| *name == cache.name()) {

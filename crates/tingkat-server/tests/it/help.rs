@@ -18,6 +18,7 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["health"],
         &["inspect"],
         &["warm"],
+        &["bench"],
         &["config"],
         &["config", "check"],
         &["config", "show"],

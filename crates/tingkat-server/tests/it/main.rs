@@ -11,6 +11,7 @@
 
 mod abuse;
 mod access;
+mod bench;
 mod changes;
 mod coherence;
 mod config;

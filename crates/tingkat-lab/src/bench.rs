@@ -1,0 +1,57 @@
+//! Benchmarks: sends a workload to a subject, writes down how long it took by tier, and tells it so
+//! that it can be believed.
+//!
+//! Begin with `run`, which runs a `workload` phase by phase on each `subject`; `lane` sends, `recorder`
+//! writes down, `report` is what comes out. It sees subjects by a port: what they are made of is
+//! wired by whoever runs it.
+
+mod comparison;
+mod crowd;
+mod csv;
+mod environment;
+mod grade;
+mod hdr;
+mod html;
+mod http;
+mod lane;
+mod law;
+mod ledger;
+mod metric;
+mod number;
+mod objective;
+mod pacer;
+mod phase;
+mod recorder;
+mod report;
+mod run;
+mod span;
+mod statistics;
+mod subject;
+mod text;
+mod trace;
+pub mod workload;
+
+#[cfg(test)]
+mod samples;
+
+pub use comparison::{Comparison, Regression};
+pub use csv::csv;
+pub use environment::Environment;
+pub use grade::{Grade, Grades, grade};
+pub use hdr::hdr;
+pub use html::page;
+pub use http::HttpSubject;
+pub use law::Trace;
+pub use metric::Metric;
+pub use objective::{Objective, Verdict};
+pub use report::{PhaseReport, Report, SCHEMA_VERSION};
+pub use run::{BenchError, MOST_RUNS, Plan, run};
+pub use span::parse as parse_duration;
+pub use statistics::LEAST_RUNS;
+pub use subject::{
+    Counters, Kind, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError, Tier,
+    Way,
+};
+pub use text::lines;
+pub use trace::{TraceError, read as read_trace};
+pub use workload::{Workload, WorkloadError};

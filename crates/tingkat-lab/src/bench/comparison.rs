@@ -1,0 +1,311 @@
+//! How a run differs from an earlier one, judged over repeated runs and not over samples: the
+//! operations of one run share its machine, its minute and its luck.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::metric::Metric;
+use super::report::{Report, RunReport};
+use super::statistics::{differ, median};
+
+/// Two reports side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What the earlier one is called.
+    pub baseline: String,
+    /// What makes the two hard to compare, such as another machine.
+    pub caveats: Vec<String>,
+    /// The numbers that both have.
+    pub rows: Vec<Row>,
+}
+
+/// One number of both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The phase.
+    pub phase: String,
+    /// The number.
+    pub metric: Metric,
+    /// The median of the earlier runs.
+    pub before: f64,
+    /// The median of these.
+    pub now: f64,
+    /// By which share it changed; nothing where it was zero.
+    pub change: Option<f64>,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// What a difference means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No more than chance does.
+    Noise,
+    /// More than chance does, and good.
+    Better,
+    /// More than chance does, and bad.
+    Worse,
+    /// With fewer than four runs on either side nobody can tell.
+    TooFewRuns,
+}
+
+/// What a run must not become worse by: `p99 > +10%`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Regression {
+    metric: Metric,
+    is_rise: bool,
+    by: f64,
+}
+
+impl Comparison {
+    /// What differs between two reports.
+    pub fn of(baseline: &str, before: &Report, now: &Report) -> Self {
+        let (then, these) = (runs(before), runs(now));
+        let mut rows = Vec::new();
+        let phases = these.first().map_or(&[][..], |run| &run.phases);
+        for phase in phases {
+            for metric in Metric::compared() {
+                let before = numbers(then, &phase.name, &metric);
+                let now = numbers(these, &phase.name, &metric);
+                rows.extend(row(&phase.name, metric, &before, &now));
+            }
+        }
+        Self {
+            baseline: baseline.to_owned(),
+            caveats: caveats(before, now),
+            rows,
+        }
+    }
+
+    /// The rows by which a run is worse than it may be.
+    pub fn failures(&self, regressions: &[Regression]) -> Vec<&Row> {
+        let rows = self.rows.iter();
+        rows.filter(|row| regressions.iter().any(|it| it.is_met_by(row)))
+            .collect()
+    }
+}
+
+fn runs(report: &Report) -> &[RunReport] {
+    report.first().map_or(&[], |it| &it.runs)
+}
+
+fn numbers(runs: &[RunReport], phase: &str, metric: &Metric) -> Vec<f64> {
+    let phases = runs.iter().flat_map(|run| &run.phases);
+    phases
+        .filter(|it| it.name == phase)
+        .filter_map(|phase| metric.of(phase))
+        .collect()
+}
+
+fn row(phase: &str, metric: Metric, before: &[f64], now: &[f64]) -> Option<Row> {
+    let (then, these) = (median(before)?, median(now)?);
+    let verdict = match differ(before, now) {
+        None => Verdict::TooFewRuns,
+        Some(false) => Verdict::Noise,
+        Some(true) if (these > then) == metric.is_better_when_high() => Verdict::Better,
+        Some(true) => Verdict::Worse,
+    };
+    Some(Row {
+        phase: phase.to_owned(),
+        change: (then > 0.0).then(|| (these - then) / then),
+        metric,
+        before: then,
+        now: these,
+        verdict,
+    })
+}
+
+fn caveats(before: &Report, now: &Report) -> Vec<String> {
+    let mut caveats = Vec::new();
+    let mut tell = |differs: bool, text: &str| {
+        if differs {
+            caveats.push(text.to_owned());
+        }
+    };
+    let (then, these) = (&before.environment, &now.environment);
+    tell(
+        (&then.cpu, then.cores) != (&these.cpu, these.cores),
+        "another machine",
+    );
+    tell(then.build != these.build, "another build");
+    tell(then.details != these.details, "another subject");
+    tell(before.workload != now.workload, "another workload");
+    tell(before.seed != now.seed, "another seed");
+    tell(!before.invalid().is_empty(), "the baseline is invalid");
+    tell(!now.invalid().is_empty(), "this run is invalid");
+    caveats
+}
+
+impl Verdict {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Noise => "noise",
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::TooFewRuns => "too few runs to tell",
+        }
+    }
+}
+
+impl Row {
+    /// The change as people read it.
+    pub(super) fn shown_change(&self) -> String {
+        self.change.map_or_else(
+            || "--".to_owned(),
+            |change| format!("{:+.1} %", change * 100.0),
+        )
+    }
+}
+
+impl Regression {
+    /// Whether a row is worse by more than chance, and by more than this.
+    fn is_met_by(&self, row: &Row) -> bool {
+        let is_past = match (row.change, self.is_rise) {
+            (Some(change), true) => change > self.by,
+            (Some(change), false) => change < self.by,
+            // From nothing to something is more than any share.
+            (None, true) => row.now > row.before,
+            (None, false) => false,
+        };
+        self.metric.is_like(&row.metric)
+            && self.metric.concerns(&row.phase)
+            && row.verdict == Verdict::Worse
+            && is_past
+    }
+
+    /// Reads several, with commas between them.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(str::parse).collect()
+    }
+}
+
+impl FromStr for Regression {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let missing = || format!("{text:?}: expected something like p99 > +10% or rate < -5%");
+        let at = text.find(['<', '>']).ok_or_else(missing)?;
+        let (name, rest) = text.split_at(at);
+        let metric: Metric = name.parse()?;
+        if !Metric::compared().iter().any(|it| it.is_like(&metric)) {
+            let names = Metric::compared().map(|it| it.to_string()).join(", ");
+            return Err(format!("{name:?} is not compared; expected one of {names}"));
+        }
+        let is_rise = rest.starts_with('>');
+        let by = rest.trim_start_matches(['<', '>', '=']).trim();
+        let by = by
+            .strip_suffix('%')
+            .and_then(|by| by.trim().parse::<f64>().ok());
+        let by = by.filter(|by| by.is_finite() && (*by > 0.0) == is_rise);
+        let by = by.ok_or_else(missing)? / 100.0;
+        Ok(Self {
+            metric,
+            is_rise,
+            by,
+        })
+    }
+}
+
+impl fmt::Display for Regression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.is_rise { '>' } else { '<' };
+        write!(f, "{} {sign} {:+}%", self.metric, self.by * 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    fn report(p99s: &[f64]) -> Report {
+        let mut report = samples::report();
+        let first = &mut report.subjects[0];
+        let run = first.runs[0].clone();
+        first.runs = p99s
+            .iter()
+            .map(|p99| {
+                let mut run = run.clone();
+                for phase in &mut run.phases {
+                    phase.service.p99 = *p99;
+                    phase.response = None;
+                }
+                run
+            })
+            .collect();
+        report
+    }
+
+    fn p99(comparison: &Comparison) -> &Row {
+        let is_p99 = |row: &&Row| row.metric.to_string() == "p99";
+        comparison.rows.iter().find(is_p99).unwrap()
+    }
+
+    #[test]
+    fn what_is_more_than_chance_is_worse_or_better_and_the_rest_noise() {
+        let before = report(&[100.0, 101.0, 102.0, 103.0]);
+        for (now, verdict) in [
+            (&[130.0, 131.0, 132.0, 133.0][..], Verdict::Worse),
+            (&[70.0, 71.0, 72.0, 73.0], Verdict::Better),
+            (&[99.0, 104.0, 100.5, 102.5], Verdict::Noise),
+            (&[130.0, 131.0, 132.0], Verdict::TooFewRuns),
+        ] {
+            let comparison = Comparison::of("before", &before, &report(now));
+            assert_eq!(p99(&comparison).verdict, verdict, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_fails_on_what_is_worse_and_too_much() {
+        let before = report(&[100.0, 101.0, 102.0, 103.0]);
+        let worse = Comparison::of("before", &before, &report(&[130.0, 131.0, 132.0, 133.0]));
+        let fails = |text: &str| {
+            let wanted = Regression::read_all(text).unwrap();
+            !worse.failures(&wanted).is_empty()
+        };
+        assert!(fails("p99 > +10%"));
+        assert!(fails("rate < -5%, p99>+25%"));
+        assert!(!fails("p99 > +50%"), "by 29 %");
+        assert!(!fails("p50 > +10%"));
+        assert!(!fails("elsewhere:p99 > +10%"));
+        let unsure = Comparison::of("before", &before, &report(&[200.0]));
+        let wanted = Regression::read_all("p99 > +10%").unwrap();
+        assert!(unsure.failures(&wanted).is_empty(), "one run shows nothing");
+    }
+
+    #[test]
+    fn wrong_ones_are_explained() {
+        for (text, words) in [
+            ("p99", "expected something like p99 > +10%"),
+            ("p99 > -10%", "expected something like p99 > +10%"),
+            ("p99 > 10ms", "expected something like p99 > +10%"),
+            ("staleness.p99 > +10%", "expected one of rate, p50, p99"),
+            ("p98 > +10%", "there is no number"),
+        ] {
+            let error = Regression::read_all(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_makes_two_runs_hard_to_compare_is_told() {
+        let before = samples::report();
+        let mut now = samples::report();
+        assert_eq!(
+            Comparison::of("before", &before, &now).caveats,
+            Vec::<String>::new()
+        );
+        now.environment.cores = 64;
+        now.seed = 7;
+        let caveats = Comparison::of("before", &before, &now).caveats;
+        assert_eq!(caveats, ["another machine", "another seed"]);
+    }
+}

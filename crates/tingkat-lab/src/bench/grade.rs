@@ -1,0 +1,335 @@
+//! Grades from A to F, from what the workload says is good enough; and what to do, from what was
+//! seen.
+
+use serde::{Deserialize, Serialize};
+
+use super::metric::Metric;
+use super::objective::Objective;
+use super::report::{ClassReport, PhaseReport, Report};
+use super::subject::{Counters, Kind, State, Tier};
+use super::text;
+use super::workload::Workload;
+
+/// How good a run was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grades {
+    /// The worst of the others.
+    pub overall: Grade,
+    /// By objective.
+    pub objectives: Vec<Graded>,
+    /// What to do.
+    pub recommendations: Vec<String>,
+}
+
+/// One objective.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Graded {
+    /// What is good enough.
+    pub objective: String,
+    /// What was measured.
+    pub measured: String,
+    /// How good that is.
+    pub grade: Grade,
+}
+
+/// From A, half of what is allowed, and B, what is allowed, to F, more than three times that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Grade {
+    /// Half of what is allowed.
+    A,
+    /// What is allowed.
+    B,
+    /// Half as much again.
+    C,
+    /// Up to three times as much.
+    D,
+    /// More than that.
+    F,
+}
+
+impl Grade {
+    fn of(strain: f64) -> Self {
+        match strain {
+            ..=0.5 => Self::A,
+            ..=1.0 => Self::B,
+            ..=1.5 => Self::C,
+            ..=3.0 => Self::D,
+            _ => Self::F,
+        }
+    }
+
+    /// Its letter.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::A => 'A',
+            Self::B => 'B',
+            Self::C => 'C',
+            Self::D => 'D',
+            Self::F => 'F',
+        }
+    }
+}
+
+/// The grades of a report; nothing where the workload has no objective, or the numbers mean nothing.
+pub fn grade(report: &Report) -> Option<Grades> {
+    let runs = &report.first()?.runs;
+    if !report.invalid().is_empty() {
+        return None;
+    }
+    let graded = |objective: Objective| {
+        let measured = objective.measured(runs)?;
+        Some(Graded {
+            grade: Grade::of(objective.strain(measured)),
+            measured: objective.shown(measured),
+            objective: objective.to_string(),
+        })
+    };
+    let objectives: Vec<Graded> = objectives(&report.workload)
+        .into_iter()
+        .filter_map(graded)
+        .collect();
+    Some(Grades {
+        overall: objectives.iter().map(|it| it.grade).max()?,
+        recommendations: recommendations(report),
+        objectives,
+    })
+}
+
+fn objectives(workload: &Workload) -> Vec<Objective> {
+    let wanted = workload.objective;
+    let hit_ratio = wanted
+        .hit_ratio
+        .map(|it| Objective::at_least(Metric::hit_ratio(), it));
+    let p99 = wanted
+        .p99_ms
+        .map(|it| Objective::at_most(Metric::look_up_p99(), it * 1e3));
+    let error_rate = wanted
+        .error_rate
+        .map(|it| Objective::at_most(Metric::error_rate(), it));
+    [hit_ratio, p99, error_rate].into_iter().flatten().collect()
+}
+
+/// What to do: each is said once, with the phase in which it was seen first.
+fn recommendations(report: &Report) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    let mut topics: Vec<&str> = Vec::new();
+    let runs = report.first().map_or(&[][..], |it| &it.runs);
+    for phase in runs.iter().flat_map(|run| &run.phases) {
+        for (topic, text) in advice(&report.workload, phase) {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+                said.push(format!("{}: {text}", phase.name));
+            }
+        }
+    }
+    said
+}
+
+/// What follows from a phase: the topic, and the advice.
+fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String)> {
+    let entity = workload.entity.name();
+    let counters = phase.counters.unwrap_or_default();
+    let mut advice = Vec::new();
+    let wanted = workload.objective;
+    let misses_hits = wanted
+        .hit_ratio
+        .zip(phase.hit_ratio)
+        .is_some_and(|(least, is)| is < least);
+    if misses_hits {
+        advice.push(("hits", on_hits(entity, &counters)));
+    }
+    let p99 = Metric::look_up_p99().of(phase);
+    if wanted
+        .p99_ms
+        .zip(p99)
+        .is_some_and(|(most, is)| is > most * 1e3)
+    {
+        advice.extend(on_time(entity, phase));
+    }
+    if counters.overloads > 0 {
+        advice.push((
+            "overload",
+            format!(
+                "{} look-ups were refused because too many loads were waiting: raise \
+                 entity.{entity}.max_loads if the database can do more, entity.{entity}.max_queue \
+                 if customers can wait",
+                text::count_of(counters.overloads)
+            ),
+        ));
+    }
+    if counters.redis_failures > 0 {
+        advice.push((
+            "redis",
+            format!(
+                "{} calls of Redis failed or took longer than redis.budget: see whether it is \
+                 meant to be that slow; the breaker keeps most requests from paying for it",
+                text::count_of(counters.redis_failures)
+            ),
+        ));
+    }
+    if let Some(crowd) = phase.crowd
+        && crowd.loaded_keys.is_some_and(|keys| keys > crowd.crowds)
+    {
+        advice.push((
+            "crowd",
+            "some keys were loaded more than once by a crowd: more than one node loads, or loads \
+             fail and are tried again"
+                .to_owned(),
+        ));
+    }
+    if let Some(staleness) = phase.staleness.filter(|it| it.beyond_bound > 0) {
+        advice.push((
+            "staleness",
+            format!(
+                "{} answers were older than feed.staleness_bound and not marked: this is a bug of \
+                 Tingkat, unless something else writes these products",
+                text::count_of(staleness.beyond_bound)
+            ),
+        ));
+    }
+    advice
+}
+
+fn on_hits(entity: &str, counters: &Counters) -> String {
+    if counters.evictions > 0 {
+        format!(
+            "memory had no room for {} entries, with {} in {}: raise entity.{entity}.memory_bytes",
+            text::count_of(counters.evictions),
+            text::count_of(counters.entries),
+            text::bytes(counters.bytes)
+        )
+    } else {
+        format!(
+            "most look-ups were the first of their key: load them before customers come \
+             (`tingkat warm`, warm.on_start), or keep them longer (entity.{entity}.fresh_for)"
+        )
+    }
+}
+
+/// What makes the slowest look-ups slow: the slowest class that is not rare.
+fn on_time(entity: &str, phase: &PhaseReport) -> Option<(&'static str, String)> {
+    let is_look_up = |it: &&ClassReport| it.kind != Kind::Write && it.state != State::Error;
+    let look_ups = || phase.classes.iter().filter(is_look_up);
+    let all: u64 = look_ups().map(|class| class.operations).sum();
+    // One of a hundred is enough to make the p99 of all.
+    let frequent = look_ups().filter(|class| class.operations.saturating_mul(100) >= all);
+    let class = frequent.max_by(|one, other| one.service.p99.total_cmp(&other.service.p99))?;
+    let times = format!(
+        "p50 {}, p99 {}",
+        text::time(class.service.p50),
+        text::time(class.service.p99)
+    );
+    let waits = phase
+        .response
+        .is_some_and(|response| response.p99 > 2.0 * phase.service.p99);
+    if waits {
+        return Some((
+            "waits",
+            "operations wait longer to be sent than they take: the target does not keep up with \
+             this rate"
+                .to_owned(),
+        ));
+    }
+    Some(match class.tier {
+        Tier::Database => (
+            "database",
+            format!(
+                "the database makes the slowest slow ({times}): look at {entity}_load.sql and its \
+                 indexes, then at entity.{entity}.max_loads and source.max_connections"
+            ),
+        ),
+        Tier::Redis => (
+            "redis is slow",
+            format!(
+                "Redis makes the slowest slow ({times}): bring it nearer, or let memory hold more \
+                 (entity.{entity}.memory_bytes)"
+            ),
+        ),
+        Tier::Memory => (
+            "cores",
+            format!(
+                "even hits in memory are slow ({times}): the cores are busy with something else"
+            ),
+        ),
+        Tier::Unknown => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn a_grade_says_how_much_of_what_is_allowed_was_used() {
+        for (strain, letter) in [
+            (0.0, 'A'),
+            (0.5, 'A'),
+            (0.9, 'B'),
+            (1.2, 'C'),
+            (2.0, 'D'),
+            (9.0, 'F'),
+        ] {
+            assert_eq!(Grade::of(strain).letter(), letter);
+        }
+    }
+
+    fn advice_for(change: impl FnOnce(&mut PhaseReport)) -> String {
+        let mut report = samples::report();
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        change(phase);
+        grade(&report).unwrap().recommendations.join("\n")
+    }
+
+    #[test]
+    fn what_to_do_follows_from_what_was_seen() {
+        assert_eq!(advice_for(|_| {}), "");
+        let few_hits = |evictions| {
+            advice_for(|phase| {
+                phase.hit_ratio = Some(0.3);
+                phase.counters = Some(Counters {
+                    evictions,
+                    ..Counters::default()
+                });
+            })
+        };
+        assert!(few_hits(7).contains("raise entity.product.memory_bytes"));
+        assert!(few_hits(0).contains("warm.on_start"));
+        let overload = advice_for(|phase| {
+            phase.counters = Some(Counters {
+                overloads: 3,
+                redis_failures: 2,
+                ..Counters::default()
+            });
+        });
+        assert!(overload.contains("entity.product.max_loads") && overload.contains("redis.budget"));
+        let slow = advice_for(|phase| {
+            phase.service.p99 = 80_000.0;
+            phase.response = None;
+            phase.kinds[0].noticed.p99 = 80_000.0;
+            for class in &mut phase.classes {
+                if class.tier == Tier::Database {
+                    class.service.p99 = 80_000.0;
+                }
+            }
+        });
+        assert!(slow.contains("product_load.sql"), "{slow}");
+        let waits = advice_for(|phase| {
+            let mut response = phase.service;
+            response.p99 = 1e6;
+            phase.response = Some(response);
+            phase.kinds[0].noticed = response;
+        });
+        assert!(waits.contains("does not keep up"), "{waits}");
+    }
+
+    #[test]
+    fn numbers_that_mean_nothing_have_no_grade() {
+        let mut report = samples::report();
+        assert_eq!(grade(&report).unwrap().overall, Grade::A);
+        report.subjects[0].runs[0].phases[0]
+            .invalid
+            .push("it was interrupted".to_owned());
+        assert_eq!(grade(&report), None);
+    }
+}

@@ -1,0 +1,478 @@
+//! What is done to a subject: plain TOML, of which some are built in.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::span;
+use super::subject::{Start, Way};
+
+/// The most keys that are used; more only fill memory.
+pub const MOST_KEYS: usize = 1_000_000;
+
+/// The longest run, warm-up included.
+pub const LONGEST: Duration = Duration::from_hours(1);
+
+/// The most operations under way at the same time.
+pub const MOST_UNDER_WAY: usize = 10_000;
+
+/// The highest rate that can be asked for.
+pub const HIGHEST_RATE: f64 = 10_000_000.0;
+
+/// The built-in workloads by name.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("tiers", include_str!("workloads/tiers.toml")),
+    ("product-read", include_str!("workloads/product-read.toml")),
+    (
+        "product-batch",
+        include_str!("workloads/product-batch.toml"),
+    ),
+    (
+        "product-write",
+        include_str!("workloads/product-write.toml"),
+    ),
+    ("postcode", include_str!("workloads/postcode.toml")),
+    ("sweep", include_str!("workloads/sweep.toml")),
+    (
+        "memory-pressure",
+        include_str!("workloads/memory-pressure.toml"),
+    ),
+    ("flash-sale", include_str!("workloads/flash-sale.toml")),
+    (
+        "catalog-crawl",
+        include_str!("workloads/catalog-crawl.toml"),
+    ),
+    ("cold-start", include_str!("workloads/cold-start.toml")),
+    ("stampede", include_str!("workloads/stampede.toml")),
+    ("redis-outage", include_str!("workloads/redis-outage.toml")),
+    ("import", include_str!("workloads/import.toml")),
+];
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// What it is called.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub about: String,
+    /// What is looked up.
+    pub entity: Entity,
+    /// How long all phases take together.
+    #[serde(with = "span::field")]
+    pub duration: Duration,
+    /// The same before the first phase, not counted.
+    #[serde(with = "span::field")]
+    pub warm_up: Duration,
+    /// Operations a second, sent whether or not earlier ones were answered; without it, each of
+    /// `concurrency` callers sends the next one when the last was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// How many callers there are without a rate.
+    pub concurrency: usize,
+    /// How much memory the entity may take, where that is not as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Which keys.
+    pub keys: Keys,
+    /// How often what.
+    pub mix: Mix,
+    /// What is good enough.
+    #[serde(default)]
+    pub objective: Objective,
+    /// One after the other; at least one.
+    #[serde(rename = "phase")]
+    pub phases: Vec<Phase>,
+}
+
+/// What is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entity {
+    /// Products by id.
+    Product,
+    /// Postcodes.
+    Postcode,
+}
+
+impl Entity {
+    /// What the service calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Postcode => "postcode",
+        }
+    }
+}
+
+/// Which keys are used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// How they are picked.
+    pub law: Law,
+    /// The exponent of Zipf's law: 0 is uniform, 0.99 what most benchmarks use.
+    #[serde(default = "usual_exponent")]
+    pub exponent: f64,
+    /// At most so many of those that the subject has.
+    pub most: usize,
+}
+
+const fn usual_exponent() -> f64 {
+    0.99
+}
+
+/// How keys are picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Law {
+    /// A few often, most seldom; which ones is drawn by the seed.
+    Zipf,
+    /// All alike.
+    Uniform,
+    /// One after the other, as a crawler does.
+    Sequence,
+    /// As a trace says, which is given beside the workload.
+    Trace,
+}
+
+/// How often what is done; only how the numbers compare matters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mix {
+    /// Look-ups of one key.
+    pub read: f64,
+    /// Look-ups of a key that does not exist.
+    pub absent: f64,
+    /// Look-ups of many keys.
+    pub batch: f64,
+    /// Writes of one key.
+    pub write: f64,
+    /// How many keys a batch has.
+    pub batch_keys: usize,
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self {
+            read: 0.0,
+            absent: 0.0,
+            batch: 0.0,
+            write: 0.0,
+            batch_keys: 20,
+        }
+    }
+}
+
+/// What is good enough; grades are made of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Objective {
+    /// The least share of look-ups that a tier answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hit_ratio: Option<f64>,
+    /// The longest that 99 of 100 look-ups may take, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_ms: Option<f64>,
+    /// The largest share of operations without an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<f64>,
+}
+
+/// A part of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// What it is called.
+    pub name: String,
+    /// How much of the duration it takes, beside the other phases.
+    #[serde(default = "one")]
+    pub share: f64,
+    /// What the tiers have when it begins.
+    #[serde(default)]
+    pub start: Start,
+    /// Which tiers may answer.
+    #[serde(default)]
+    pub way: Way,
+    /// The rate is multiplied by this.
+    #[serde(default = "one")]
+    pub rate_factor: f64,
+    /// Another number of callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<usize>,
+    /// Another exponent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exponent: Option<f64>,
+    /// This share of the operations is for one key, which is the same in every run.
+    #[serde(default)]
+    pub hot: f64,
+    /// Another mix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<Mix>,
+    /// What is wrong with Redis.
+    #[serde(default)]
+    pub redis: Fault,
+    /// So many callers ask for one key that nobody has asked for, all at once, again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<usize>,
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+/// What is wrong with Redis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Each answer comes 20 ms late.
+    Slow,
+    /// Nothing moves and nothing closes.
+    BlackHole,
+    /// Connections are refused.
+    Refused,
+}
+
+/// Why a workload can not be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WorkloadError(String);
+
+impl WorkloadError {
+    pub(super) fn no_phase() -> Self {
+        Self("phase: expected at least one".to_owned())
+    }
+}
+
+impl Workload {
+    /// The built-in one of a name.
+    ///
+    /// # Errors
+    /// There is none; the text names them all.
+    pub fn preset(name: &str) -> Result<Self, WorkloadError> {
+        Self::read(preset_text(name)?)
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// What is wrong, with its line.
+    pub fn read(text: &str) -> Result<Self, WorkloadError> {
+        let workload: Self =
+            toml::from_str(text).map_err(|error| WorkloadError(error.to_string()))?;
+        workload.check()?;
+        Ok(workload)
+    }
+
+    /// Whether it can be run, whatever changed it since it was read.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn check(&self) -> Result<(), WorkloadError> {
+        let wrong = |text: String| Err(WorkloadError(text));
+        if self.phases.is_empty() {
+            return Err(WorkloadError::no_phase());
+        }
+        let total = self.duration.saturating_add(self.warm_up);
+        if self.duration < Duration::from_millis(100) || total > LONGEST {
+            return wrong(format!(
+                "duration: expected at least 100ms, and at most an hour with the warm-up; it is {}",
+                span::shown(total)
+            ));
+        }
+        let is_rate = |rate: f64| (0.1..=HIGHEST_RATE).contains(&rate);
+        if let Some(rate) = self.rate.filter(|rate| !is_rate(*rate)) {
+            return wrong(format!(
+                "rate: expected 0.1 to {HIGHEST_RATE} operations a second, not {rate}"
+            ));
+        }
+        let is_concurrency = |it: usize| (1..=MOST_UNDER_WAY).contains(&it);
+        if !is_concurrency(self.concurrency) {
+            return wrong(format!(
+                "concurrency: expected 1 to {MOST_UNDER_WAY}, not {}",
+                self.concurrency
+            ));
+        }
+        if !(1..=MOST_KEYS).contains(&self.keys.most) {
+            return wrong(format!("keys.most: expected 1 to {MOST_KEYS}"));
+        }
+        check_exponent("keys.exponent", self.keys.exponent)?;
+        self.mix.check("mix")?;
+        if self.entity == Entity::Postcode && self.writes() {
+            return wrong("mix.write: postcodes are not written; expected 0".to_owned());
+        }
+        for phase in &self.phases {
+            phase.check(self.rate, is_rate, is_concurrency)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it changes what is in the store.
+    pub fn writes(&self) -> bool {
+        let mixes = self.phases.iter().map(|phase| phase.mix(self));
+        mixes.into_iter().any(|mix| mix.write > 0.0)
+    }
+
+    /// Whether something is wrong with Redis in one of its phases.
+    pub fn breaks_redis(&self) -> bool {
+        self.phases.iter().any(|phase| phase.redis != Fault::None)
+    }
+
+    /// How long a phase takes.
+    pub fn duration_of(&self, phase: &Phase) -> Duration {
+        let all: f64 = self.phases.iter().map(|phase| phase.share).sum();
+        self.duration.mul_f64(phase.share / all)
+    }
+}
+
+/// The text of a built-in workload.
+///
+/// # Errors
+/// There is none of that name; the text names them all.
+pub fn preset_text(name: &str) -> Result<&'static str, WorkloadError> {
+    let found = PRESETS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| {
+        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+        WorkloadError(format!(
+            "there is no workload {name:?}; expected one of {}, or --workload with a file",
+            names.join(", ")
+        ))
+    })
+}
+
+fn check_exponent(place: &str, exponent: f64) -> Result<(), WorkloadError> {
+    if (0.0..=5.0).contains(&exponent) {
+        return Ok(());
+    }
+    Err(WorkloadError(format!(
+        "{place}: expected 0 to 5, not {exponent}"
+    )))
+}
+
+impl Mix {
+    fn check(&self, place: &str) -> Result<(), WorkloadError> {
+        let shares = [self.read, self.absent, self.batch, self.write];
+        let are_shares = shares.iter().all(|it| (0.0..=1e9).contains(it));
+        if !are_shares || shares.iter().sum::<f64>() <= 0.0 {
+            return Err(WorkloadError(format!(
+                "{place}: expected read, absent, batch and write, of which one at least is above 0"
+            )));
+        }
+        if !(1..=100).contains(&self.batch_keys) {
+            return Err(WorkloadError(format!(
+                "{place}.batch_keys: expected 1 to 100, not {}",
+                self.batch_keys
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Phase {
+    /// What is done in it.
+    pub fn mix<'a>(&'a self, workload: &'a Workload) -> &'a Mix {
+        self.mix.as_ref().unwrap_or(&workload.mix)
+    }
+
+    fn check(
+        &self,
+        rate: Option<f64>,
+        is_rate: impl Fn(f64) -> bool,
+        is_concurrency: impl Fn(usize) -> bool,
+    ) -> Result<(), WorkloadError> {
+        let name = &self.name;
+        let wrong = |text: &str| Err(WorkloadError(format!("phase {name:?}: {text}")));
+        if !(0.001..=1e6).contains(&self.share) {
+            return wrong("share: expected a number above 0");
+        }
+        if rate.is_some_and(|rate| !is_rate(rate * self.rate_factor)) {
+            return wrong("rate_factor: the rate of this phase is out of bounds");
+        }
+        if !self.concurrency.is_none_or(&is_concurrency) || !self.crowd.is_none_or(is_concurrency) {
+            return wrong("concurrency, crowd: expected 1 to 10000");
+        }
+        if !(0.0..=1.0).contains(&self.hot) {
+            return wrong("hot: expected a share from 0 to 1");
+        }
+        if let Some(exponent) = self.exponent {
+            check_exponent(&format!("phase {name:?}: exponent"), exponent)?;
+        }
+        if let Some(mix) = &self.mix {
+            mix.check(&format!("phase {name:?}: mix"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_can_be_run_and_has_its_own_name() {
+        for (name, text) in PRESETS {
+            let workload = Workload::read(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(workload.name, *name);
+            let written = toml::to_string(&workload).unwrap();
+            assert_eq!(Workload::read(&written).unwrap(), workload, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_would_be_right() {
+        let (_, text) = PRESETS[1];
+        for (from, to, words) in [
+            (
+                "exponent = 0.99",
+                "exponent = 9",
+                "keys.exponent: expected 0 to 5",
+            ),
+            ("duration = \"10s\"", "duration = \"2h\"", "at most an hour"),
+            (
+                "duration = \"10s\"",
+                "duration = \"soon\"",
+                "expected something like 10s",
+            ),
+            ("read = 95", "reads = 95", "unknown field `reads`"),
+            (
+                "read = 95\nwrite = 5",
+                "",
+                "of which one at least is above 0",
+            ),
+            (
+                "entity = \"product\"",
+                "entity = \"basket\"",
+                "unknown variant `basket`",
+            ),
+            (
+                "concurrency = 32",
+                "concurrency = 0",
+                "concurrency: expected 1 to 10000",
+            ),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let error = Workload::read(&text.replace(from, to))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(words), "{to}: {error}");
+        }
+        let error = preset_text("coffee").unwrap_err().to_string();
+        assert!(error.contains("product-read, product-batch"), "{error}");
+    }
+
+    #[test]
+    fn phases_share_the_duration() {
+        let workload = Workload::preset("flash-sale").unwrap();
+        let sum: Duration = workload
+            .phases
+            .iter()
+            .map(|it| workload.duration_of(it))
+            .sum();
+        assert!(workload.duration.abs_diff(sum) < Duration::from_millis(1));
+        assert!(workload.writes() && !workload.breaks_redis());
+        assert!(Workload::preset("redis-outage").unwrap().breaks_redis());
+    }
+}

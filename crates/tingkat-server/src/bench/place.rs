@@ -1,0 +1,215 @@
+//! What the caches in this process stand on: a database, and a Redis with a prefix of the run's own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tingkat::clock::SystemClock;
+use tingkat::ports::Clock as _;
+use tingkat_faults::{Control, Proxy};
+use tingkat_redis::{Mode, Redis, State};
+use tingkat_sql::Url;
+
+use super::arguments::Wanted;
+use super::clean::clean;
+use crate::config::{Config, Loaded, Settings};
+use crate::exit::{Code, Failure};
+
+/// A Redis that nobody asked for gets so long to be there.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// One that is configured gets longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Cleaning up is in no hurry.
+const CLEANING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The files and servers of one run.
+pub(super) struct Place {
+    settings: Settings,
+    /// A database of the run instead of the configured one, and the folder that goes with it.
+    own: Option<(TempDir, Url)>,
+    /// Where Redis is, past any proxy; nothing without one.
+    redis: Option<tingkat_redis::Config>,
+    /// Past any proxy.
+    cleaner: Option<Arc<Redis>>,
+    proxy: Option<Proxy>,
+    prefix: String,
+    parts: AtomicU64,
+    /// What the report says of it.
+    pub(super) details: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    /// Finds the database and Redis, or makes what there is not.
+    pub(super) async fn prepare(wanted: &Wanted, loaded: Loaded) -> Result<Self, Failure> {
+        let settings = loaded.into_settings()?;
+        if settings.chosen("log.level").is_some() {
+            crate::logging::start(&settings);
+        }
+        let has_database = settings.chosen("source.url").is_some();
+        let config = Config::build(settings.clone())?;
+        let mut place = Self {
+            own: None,
+            redis: None,
+            cleaner: None,
+            proxy: None,
+            prefix: format!("tingkat:bench:{:08x}:", rand::random::<u32>()),
+            parts: AtomicU64::new(0),
+            details: Vec::new(),
+            settings,
+        };
+        if has_database {
+            place.details.push(("database", config.source.to_string()));
+        } else {
+            let folder = TempDir::with_prefix("tingkat-bench-").map_err(|error| {
+                Failure::unexpected(format!(
+                    "failed to make a folder for the demo store: {error}"
+                ))
+            })?;
+            let url = Url::sqlite(folder.path().join("demo.db"));
+            place.own = Some((folder, url));
+            let text = "the demo store, in an embedded file of this run";
+            place.details.push(("database", text.to_owned()));
+        }
+        place.join_redis(config.redis).await?;
+        if wanted.workload.breaks_redis() {
+            place.put_proxy_before_redis().await?;
+        }
+        Ok(place)
+    }
+
+    async fn join_redis(&mut self, redis: Option<tingkat_redis::Config>) -> Result<(), Failure> {
+        let Some(config) = redis else {
+            self.details.push(("redis", "off".to_owned()));
+            return Ok(());
+        };
+        let mut settings = config.clone().under(&self.prefix);
+        settings.response_timeout = CLEANING_TIMEOUT;
+        let address = settings.address.to_string();
+        let cleaner = Arc::new(Redis::start(settings, Arc::new(SystemClock)));
+        let chosen = [
+            "redis.url",
+            "redis.host",
+            "redis.port",
+            "redis.sentinel.hosts",
+        ];
+        let is_chosen = chosen.iter().any(|it| self.settings.chosen(it).is_some());
+        let patience = if is_chosen { PATIENCE } else { SHORT_PATIENCE };
+        let mut state = cleaner.state();
+        let is_there = tokio::time::timeout(patience, state.wait_for(State::is_usable));
+        let is_there = matches!(is_there.await, Ok(Ok(_)));
+        if !is_there {
+            cleaner.close().await;
+            if is_chosen {
+                let line = format!("failed to reach redis at {address}");
+                return Err(Failure::new(Code::Unreachable, line));
+            }
+            let text = format!("none: nobody answers at {address}");
+            self.details.push(("redis", text));
+            return Ok(());
+        }
+        let version = cleaner.version().await;
+        let version = version.unwrap_or_else(|| "redis of an unknown version".to_owned());
+        self.details
+            .push(("redis", format!("{version} at {address}")));
+        let trip = round_trip(&cleaner).await;
+        self.details.push(("redis round trip", trip));
+        self.cleaner = Some(cleaner);
+        self.redis = Some(config);
+        Ok(())
+    }
+
+    async fn put_proxy_before_redis(&mut self) -> Result<(), Failure> {
+        let refused = |line: &str| Err(Failure::new(Code::Usage, line));
+        let Some(redis) = &mut self.redis else {
+            return refused(
+                "this workload breaks the way to Redis, and there is none; set REDIS_URL",
+            );
+        };
+        let upstream = match redis.mode {
+            Mode::Auto | Mode::Standalone if !redis.address.is_encrypted() => redis.address.first(),
+            Mode::Auto | Mode::Standalone | Mode::Sentinel | Mode::Cluster => None,
+        };
+        let Some(upstream) = upstream else {
+            return refused(
+                "this workload breaks the way to Redis, which it can with one server at a host \
+                 and port, without TLS",
+            );
+        };
+        let proxy = Proxy::start(upstream).await.map_err(|error| {
+            Failure::unexpected(format!("failed to start a proxy before redis: {error}"))
+        })?;
+        redis.address = redis.address.clone().moved_to(proxy.addr());
+        self.details.push((
+            "way to redis",
+            "through a proxy that fails as told".to_owned(),
+        ));
+        self.proxy = Some(proxy);
+        Ok(())
+    }
+
+    /// What the service would be told, over this database and Redis.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::build(self.settings.clone())?;
+        if let Some((_, url)) = &self.own {
+            config.source = url.clone();
+        }
+        config.redis.clone_from(&self.redis);
+        Ok(config)
+    }
+
+    /// Whether the database belongs to the run, and goes with it.
+    pub(super) const fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// A prefix that nobody has used.
+    pub(super) fn another_prefix(&self) -> String {
+        let part = self.parts.fetch_add(1, Ordering::Relaxed);
+        format!("{}{part}:", self.prefix)
+    }
+
+    /// Where Redis is, if there is one.
+    pub(super) fn redis(&self) -> Option<&tingkat_redis::Config> {
+        self.redis.as_ref()
+    }
+
+    /// The faults on the way to Redis.
+    pub(super) fn faults(&self) -> Option<Control> {
+        self.proxy.as_ref().map(|proxy| (**proxy).clone())
+    }
+
+    /// Removes from Redis what the run has left there.
+    pub(super) async fn clean(&self) -> Result<(), Failure> {
+        let Some(cleaner) = &self.cleaner else {
+            return Ok(());
+        };
+        let outcome = clean(cleaner, &self.prefix).await;
+        cleaner.close().await;
+        outcome.map(drop).map_err(|error| {
+            let prefix = &self.prefix;
+            let tried =
+                format!("failed to remove the keys {prefix}* from redis; they end by themselves");
+            Failure::chained(Code::Unreachable, tried, &error)
+        })
+    }
+}
+
+/// How long a PING takes, the fastest of some.
+async fn round_trip(redis: &Redis) -> String {
+    use tingkat::ports::Remote as _;
+    let mut fastest = None;
+    for _ in 0..20 {
+        let began = SystemClock.now();
+        if redis.ping().await.is_ok() {
+            let took = SystemClock.now().since(began);
+            fastest = Some(fastest.map_or(took, |known: Duration| known.min(took)));
+        }
+    }
+    fastest.map_or_else(
+        || "unknown".to_owned(),
+        |fastest| format!("{} µs", fastest.as_micros()),
+    )
+}
