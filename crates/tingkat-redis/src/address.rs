@@ -86,6 +86,14 @@ impl Address {
         self.settings.db()
     }
 
+    /// The same login at a port of this machine.
+    pub(crate) fn at(self, port: u16) -> Self {
+        Self {
+            places: vec![Place::net("127.0.0.1", port)],
+            ..self
+        }
+    }
+
     /// The user who logs in.
     pub(crate) fn username(&self) -> &str {
         self.settings.username().unwrap_or("default")

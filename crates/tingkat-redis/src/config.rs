@@ -97,6 +97,18 @@ impl Config {
         self
     }
 
+    /// The same, reached through a proxy on this machine that stands before its one server, which is
+    /// called `host` in its certificate.
+    pub fn behind(mut self, port: u16, host: &str) -> Self {
+        if self.tls.server_name().is_none() {
+            self.tls = self.tls.named(host);
+        }
+        self.address = self.address.at(port);
+        self.mode = Mode::Standalone;
+        self.sentinels = Sentinels::default();
+        self
+    }
+
     /// On it is tried what the user may do; breakers probe with it, and nobody reads it.
     pub(crate) fn scratch_key(&self) -> String {
         format!("{}p", self.prefix)
