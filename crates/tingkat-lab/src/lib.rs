@@ -12,6 +12,7 @@ mod resident;
 mod socket;
 pub mod start;
 mod target;
+pub mod verify;
 
 pub use answer::{Answer, AskError, AskErrorKind};
 pub use hyper::{Method, StatusCode};

@@ -1,5 +1,6 @@
 //! What the tier is told about the servers that it uses.
 
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -94,6 +95,18 @@ impl Config {
     pub fn under(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
         self.hint_channel = format!("{prefix}hint");
+        self
+    }
+
+    /// The same, reached through a proxy on this machine that stands before its one server, which is
+    /// called `host` in its certificate.
+    pub fn behind(mut self, port: u16, host: &str) -> Self {
+        if self.tls.server_name().is_none() {
+            self.tls = self.tls.named(host);
+        }
+        self.address = self.address.moved_to((Ipv4Addr::LOCALHOST, port).into());
+        self.mode = Mode::Standalone;
+        self.sentinels = Sentinels::default();
         self
     }
 

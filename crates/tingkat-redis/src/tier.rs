@@ -17,6 +17,7 @@ use crate::cluster::Answer;
 use crate::config::Config;
 use crate::hints::{self, Ear, HintCounts, Hints};
 use crate::order::Order;
+use crate::place::Place;
 use crate::refusal::{self, Access};
 use crate::sample::{Sampler, Sizes};
 use crate::scripts::Scripts;
@@ -120,7 +121,16 @@ impl Redis {
         &self.config
     }
 
-    async fn call(&self, access: Access, key: &str, order: Order) -> Answer {
+    /// The servers that there are.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.hub.topology().places(&self.config)
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(&*self.hub.topology(), Topology::Cluster(_))
+    }
+
+    pub(crate) async fn call(&self, access: Access, key: &str, order: Order) -> Answer {
         let topology = self.hub.topology();
         topology.call(&self.config, access, key, &order).await
     }

@@ -88,6 +88,12 @@ impl Tls {
         }
     }
 
+    /// For servers whose certificates have this name.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        self.server_name = Some(name.to_owned());
+        self
+    }
+
     pub(crate) fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }

@@ -85,6 +85,9 @@ pub(crate) enum Command {
     /// Find out whether a service is to be restarted, or sent requests; exits with 5 if not
     #[command(after_help = HEALTHCHECK_HELP)]
     Healthcheck(Healthcheck),
+    /// Find out whether an installation keeps its promises; exits with 3 if not
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Verify),
     /// Prepare a database
     #[command(subcommand)]
     Schema(Schema),
@@ -177,6 +180,19 @@ Examples:
 Where look-ups need a token, it is read from TINGKAT_TOKEN, or from the file that
 TINGKAT_TOKEN_FILE names.";
 
+const VERIFY_HELP: &str = "\
+Examples:
+  tingkat verify                            nodes are started from this configuration, and judged
+  tingkat verify http://10.0.0.7:8080       a node that runs; several are judged together
+  tingkat verify --read-only http://…       without writing anything
+  tingkat verify --wait 60s http://…        a node that is about to start
+
+The address is the one of server.admin_listen where there is one. The token is read from TINGKAT_TOKEN,
+or from the file that TINGKAT_TOKEN_FILE names; it needs the scopes `operate` and `write`. If source.url
+and redis.url are configured here, the database and Redis are read past the node.
+
+Exit codes: 0 all passed · 3 something failed or was skipped · 5 no answer · 130 stopped";
+
 const HEALTHCHECK_HELP: &str = "\
 Examples:
   tingkat healthcheck                          the service that is configured here
@@ -200,6 +216,47 @@ pub(crate) struct Healthcheck {
     pub(crate) timeout: u64,
     #[command(flatten)]
     pub(crate) report: Report,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Nodes that run, as `http://host:port` [default: nodes are started from this configuration]
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+    /// Write nothing; what would have to is skipped
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Wait so long until nodes and database answer
+    #[arg(long, value_name = "TIME", value_parser = wait)]
+    pub(crate) wait: Option<Duration>,
+    /// How much is told
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        conflicts_with = "json"
+    )]
+    pub(crate) format: VerifyFormat,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+/// How much `verify` tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    /// Every check as it is made, and a summary
+    #[default]
+    Whole,
+    /// What failed, a line each
+    Short,
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    let hour = Duration::from_hours(1);
+    let time = crate::config::time(text.trim()).filter(|time| *time <= hour);
+    time.ok_or_else(|| "expected a time up to 1h, such as 60s or 2m".to_owned())
 }
 
 /// Arguments of `forget`.

@@ -19,6 +19,7 @@ mod redact;
 mod redis;
 mod reference;
 mod rules;
+mod second_path;
 mod settings;
 mod suggest;
 mod surroundings;
@@ -48,6 +49,7 @@ pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};
 pub(crate) use problem::Problem;
 pub(crate) use redact::urls as without_logins;
+pub(crate) use second_path::SecondPath;
 pub(crate) use settings::{Environment, Flags, Settings};
 pub(crate) use surroundings::{Surroundings, wants_no_colour};
 pub(crate) use warm::Warm;
@@ -87,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) breaker: breaker::Config,
     /// Nothing for the default, which depends on the database.
     pub(crate) key_prefix: Option<String>,
+    /// Where hints are told; nothing for the usual channel of the key prefix.
+    pub(crate) hint_channel: Option<String>,
     pub(crate) feed: Feed,
     pub(crate) popularity: Popularity,
     pub(crate) health: Health,
@@ -124,6 +128,8 @@ pub(crate) struct Feed {
     pub(crate) staleness_bound: Duration,
     /// How often it is looked whether the log is whole.
     pub(crate) check_interval: Duration,
+    /// Whether the log is kept short by this node.
+    pub(crate) compacts: bool,
 }
 
 /// Reads and judges everything.
@@ -208,10 +214,12 @@ impl Config {
             redis_budget: settings.time("redis.budget"),
             breaker: breaker(&settings),
             key_prefix: settings.text("redis.key_prefix").map(str::to_owned),
+            hint_channel: None,
             feed: Feed {
                 poll_interval: settings.time("feed.poll_interval"),
                 staleness_bound: settings.time("feed.staleness_bound"),
                 check_interval: settings.time("feed.check_interval"),
+                compacts: true,
             },
             popularity: Popularity {
                 keep: settings.size("popularity.keep"),

@@ -14,6 +14,7 @@ mod panics;
 mod running_node;
 mod schema;
 mod serve;
+mod verify;
 mod warm;
 
 use std::process::ExitCode;
@@ -91,6 +92,13 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Inspect(arguments) => {
             let service = RunningNode::find(&arguments.service, loaded, &surroundings);
             runtime.block_on(inspect::run(arguments, service?))
+        }
+        Command::Verify(arguments) => {
+            // The nodes that are started have much to say about the faults that they are to bear.
+            if loaded.settings.chosen("log.level").is_some() {
+                logging::start(&loaded.settings);
+            }
+            runtime.block_on(verify::run(arguments, loaded, &surroundings))
         }
         Command::Healthcheck(arguments) => {
             let place = config::Place::find(arguments.url.as_deref(), loaded)?;

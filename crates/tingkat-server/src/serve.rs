@@ -7,6 +7,7 @@ mod health;
 mod probe;
 mod reload;
 mod report;
+mod scratch;
 mod signals;
 mod socket;
 mod supervisor;
@@ -42,6 +43,7 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(15);
 
 use doors::Doors;
 pub(crate) use reload::Reload;
+pub(crate) use scratch::{Instance, coherent_as_it_is};
 use signals::{Leave, Signals, handler};
 
 /// Runs until a signal; ends well when all requests were answered.
@@ -138,6 +140,9 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = config.redis.clone().map(|settings| {
             let mut settings = settings.under(prefix);
+            if let Some(channel) = &config.hint_channel {
+                channel.clone_into(&mut settings.hint_channel);
+            }
             // One node of a cluster that is silent is to be noticed before the request gives up.
             settings.response_timeout = config.redis_budget * 4 / 5;
             Arc::new(Redis::start(settings, Arc::clone(&clock)))
@@ -247,6 +252,7 @@ impl Parts {
             observed: Arc::clone(&observed),
             policies,
             interval: config.feed.check_interval,
+            compacts: config.feed.compacts,
             refused,
             stop,
         };
@@ -357,7 +363,7 @@ fn tokens(config: &Config) -> Tokens {
 }
 
 /// Stores of one developer that share a Redis must not see each other's keys.
-fn default_prefix(database: &Database, config: &Config) -> String {
+pub(crate) fn default_prefix(database: &Database, config: &Config) -> String {
     let id = match database.file_id() {
         Some(id) => id.short(),
         None => tingkat::key::fingerprint(&config.source.to_string()),

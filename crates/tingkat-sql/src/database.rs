@@ -255,6 +255,22 @@ impl Database {
         records?.iter().map(Table::read).collect()
     }
 
+    /// The rows that an operator's question to the tables of a preset gives; it may write.
+    pub(crate) async fn put(
+        &self,
+        question: &Statement,
+        given: &[String],
+    ) -> Result<Vec<Record>, sqlx::Error> {
+        match &self.dialect {
+            Dialect::Postgres(postgres) => {
+                let sql = self.queries.preset().sql(question);
+                let rows = postgres.operate(|script| script.add_statement(sql, Some(given)));
+                Ok(rows.await?.into_iter().map(Record::Postgres).collect())
+            }
+            Dialect::Sqlite(sqlite) => sqlite.ask(question, given).await,
+        }
+    }
+
     /// The tables of the store that there are not.
     pub(crate) async fn missing_tables(&self) -> Result<Vec<String>, sqlx::Error> {
         let wanted = self.queries.tables();

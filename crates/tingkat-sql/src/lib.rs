@@ -21,6 +21,7 @@ mod popularity;
 mod postcode;
 mod postgres;
 mod preset;
+mod probe;
 mod product;
 mod queries;
 mod record;
@@ -45,6 +46,7 @@ pub use error::{
 };
 pub use install::{demo_sql, install_demo};
 pub use preset::Preset;
+pub use probe::{Probe, ProbedCategory, ProbedPostcode, ProbedProduct};
 pub use queries::{Queries, WrongQuery};
 pub use rehearsal::{Rehearsal, Verdict};
 pub use sqlite::FileId;

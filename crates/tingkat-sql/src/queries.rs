@@ -110,6 +110,11 @@ impl Queries {
         }
     }
 
+    /// Whether the operator has written this statement, for tables of his own.
+    pub(crate) fn is_own(&self, statement: &Statement) -> bool {
+        self.own.contains_key(statement.name)
+    }
+
     /// The names of files that are statements.
     pub fn names() -> impl Iterator<Item = String> {
         statement::set().map(Statement::file)

@@ -22,6 +22,7 @@ mod network;
 mod nodes;
 mod outages;
 mod privacy;
+mod probe;
 mod refusals;
 mod rights;
 mod rush;

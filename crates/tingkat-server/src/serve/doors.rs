@@ -63,6 +63,12 @@ impl Doors {
         places
     }
 
+    /// Where shoppers come in.
+    pub(super) fn shoppers_at(&self) -> Result<SocketAddr, Failure> {
+        let at = self.shoppers.local_addr();
+        at.map_err(|error| Failure::unexpected(format!("failed to listen: {error}")))
+    }
+
     /// Serves through all of them until `stop`, and returns when no connection is left.
     pub(super) async fn serve(self, app: App, tls: Option<Tls>, stop: CancellationToken) {
         let limits = app.limits;

@@ -108,6 +108,8 @@ pub(super) struct Guard {
     pub(super) policies: watch::Receiver<Policies>,
     /// How often it looks while all is well.
     pub(super) interval: Duration,
+    /// Whether it keeps the log short as well.
+    pub(super) compacts: bool,
     /// Hears why the program can not go on, before it is stopped.
     pub(super) refused: oneshot::Sender<Failure>,
     pub(super) stop: CancellationToken,
@@ -242,7 +244,9 @@ impl Watch<'_> {
         self.trust_all_but(&tables);
         self.let_go().await;
         self.guard.tell(data);
-        self.compact().await;
+        if self.guard.compacts {
+            self.compact().await;
+        }
         let is_calm = self.usual.is_empty() && self.to_expire.is_empty();
         let pause = if is_calm { Duration::MAX } else { WARY };
         Ok(pause.min(self.guard.interval))

@@ -17,6 +17,7 @@ async fn the_help_of_every_command_is_as_reviewed() {
         &["forget"],
         &["health"],
         &["inspect"],
+        &["verify"],
         &["warm"],
         &["bench"],
         &["config"],

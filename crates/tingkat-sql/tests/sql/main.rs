@@ -29,6 +29,7 @@ mod postcodes;
 mod postgres;
 mod prisma;
 mod prisma_rows;
+mod probe;
 mod products;
 mod rehearsals;
 mod schema;

@@ -1,0 +1,109 @@
+//! What verify asks the store and Redis past the service, beyond what every part of the lab does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::probe::{ChangeProbe, Probing, RawRedis};
+
+/// A product as its row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "columns")]
+pub struct StoredProduct {
+    pub id: String,
+    pub sku: String,
+    pub slug: String,
+    pub name: String,
+    pub regular_price: i64,
+    pub member_price: i64,
+    pub stock_quantity: i64,
+}
+
+/// A postcode as its rows are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "columns")]
+pub struct StoredPostcode {
+    pub code: String,
+    pub state_code: String,
+    pub cities: Vec<String>,
+}
+
+/// A category that is under no other and is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "columns")]
+pub struct StoredCategory {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+}
+
+/// The store, by connections that the service does not use.
+pub trait StoreProbe: ChangeProbe {
+    /// These products, or some on sale.
+    fn products<'a>(&'a self, ids: &'a [String], most: usize) -> Probing<'a, Vec<StoredProduct>>;
+
+    /// Some postcodes.
+    fn postcodes(&self, most: usize) -> Probing<'_, Vec<StoredPostcode>>;
+
+    /// Some categories.
+    fn categories(&self, most: usize) -> Probing<'_, Vec<StoredCategory>>;
+
+    /// Commits a product that no listing shows.
+    fn create_product<'a>(&'a self, id: &'a str) -> Probing<'a, ()>;
+
+    /// Removes the products whose ids begin so, and tells how many there were.
+    fn remove_products<'a>(&'a self, id_begin: &'a str) -> Probing<'a, u64>;
+
+    /// What is wrong with the store's tables and the statements that read them.
+    fn wrong_tables(&self) -> Probing<'_, Vec<String>>;
+
+    /// What is wrong with the change log.
+    fn wrong_log(&self) -> Probing<'_, Vec<String>>;
+
+    /// Makes a change in each table and undoes it; which of them are not told as they should be. How
+    /// many tables were tried comes first.
+    fn rehearse(&self) -> Probing<'_, (usize, Vec<String>)>;
+
+    /// How many rows the log has of a dep.
+    fn changes_of<'a>(&'a self, dep: &'a str) -> Probing<'a, u64>;
+
+    /// Folds old changes; false where another session is at it.
+    fn compact(&self) -> Probing<'_, bool>;
+
+    /// Which number the next writing transaction gets, or a later one.
+    fn next_position(&self) -> Probing<'_, u64>;
+}
+
+/// A server as it describes itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedisServer {
+    /// Where it is.
+    pub place: String,
+    /// Its release as numbers.
+    pub version: String,
+    /// Whether it is Valkey.
+    pub is_valkey: bool,
+    /// What it evicts when it is full.
+    pub maxmemory_policy: String,
+    /// When it is full; 0 for never.
+    pub maxmemory: u64,
+}
+
+/// Redis, by connections that the service does not use.
+pub trait RedisProbe: RawRedis {
+    /// Writes bytes under a key that goes by itself after this long.
+    fn put<'a>(&'a self, key: &'a str, bytes: Bytes, life: Duration) -> Probing<'a, ()>;
+
+    /// Goes through a lease on a key as a load does: taken, refused to another, filled by its holder
+    /// alone. What went otherwise, if anything did.
+    fn lease<'a>(&'a self, key: &'a str) -> Probing<'a, Option<String>>;
+
+    /// What each server says of itself.
+    fn servers(&self) -> Probing<'_, Vec<RedisServer>>;
+
+    /// Whether a server answers who does not log in; nothing where no login is configured.
+    fn serves_strangers(&self) -> Probing<'_, Option<bool>>;
+
+    /// Whether a server answers who speaks without TLS; nothing where TLS is not configured.
+    fn serves_plain(&self) -> Probing<'_, Option<bool>>;
+}

@@ -1,0 +1,150 @@
+//! `tingkat verify`: whether an installation keeps its promises.
+//!
+//! The lab judges. Here stands what it judges, and by what: nodes, the database, Redis.
+
+mod stage;
+mod wiring;
+
+use std::cell::Cell;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tingkat_lab::verify::{self, Group, Judged, Report, Scene};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Verify, VerifyFormat};
+use crate::config::{Loaded, Surroundings, wants_no_colour};
+use crate::exit::{Code, Failure};
+use crate::output::{print, tell};
+use stage::Stage;
+
+/// A node that runs answers within this.
+const THERE: Duration = Duration::from_secs(3);
+
+/// Judges what the arguments name.
+pub(crate) async fn run(
+    arguments: &Verify,
+    loaded: Loaded,
+    surroundings: &Surroundings,
+) -> Result<(), Failure> {
+    let stage = tokio::select! {
+        stage = Stage::set(arguments, loaded, surroundings) => stage?,
+        () = interrupted() => return Err(Failure::new(Code::Interrupted, "stopped")),
+    };
+    let report = judge(arguments, stage).await?;
+    match arguments.format {
+        _ if arguments.report.json => tell(&arguments.report, &[], &report.object()),
+        VerifyFormat::Whole => print(&format!("\n{}\n", verify::summary(&report).join("\n"))),
+        VerifyFormat::Short => {
+            for line in verify::short(&report) {
+                print(&format!("{line}\n"));
+            }
+        }
+    }
+    if report.is_interrupted {
+        return Err(Failure::said(Code::Interrupted));
+    }
+    if report.is_success() {
+        return Ok(());
+    }
+    Err(Failure::said(Code::Failed))
+}
+
+/// Makes all checks, and removes what they wrote, however they ended.
+async fn judge(arguments: &Verify, stage: Stage) -> Result<Report, Failure> {
+    let list = List::new(arguments);
+    let hear = |judged: &Judged| list.hear(judged);
+    let wait = arguments.wait.unwrap_or(THERE);
+    let report = until_stopped(&stage.scene, wait, hear).await;
+    let cleaning = async {
+        let stage = stage.leave().await;
+        let mut report = report;
+        if let Ok(report) = &mut report {
+            verify::clean_up(&stage.scene, report, hear).await;
+        }
+        stage.close().await;
+        report
+    };
+    tokio::select! {
+        report = cleaning => report,
+        () = interrupted() => {
+            let line = "stopped at once; products tingkat-verify-* may be left";
+            Err(Failure::new(Code::Interrupted, line))
+        }
+    }
+}
+
+/// Makes the checks until they are made, or until Ctrl-C.
+async fn until_stopped(
+    scene: &Scene,
+    wait: Duration,
+    hear: impl Fn(&Judged),
+) -> Result<Report, Failure> {
+    let stop = CancellationToken::new();
+    let judging = async {
+        let there = stop.run_until_cancelled(are_there(scene, wait)).await;
+        if let Some(Err(why)) = there {
+            return Err(Failure::new(Code::Unreachable, why));
+        }
+        Ok(verify::run(scene, &Group::ALL, &stop, hear).await)
+    };
+    let mut judging = std::pin::pin!(judging);
+    tokio::select! {
+        report = &mut judging => return report,
+        () = interrupted() => stop.cancel(),
+    }
+    judging.await
+}
+
+/// Waits until every node answers.
+async fn are_there(scene: &Scene, wait: Duration) -> Result<(), String> {
+    for node in &scene.nodes {
+        node.is_there(wait).await?;
+    }
+    Ok(())
+}
+
+/// Completes with the next Ctrl-C, or when whoever runs jobs wants this one to end.
+async fn interrupted() {
+    let ended = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            // Where signals can not be heard the system ends the program.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = ended => {}
+    }
+}
+
+/// What is printed while checks are made.
+struct List {
+    is_wanted: bool,
+    has_colour: bool,
+    group: Cell<Option<Group>>,
+}
+
+impl List {
+    fn new(arguments: &Verify) -> Self {
+        let is_whole = arguments.format == VerifyFormat::Whole;
+        Self {
+            is_wanted: is_whole && !arguments.report.json,
+            has_colour: std::io::stdout().is_terminal() && !wants_no_colour(),
+            group: Cell::new(None),
+        }
+    }
+
+    fn hear(&self, judged: &Judged) {
+        if !self.is_wanted {
+            return;
+        }
+        let group = judged.check.group;
+        if self.group.replace(Some(group)) != Some(group) {
+            print(&format!("{}\n", group.title()));
+        }
+        print(&format!("{}\n", verify::line(judged, self.has_colour)));
+    }
+}

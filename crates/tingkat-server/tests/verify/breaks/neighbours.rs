@@ -1,0 +1,131 @@
+//! A database and a Redis that are not as they should be.
+
+use std::collections::BTreeSet;
+
+use tingkat_lab::verify::Status;
+
+use super::{Break, How, QUICK, break_all};
+use crate::installation::{Installation, judge, those, told};
+use crate::liar::Lie;
+
+pub(super) const BREAKS: &[Break] = &[
+    Break {
+        name: "what is written into Redis is not what is read",
+        fails: &["redis_round_trip"],
+        how: How::Rewrites(" of run ", " of pun "),
+    },
+    Break {
+        name: "a lease is shown as another one",
+        fails: &["redis_scripts"],
+        how: How::Rewrites("L1111111", "L1111112"),
+    },
+    Break {
+        name: "the nodes write under another prefix",
+        fails: &["redis_used"],
+        how: How::Scene(|scene| scene.prefix = Ok("it:elsewhere:".to_owned())),
+    },
+    Break {
+        name: "bytes that are no entry become an answer",
+        fails: &["redis_foreign_bytes"],
+        how: How::Lies(2, Lie::of(|asked, told, _| {
+            if asked.path.contains("tingkat-verify-") && told.status == 200 {
+                told.replace("\"name\":\"", "\"name\":\"V");
+            }
+        })),
+    },
+    Break {
+        name: "a full Redis refuses what is new",
+        fails: &["redis_policy"],
+        how: How::Redis(
+            &["CONFIG", "SET", "maxmemory-policy", "noeviction"],
+            &["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"],
+        ),
+    },
+    Break {
+        name: "Redis is of an old release",
+        fails: &["redis_version"],
+        how: How::Rewrites("redis_version:7", "redis_version:5"),
+    },
+    Break {
+        name: "Redis serves whoever comes",
+        fails: &["redis_login"],
+        how: How::Redis(
+            &["ACL", "SETUSER", "default", "nopass"],
+            &["ACL", "SETUSER", "default", "resetpass", ">of-the-redis"],
+        ),
+    },
+    Break {
+        name: "a column that popularity reads is called otherwise",
+        fails: &["tables"],
+        how: How::Sql(
+            "ALTER TABLE wishlist_line RENAME COLUMN product_id TO product",
+            "ALTER TABLE wishlist_line RENAME COLUMN product TO product_id",
+        ),
+    },
+    Break {
+        name: "the change log is of another release",
+        fails: &["change_log"],
+        how: How::Sql(
+            "COMMENT ON SCHEMA tingkat IS 'Tingkat change log, version 0'",
+            "COMMENT ON SCHEMA tingkat IS 'Tingkat change log, version 1'",
+        ),
+    },
+    Break {
+        name: "the triggers of a table are disabled",
+        fails: &["change_log", "triggers"],
+        how: How::Sql(
+            "ALTER TABLE state DISABLE TRIGGER USER",
+            "ALTER TABLE state ENABLE TRIGGER USER",
+        ),
+    },
+    Break {
+        name: "the triggers of products are disabled",
+        fails: &["change_log", "triggers", "fresh", "no_cache", "own_writes"],
+        how: How::Sql(
+            "ALTER TABLE product DISABLE TRIGGER USER",
+            "ALTER TABLE product ENABLE TRIGGER USER",
+        ),
+    },
+    Break {
+        name: "nothing is folded",
+        fails: &["pruning"],
+        how: How::Sql(
+            "ALTER FUNCTION tingkat.compact(interval, bigint) RENAME TO compact_kept;
+             CREATE FUNCTION tingkat.compact(interval, bigint) RETURNS bigint LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$",
+            "DROP FUNCTION tingkat.compact(interval, bigint);
+             ALTER FUNCTION tingkat.compact_kept(interval, bigint) RENAME TO compact",
+        ),
+    },
+    Break {
+        name: "scratch rows can not be removed",
+        fails: &["removed"],
+        how: How::Sql(
+            "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+             CREATE TRIGGER kept BEFORE DELETE ON product FOR EACH ROW EXECUTE FUNCTION kept()",
+            "DROP TRIGGER kept ON product; DROP FUNCTION kept()",
+        ),
+    },
+];
+
+#[tokio::test]
+async fn a_redis_that_is_not_as_it_should_be_fails_the_check_of_it_and_no_other() {
+    break_all(&BREAKS[..7], &QUICK).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_as_it_should_be_fails_the_checks_of_it_and_no_other() {
+    break_all(&BREAKS[7..], &QUICK).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_from_the_database_fails_what_it_can_not_know() {
+    let installation = Installation::start().await;
+    installation.database_proxy.down().await.unwrap();
+    let report = judge(&installation.scene(), &QUICK).await;
+    let mut failed = those(&report, Status::Failed);
+    // It may still find in Redis what the other node has loaded.
+    failed.remove("fresh");
+    let fails = BTreeSet::from(["forgotten", "own_writes", "unmarked"]);
+    assert_eq!(failed, fails, "{}", told(&report));
+}
