@@ -74,15 +74,20 @@ impl<K, V> Queue<K, V> {
         self.customers.len() + self.background.len()
     }
 
-    /// Up to `most` tickets that can be loaded together; one that brings its own load goes alone.
+    /// Up to `most` tickets that can be loaded together: those of customers, who shall not wait
+    /// for keys that nobody waits for, or if there are none the others.
     fn take(&mut self, most: usize) -> Vec<Ticket<K, V>> {
+        let batch = Self::first(&mut self.customers, most);
+        if batch.is_empty() {
+            return Self::first(&mut self.background, most);
+        }
+        batch
+    }
+
+    /// The first ones of a queue; one that brings its own load goes alone.
+    fn first(queue: &mut VecDeque<Ticket<K, V>>, most: usize) -> Vec<Ticket<K, V>> {
         let mut batch: Vec<Ticket<K, V>> = Vec::new();
         while batch.len() < most.max(1) {
-            let queue = if self.customers.is_empty() {
-                &mut self.background
-            } else {
-                &mut self.customers
-            };
             let Some(next) = queue.front() else { break };
             if next.answer.is_closed() {
                 queue.pop_front();

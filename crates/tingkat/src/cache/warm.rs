@@ -25,6 +25,10 @@ use crate::warm::{Cause, Warmed, Way};
 /// What one pipelined write carries at most, so that it stays within the budget of a request.
 const MOST_WRITTEN: usize = 256 << 10;
 
+/// How often it is looked for what others are about to write, and how long after the last time.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(50);
+
 /// A load that was sent, and who waits for it.
 struct Sent<K: Key, V> {
     place: usize,
@@ -104,8 +108,8 @@ struct Part<'a, K: Key, V> {
 
 impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
     async fn warm(&mut self) {
-        let findings = self.find().await;
         let keys = self.keys;
+        let findings = self.find(&keys.iter().collect::<Vec<_>>()).await;
         for ((place, key), finding) in keys.iter().enumerate().zip(findings) {
             self.decide(place, key, finding);
         }
@@ -113,9 +117,37 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
             self.land(load).await;
         }
         self.write().await;
+        let mut waited = Vec::new();
         for (place, flight) in std::mem::take(&mut self.waits) {
-            let landing = flight.await;
-            self.set(place, outcome_of(landing));
+            let outcome = outcome_of(flight.await);
+            self.set(place, outcome);
+            if matches!(
+                outcome,
+                Warmed::Memory { .. } | Warmed::Loaded { .. } if self.has_remote()
+            ) {
+                waited.push(place);
+            }
+        }
+        self.look_again(waited).await;
+    }
+
+    /// Others write what they loaded after they have told it, and may be refused: it is looked
+    /// whether the remote tier has it.
+    async fn look_again(&mut self, mut waited: Vec<usize>) {
+        let keys = self.keys;
+        for _ in 0..LOOKS {
+            let asked: Vec<&K> = waited.iter().filter_map(|place| keys.get(*place)).collect();
+            if asked.is_empty() {
+                return;
+            }
+            let mut findings = self.find(&asked).await.into_iter();
+            waited.retain(|_| !matches!(findings.next(), Some(Finding::Current(_))));
+            if !waited.is_empty() {
+                self.shared.node.0.clock.sleep(LOOK).await;
+            }
+        }
+        for place in waited {
+            self.was_not_taken(place);
         }
     }
 
@@ -163,7 +195,11 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
             return;
         };
         match outcome {
-            Warmed::Loaded { is_everywhere, .. } if is_in_memory => *is_everywhere = false,
+            Warmed::Loaded { is_everywhere, .. } | Warmed::Memory { is_everywhere }
+                if is_in_memory =>
+            {
+                *is_everywhere = false;
+            }
             Warmed::Copied { .. } if is_in_memory => {
                 let is_everywhere = false;
                 *outcome = Warmed::Memory { is_everywhere };
@@ -185,25 +221,25 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
         (is_fresh && self.shared.serves(key, &slot)).then_some(slot)
     }
 
-    /// Asks the remote tier for all keys at once.
-    async fn find(&self) -> Vec<Finding<V>> {
+    /// Asks the remote tier for keys at once.
+    async fn find(&self, keys: &[&K]) -> Vec<Finding<V>> {
         let (shared, policy) = (self.shared, &self.attempt.policy);
-        let unknown = || self.keys.iter().map(|_| Finding::Unknown).collect();
+        let unknown = || keys.iter().map(|_| Finding::Unknown).collect();
         let Some(remote) = shared.usable_remote(policy) else {
             return unknown();
         };
-        let names: Vec<String> = self.keys.iter().map(|key| shared.space.cell(key)).collect();
+        let names: Vec<String> = keys.iter().map(|key| shared.space.cell(*key)).collect();
         let (read_as, budget) = (shared.read_as(), remote.budget());
         let cells = remote
             .call(&shared.node, &budget, Access::Read, |remote| {
                 remote.get_many(&names)
             })
             .await;
-        let Some(cells) = cells.filter(|cells| cells.len() == self.keys.len()) else {
+        let Some(cells) = cells.filter(|cells| cells.len() == keys.len()) else {
             shared.stats.remote_failures.add(1);
             return unknown();
         };
-        let found = self.keys.iter().zip(cells);
+        let found = keys.iter().zip(cells);
         found
             .map(|(key, cell)| shared.read_cell(key, policy, cell, read_as.as_ref()))
             .collect()
@@ -439,7 +475,7 @@ fn outcome_of<V>(landing: Option<Landing<V>>) -> Warmed {
                 is_everywhere: true,
             },
             Tier::Remote => Warmed::Remote,
-            // It fills the remote tier itself.
+            // It fills the remote tier itself, or tries to.
             Tier::Source => Warmed::Loaded {
                 bytes: 0,
                 is_absent: landed.value.is_none(),

@@ -30,6 +30,8 @@ pub enum End {
     Cancelled,
     /// The node stopped.
     ShutDown,
+    /// It broke off by a mistake in the program.
+    Broken,
 }
 
 impl End {
@@ -42,6 +44,7 @@ impl End {
             Self::BytesReached => "ended by its limit of bytes",
             Self::Cancelled => "cancelled",
             Self::ShutDown => "ended as the node stops",
+            Self::Broken => "broken off by a mistake in the program",
         }
     }
 }
@@ -156,7 +159,7 @@ pub struct CheckCount {
     pub different: usize,
     /// No tier had it any more.
     pub missing: usize,
-    /// The source did not say.
+    /// The source did not say, or was not asked any more.
     pub unknown: usize,
 }
 
@@ -218,7 +221,9 @@ impl EntityReport {
     }
 
     fn is_as_it_should(&self) -> bool {
-        let is_right = |checked: &CheckCount| checked.different == 0 && checked.missing == 0;
+        let is_right = |checked: &CheckCount| {
+            checked.different == 0 && checked.missing == 0 && checked.unknown == 0
+        };
         self.stopped.is_none()
             && self.left == 0
             && self.not_in_redis == 0

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::{Pace, Rate};
 use super::report::{End, EntityReport, Report, Stopped};
-use super::{Limits, Warmed, Way};
+use super::{Cause, Checked, Limits, Warmed, Way};
 use crate::cache::Mode;
 use crate::feed::either;
 use crate::node::Node;
@@ -76,6 +76,17 @@ impl Warmer {
         progress: impl Fn(&Report) + Send + Sync,
     ) -> Report {
         let started = self.node.0.clock.now();
+        self.run_since(started, plan, stop, progress).await
+    }
+
+    /// Carries a plan out whose time began when it was made.
+    pub(super) async fn run_since(
+        &self,
+        started: Tick,
+        plan: Plan,
+        stop: &CancellationToken,
+        progress: impl Fn(&Report) + Send + Sync,
+    ) -> Report {
         let entities = plan.entities.iter().map(|it| EntityReport::new(&it.entity));
         let report = Report {
             dry_run: plan.dry_run,
@@ -94,6 +105,7 @@ impl Warmer {
             rate: Rate::new(plan.limits.per_second, started),
             bytes: AtomicU64::new(0),
             is_at_its_bytes: AtomicBool::new(false),
+            is_cut_off: AtomicBool::new(false),
             report: Mutex::new(report),
             progress: &progress,
         };
@@ -116,6 +128,8 @@ struct Run<'a> {
     rate: Rate,
     bytes: AtomicU64,
     is_at_its_bytes: AtomicBool,
+    /// Keys that were to be compared were not.
+    is_cut_off: AtomicBool,
     report: Mutex<Report>,
     progress: &'a (dyn Fn(&Report) + Send + Sync),
 }
@@ -125,6 +139,38 @@ struct Done {
     keys: Vec<String>,
     outcomes: Vec<Warmed>,
     took: Duration,
+}
+
+/// Keys of a part for which more was done than to look.
+struct Asked {
+    /// The source had them, wherever they are now.
+    loaded: usize,
+    /// The neighbours that are needed for it did not do their share.
+    in_vain: usize,
+}
+
+impl Asked {
+    fn of(outcomes: &[Warmed]) -> Self {
+        let (mut loaded, mut in_vain) = (0, 0);
+        for outcome in outcomes {
+            match outcome {
+                Warmed::Loaded { .. } | Warmed::Failed(Cause::NotKept) => loaded += 1,
+                Warmed::Failed(
+                    Cause::Overloaded
+                    | Cause::Deadline
+                    | Cause::Source
+                    | Cause::NotCurrent
+                    | Cause::RemoteAway,
+                ) => in_vain += 1,
+                Warmed::Failed(Cause::Malformed | Cause::ShutDown)
+                | Warmed::Memory { .. }
+                | Warmed::Remote
+                | Warmed::Copied { .. }
+                | Warmed::Cold => {}
+            }
+        }
+        Self { loaded, in_vain }
+    }
 }
 
 /// A part under way.
@@ -144,14 +190,24 @@ impl Run<'_> {
             self.stopped(index, Stopped::NoOrder);
         }
         let warm = self.parts(index, &cache, keys).await;
-        if !warm.is_empty() && self.end().is_none() {
-            let checks = either(cache.check(warm), self.over()).await;
-            if let Either::Left(checks) = checks {
-                self.update(index, |entity| entity.take_in_checks(&checks));
-            }
+        if !warm.is_empty() {
+            let checks = self.checked(&*cache, warm).await;
+            self.update(index, |entity| entity.take_in_checks(&checks));
         }
         let took = self.node.0.clock.now().since(started);
         self.update(index, |entity| entity.seconds = took.as_secs_f64());
+    }
+
+    /// Compares keys with the source. What the end of the run cuts off is not known.
+    async fn checked(&self, cache: &dyn AnyCache, keys: Vec<String>) -> Vec<Checked> {
+        let count = keys.len();
+        if self.end().is_none()
+            && let Either::Left(checks) = either(cache.check(keys), self.over()).await
+        {
+            return checks;
+        }
+        self.is_cut_off.store(true, Ordering::Relaxed);
+        vec![Checked::Unknown; count]
     }
 
     /// The keys in their canonical form, each once.
@@ -293,15 +349,13 @@ impl Run<'_> {
         let Some(Ok(done)) = under_way.next().await else {
             return;
         };
-        let is_loaded = |outcome: &&Warmed| matches!(outcome, Warmed::Loaded { .. });
-        let loaded = done.outcomes.iter().filter(is_loaded).count();
-        let is_failed = |outcome: &&Warmed| matches!(outcome, Warmed::Failed(_));
-        let failed = done.outcomes.iter().filter(is_failed).count();
+        let asked = Asked::of(&done.outcomes);
         self.rate
-            .give_back(done.keys.len() - loaded.min(done.keys.len()));
-        if failed == done.outcomes.len() {
+            .give_back(done.keys.len() - asked.loaded.min(done.keys.len()));
+        // A few keys that the source can not load say nothing about the others.
+        if asked.in_vain > asked.loaded {
             pace.failed();
-        } else if loaded > 0 {
+        } else if asked.loaded > 0 {
             pace.went_well(done.took);
         }
         let bytes = self.update(index, |entity| entity.take_in(&done.outcomes));
@@ -370,6 +424,7 @@ impl Run<'_> {
 
     fn concluded(self) -> Report {
         let (took, end) = (self.took(), self.end());
+        let is_cut_off = self.is_cut_off.load(Ordering::Relaxed);
         let mut report = self
             .report
             .into_inner()
@@ -380,7 +435,7 @@ impl Run<'_> {
             .iter()
             .all(|entity| entity.left == 0 || entity.stopped.is_some());
         let end = match end {
-            Some(end) if !is_through || report.entities.is_empty() => end,
+            Some(end) if !is_through || is_cut_off || report.entities.is_empty() => end,
             Some(_) | None => End::Completed,
         };
         report.conclude(end, took);

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::Either;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Order, Plan, PlanEntity, Report, Warmer};
+use super::{End, Limits, Order, Plan, PlanEntity, Report, Warmer};
+use crate::cache::Mode;
+use crate::feed::either;
 use crate::node::Node;
 
 /// What is wanted of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Wish {
-    /// The entities; all of the node where none is named.
+    /// The entities; where none is named, all of the node that are answered from the tiers.
     pub entities: Vec<String>,
     /// So many keys of each, as the [`Order`] has them.
     pub top: usize,
@@ -158,7 +161,10 @@ impl Warming {
 
     /// What is to be known.
     pub fn standing(&self) -> Standing {
-        self.0.lock().standing.clone()
+        let mut standing = self.0.lock().standing.clone();
+        let now = self.0.node.0.clock.wall_ms();
+        standing.next_runs_ms.retain(|begins| *begins > now);
+        standing
     }
 
     /// Says when the next runs begin.
@@ -169,16 +175,26 @@ impl Warming {
 
 impl Inner {
     async fn carry_out(&self, wish: Wish, stop: &CancellationToken) -> Report {
-        let counting = stop.run_until_cancelled(self.plan(&wish));
+        let started = self.node.0.clock.now();
+        let over = either(
+            either(stop.cancelled(), self.node.0.shutdown.cancelled()),
+            self.node.0.clock.sleep(wish.limits.timeout),
+        );
+        // A run whose time is over before it is known what is wanted ends with nothing.
+        let entities = match either(self.plan(&wish), over).await {
+            Either::Left(entities) => entities,
+            Either::Right(_) => Vec::new(),
+        };
         let plan = Plan {
-            entities: counting.await.unwrap_or_default(),
+            entities,
             limits: wish.limits,
             check: wish.check,
             dry_run: wish.dry_run,
             only_remote: false,
         };
         let progress = |report: &Report| self.lock().tell(report);
-        Warmer::new(&self.node).run(plan, stop, progress).await
+        let warmer = Warmer::new(&self.node);
+        warmer.run_since(started, plan, stop, progress).await
     }
 
     async fn plan(&self, wish: &Wish) -> Vec<PlanEntity> {
@@ -192,7 +208,9 @@ impl Inner {
         }
         let mut entities = wish.entities.clone();
         if entities.is_empty() {
-            let caches = self.node.registry().all();
+            let mut caches = self.node.registry().all();
+            // Nothing is kept of what is in another mode, unless somebody insists.
+            caches.retain(|cache| cache.mode() == Mode::Cache);
             entities = caches.iter().map(|cache| cache.name().to_owned()).collect();
         }
         ordered(&*self.order, entities, wish.top).await
@@ -240,7 +258,15 @@ struct Ends(Arc<Inner>);
 impl Drop for Ends {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        if let Some(ended) = state.standing.running.take() {
+        if let Some(mut ended) = state.standing.running.take() {
+            // Nobody concluded it: it panicked, or its task was thrown away.
+            if ended.report.end == End::Running {
+                ended.report.end = if self.0.node.is_shut_down() {
+                    End::ShutDown
+                } else {
+                    End::Broken
+                };
+            }
             state.standing.last = Some(ended);
         }
     }

@@ -44,4 +44,5 @@ mod n_queue;
 mod n_refusals;
 mod n_warm;
 mod n_warm_limits;
+mod n_warm_report;
 mod n_warming;

@@ -240,3 +240,36 @@ async fn a_run_ends_in_time_though_its_loads_never_get_their_turn() {
     assert!(report.entities[0].left > 50, "{report:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
+
+/// A batch of customers is no longer for keys that nobody waits for.
+#[tokio::test(start_paused = true)]
+async fn customers_and_what_nobody_waits_for_share_no_batch() {
+    let stage = Stage::new();
+    let keys = products(&stage, 10);
+    let policy = Policy {
+        max_loads: 1,
+        ..small_batches()
+    };
+    let shop = stage.node_with(policy).await;
+    stage.source.switch.slow(ms(100));
+    let asks = async |after: u64, keys: &[&str]| {
+        hop(after).await;
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        futures::future::join_all(keys.iter().map(|key| shop.cache.get(key))).await;
+    };
+    let (report, (), ()) = tokio::join!(
+        async {
+            hop(30).await;
+            warm(&shop, plan_of(&keys)).await
+        },
+        asks(0, &["c1"]),
+        asks(60, &["c2", "c3", "c4"])
+    );
+    assert!(report.success, "{report:?}");
+    let batches = stage.source.batches();
+    assert_eq!(batches[1], ["c2", "c3", "c4"], "{batches:?}");
+    for batch in &batches {
+        let warmed = batch.iter().filter(|key| key.starts_with('k')).count();
+        assert!(warmed == 0 || warmed == batch.len(), "{batches:?}");
+    }
+}

@@ -94,6 +94,7 @@ enum WarmingEnd {
     BytesReached,
     Cancelled,
     ShutDown,
+    Broken,
 }
 
 /// What it did for one entity.
