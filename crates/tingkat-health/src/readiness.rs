@@ -114,8 +114,10 @@ pub enum WarmState {
     Off,
     /// It goes on, and requests are sent to others until then.
     Running,
-    /// It has ended.
+    /// It has ended, and all is warm.
     Done,
+    /// It has ended, or did not begin, and not all is warm.
+    Incomplete,
     /// It took longer than the node waits for it, and may go on.
     Deadline,
 }
@@ -127,6 +129,7 @@ impl WarmState {
             Self::Off => "off",
             Self::Running => "running",
             Self::Done => "done",
+            Self::Incomplete => "incomplete",
             Self::Deadline => "deadline",
         }
     }
@@ -416,6 +419,7 @@ mod tests {
             (WarmState::Off, Status::Ready),
             (WarmState::Running, Status::NotReady),
             (WarmState::Done, Status::Ready),
+            (WarmState::Incomplete, Status::Ready),
             (WarmState::Deadline, Status::Ready),
         ] {
             let observed = Observed {

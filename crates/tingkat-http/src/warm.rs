@@ -53,6 +53,7 @@ struct Document {
     keys: Option<BTreeMap<String, Vec<String>>>,
     concurrency: Option<usize>,
     rate: Option<u64>,
+    bytes: Option<u64>,
     timeout_ms: Option<u64>,
     validate: Option<bool>,
     dry_run: Option<bool>,
@@ -154,6 +155,9 @@ fn wish(app: &App, document: Document) -> Result<Wish, Problem> {
     }
     if let Some(rate) = document.rate {
         wish.limits.per_second = rate;
+    }
+    if let Some(bytes) = document.bytes {
+        wish.limits.bytes = bytes;
     }
     if let Some(timeout) = document.timeout_ms {
         let timeout = within("timeout_ms", timeout, &(1..=LONGEST_MS))?;

@@ -355,6 +355,9 @@ pub(crate) struct Warm {
     /// How long it may take, such as 5m [default: warm.timeout]
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
+    /// Bytes loaded at most, such as 256MiB; 0 for any number [default: warm.bytes]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, allow_hyphen_values = true)]
+    pub(crate) bytes: Option<u64>,
     /// Compare some of what is warm with the database afterwards
     #[arg(long)]
     pub(crate) validate: bool,
@@ -387,6 +390,12 @@ fn at_a_time(text: &str) -> Result<usize, String> {
 
 fn rate(text: &str) -> Result<u64, String> {
     number(text, 0, 1_000_000_000)
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let bytes = text.parse().ok().or_else(|| crate::config::size(text));
+    bytes.ok_or_else(|| "expected a size, such as 256MiB, or 0".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -43,7 +43,7 @@ use crate::exit::Failure;
 
 pub(crate) use edge::is_concerned as concerns_the_edge;
 pub(crate) use health::{Health, with_limits};
-pub(crate) use kind::{size_text, time};
+pub(crate) use kind::{size, size_text, time};
 pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
 pub(crate) use privacy::{Privacy, section_of};

@@ -73,6 +73,11 @@ impl Failure {
         }
     }
 
+    /// How the program ends.
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
     /// What is wrong, a line each, for the log.
     pub(crate) fn lines(&self) -> Vec<String> {
         match &self.reason {

@@ -30,6 +30,11 @@ impl RunningNode {
         Ok(Self { url, token })
     }
 
+    #[cfg(test)]
+    pub(crate) const fn at(url: String) -> Self {
+        Self { url, token: None }
+    }
+
     /// Asks for a path.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, String::new()).await

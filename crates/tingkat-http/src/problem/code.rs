@@ -164,7 +164,7 @@ codes! {
         "The body has a member that is unknown or of the wrong form, or does not say one thing to forget: `keys` or a `pattern` of an `entity`, `tags`, or `all`, with an `entity` or of everything."
     WarmInvalid "warm_invalid" UNPROCESSABLE_ENTITY
         "Not a thing to warm"
-        "The body has a member that is unknown or of the wrong form, or a number out of its range. Members are `entities` with `top`, or `keys` by entity, and `concurrency`, `rate`, `timeout_ms`, `validate` and `dry_run`."
+        "The body has a member that is unknown or of the wrong form, or a number out of its range. Members are `entities` with `top`, or `keys` by entity, and `concurrency`, `rate`, `bytes`, `timeout_ms`, `validate` and `dry_run`."
     StockOutOfRange "stock_out_of_range" UNPROCESSABLE_ENTITY
         "The stock can not be adjusted by so many"
         "There are fewer left than are to be taken, or the sum is too large. The member `stock_quantity` says how many are left."

@@ -175,6 +175,7 @@ async fn a_node_that_is_being_warmed_is_not_ready_and_answers_nonetheless() {
     for (state, status, word) in [
         (WarmState::Running, "503", "running"),
         (WarmState::Done, "200", "done"),
+        (WarmState::Incomplete, "200", "incomplete"),
         (WarmState::Deadline, "200", "deadline"),
     ] {
         store.observed.send_modify(|observed| observed.warm = state);

@@ -18,7 +18,7 @@ use tingkat_http::edge::{Access, Network, Origin};
 use tingkat_redis::Address;
 use tingkat_sql::Url;
 
-pub(crate) use unit::{size_text, time, time_text};
+pub(crate) use unit::{size, size_text, time, time_text};
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug)]

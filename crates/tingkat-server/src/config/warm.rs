@@ -37,7 +37,7 @@ impl Warm {
                 concurrency: settings.size("warm.concurrency"),
                 per_second: settings.number("warm.rate"),
                 timeout: settings.time("warm.timeout"),
-                bytes: 0,
+                bytes: settings.number("warm.bytes"),
             },
             // The keys take nothing else.
             schedule: schedule
@@ -63,7 +63,7 @@ impl Warm {
             concurrency: arguments.concurrency.unwrap_or(self.limits.concurrency),
             per_second: arguments.rate.unwrap_or(self.limits.per_second),
             timeout: arguments.timeout.unwrap_or(self.limits.timeout),
-            bytes: self.limits.bytes,
+            bytes: arguments.bytes.unwrap_or(self.limits.bytes),
         }
     }
 }

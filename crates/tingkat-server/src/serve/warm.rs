@@ -2,6 +2,8 @@
 //! is looked up, and remembers at the end what memory held.
 
 mod remembered;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::collections::HashSet;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use tingkat::Node;
 use tingkat::ports::{Clock, Remote};
-use tingkat::warm::{Order, Reason, Report, Warming, Wish};
+use tingkat::warm::{End, Order, Reason, Report, Stopped, Warming, Wish};
 use tingkat_health::{Observed, WarmState};
 use tingkat_redis::Redis;
 use tokio::sync::watch;
@@ -33,6 +35,9 @@ const TOLD: usize = 5;
 
 /// Keys of an entity that are looked through for those that were looked up most.
 const MOST_HELD: usize = 100_000;
+
+/// A run that is due for longer was missed.
+const GRACE: Duration = Duration::from_mins(5);
 
 /// Longer than this nobody sleeps at once: wall clocks are set.
 const NAP: Duration = Duration::from_secs(30);
@@ -188,10 +193,15 @@ impl Parts {
         // What was remembered is as old as this node by now.
         self.orders.remember(Keys::new());
         tell(Reason::Start, report.as_ref());
+        let end = if report.is_some_and(|report| report.success) {
+            WarmState::Done
+        } else {
+            WarmState::Incomplete
+        };
         observed.send_if_modified(|observed| {
             let is_waited_for = observed.warm == WarmState::Running;
             if is_waited_for {
-                observed.warm = WarmState::Done;
+                observed.warm = end;
             }
             is_waited_for
         });
@@ -231,17 +241,30 @@ impl Parts {
                 return;
             };
             self.sleep_until(due).await;
+            now = self.clock.wall_ms().max(due);
+            self.warming.set_next_runs(schedule.upcoming(now, TOLD));
             let jitter = self.config.jitter.mul_f64(rand::random());
             self.clock.sleep(jitter).await;
-            if let Some(turn) = Turn::take(self.redis.clone(), &self.clock, &self.prefix, due).await
-            {
-                let report = turn.keep_during(self.run(Reason::Schedule)).await;
-                tell(Reason::Schedule, report.as_ref());
+            if is_missed(due, self.config.jitter, self.clock.wall_ms()) {
+                tracing::info!("a scheduled run was missed, and is left out");
             } else {
-                tracing::info!("another node has warmed what this one shares with it");
+                self.take_turn(due).await;
             }
             now = self.clock.wall_ms().max(due);
         }
+    }
+
+    /// Carries out the run that is due, unless another node has.
+    async fn take_turn(&self, due_ms: u64) {
+        let turn = Turn::take(self.redis.clone(), &self.clock, &self.prefix, due_ms).await;
+        let Some(turn) = turn else {
+            tracing::info!("another node has warmed what this one shares with it");
+            return;
+        };
+        let is_done = |report: &Option<Report>| report.as_ref().is_some_and(is_done);
+        let run = self.run(Reason::Schedule);
+        let report = turn.keep_during(run, is_done).await;
+        tell(Reason::Schedule, report.as_ref());
     }
 
     async fn sleep_until(&self, due_ms: u64) {
@@ -253,6 +276,22 @@ impl Parts {
             self.clock.sleep(Duration::from_millis(left).min(NAP)).await;
         }
     }
+}
+
+/// Whether it is too late for a run that was due at this time.
+fn is_missed(due_ms: u64, jitter: Duration, now_ms: u64) -> bool {
+    let late = Duration::from_millis(now_ms.saturating_sub(due_ms));
+    late > jitter.saturating_add(GRACE)
+}
+
+/// Whether no other node has to do it again.
+fn is_done(report: &Report) -> bool {
+    let mut stopped = report.entities.iter().filter_map(|entity| entity.stopped);
+    let is_of_use = report.done() > report.failed();
+    let was_nothing = report.wanted() == 0 && stopped.clone().count() == 0;
+    report.end == End::Completed
+        && !stopped.any(|why| why == Stopped::Failing)
+        && (is_of_use || was_nothing)
 }
 
 fn tell(reason: Reason, report: Option<&Report>) {

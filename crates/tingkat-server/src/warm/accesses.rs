@@ -54,7 +54,7 @@ impl Accesses {
         let known = self.lock();
         let counts = known.get(entity).map(|account| &account.counts);
         let mut counts: Vec<(&String, &f64)> = counts.into_iter().flatten().collect();
-        counts.sort_by(|one, two| two.1.total_cmp(one.1).then_with(|| one.0.cmp(two.0)));
+        counts.sort_by(|one, two| ranked((one.0, *one.1), (two.0, *two.1)));
         let keys = counts.into_iter().map(|(key, _)| key.clone());
         keys.take(most).collect()
     }
@@ -138,6 +138,11 @@ impl Accesses {
     }
 }
 
+/// What is looked up most comes first; of those that are alike, the key that is first.
+fn ranked(one: (&str, f64), two: (&str, f64)) -> std::cmp::Ordering {
+    two.1.total_cmp(&one.1).then_with(|| one.0.cmp(two.0))
+}
+
 fn cell_name(prefix: &str, entity: &str) -> String {
     format!("{prefix}w:accesses:{entity}")
 }
@@ -163,10 +168,10 @@ impl Account {
             *self.counts.entry(key.clone()).or_default() += times;
         }
         if self.counts.len() > most {
-            let mut counts: Vec<f64> = self.counts.values().copied().collect();
-            counts.sort_by(|one, two| two.total_cmp(one));
-            let least = counts.get(most).copied().unwrap_or_default();
-            self.counts.retain(|_, count| *count > least);
+            let mut counts: Vec<(String, f64)> = self.counts.drain().collect();
+            counts.sort_by(|one, two| ranked((&one.0, one.1), (&two.0, two.1)));
+            counts.truncate(most);
+            self.counts.extend(counts);
         }
     }
 
@@ -294,6 +299,20 @@ mod tests {
         look_up(&cache, "c", 5).await;
         account.merge(&node, &clock, None, "t:").await;
         assert_eq!(account.top("product", 1), ["c"]);
+    }
+
+    #[test]
+    fn of_keys_that_are_alike_so_many_are_kept_as_there_is_room_for() {
+        let mut account = Account::default();
+        let seen: Vec<(String, u64)> = (0..30).map(|n| (format!("k{n:02}"), 1)).collect();
+        account.add(&seen, 7, 10);
+        let mut kept: Vec<&String> = account.counts.keys().collect();
+        kept.sort();
+        let first: Vec<&String> = seen.iter().map(|(key, _)| key).take(10).collect();
+        assert_eq!(kept, first);
+        account.add(&[("often".to_owned(), 2)], 7, 10);
+        assert_eq!(account.counts.len(), 10);
+        assert!(account.counts.contains_key("often") && !account.counts.contains_key("k09"));
     }
 
     #[test]

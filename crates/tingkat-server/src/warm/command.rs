@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tingkat::warm::End;
 
+use super::on_node::Broken;
 use super::told::Progress;
 use super::{in_process, on_node, told};
 use crate::cli::Warm;
@@ -18,16 +19,27 @@ pub(crate) async fn run(
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
     let progress = Progress::new(!arguments.no_progress);
-    let report = if arguments.url.is_some() {
+    let outcome = if arguments.url.is_some() {
         on_node::warm(arguments, loaded, surroundings, &progress).await
     } else {
-        in_process::warm(arguments, loaded, &progress).await
+        let report = in_process::warm(arguments, loaded, &progress).await;
+        report.map_err(Broken::from)
     };
     progress.end();
-    let report = report?;
+    let (report, failure) = match outcome {
+        Ok(report) => (report, None),
+        // What was done is told, whatever came then.
+        Err(Broken { failure, so_far }) => match so_far {
+            Some(report) => (report, Some(failure)),
+            None => return Err(failure),
+        },
+    };
     let object = serde_json::to_value(&report)
         .map_err(|error| Failure::unexpected(format!("failed to write the report: {error}")))?;
     tell(&arguments.report, &told::lines(&report), &object);
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     if report.end == End::Cancelled {
         return Err(Failure::said(Code::Interrupted));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tingkat::Mode;
 use tingkat::ports::Remote;
 use tingkat::warm::{Plan, PlanEntity, Report, Warmer, ordered};
 use tokio_util::sync::CancellationToken;
@@ -123,9 +124,10 @@ async fn entities(
         return Ok(named.collect());
     }
     let wanted = caches.iter().filter(|cache| {
-        // What belongs to memory alone has no place here, unless somebody insists.
+        // What Redis does not keep has no place here, unless somebody insists.
         let is_named = arguments.entities.iter().any(|it| it == cache.name());
-        is_named || (arguments.entities.is_empty() && cache.policy().placement.in_remote())
+        let is_kept = cache.mode() == Mode::Cache && cache.policy().placement.in_remote();
+        is_named || (arguments.entities.is_empty() && is_kept)
     });
     let wanted = wanted.map(|cache| cache.name().to_owned());
     Ok(ordered(orders, wanted, top).await)

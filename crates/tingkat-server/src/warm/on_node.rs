@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
-use tingkat::warm::Report;
+use tingkat::warm::{End, EntityReport, Report};
 
 use super::command::interrupted;
 use super::told::Progress;
@@ -24,13 +24,29 @@ const LOOK: Duration = Duration::from_millis(250);
 const MOST_KEYS: usize = 5_000;
 const MOST_BYTES: usize = 400 << 10;
 
+/// How often a node that does not answer is asked again, each time after a longer pause.
+const ATTEMPTS: u32 = 5;
+
+/// Why a node is not asked on, and what it did so far.
+pub(super) struct Broken {
+    pub(super) failure: Failure,
+    pub(super) so_far: Option<Report>,
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        let so_far = None;
+        Self { failure, so_far }
+    }
+}
+
 /// Has the node warm, and waits for it.
 pub(super) async fn warm(
     arguments: &Warm,
     loaded: Loaded,
     surroundings: &Surroundings,
     progress: &Progress,
-) -> Result<Report, Failure> {
+) -> Result<Report, Broken> {
     let service = cli::Service {
         url: arguments.url.clone(),
     };
@@ -44,43 +60,96 @@ pub(super) async fn warm(
             arguments.entities.is_empty() || arguments.entities.iter().any(|it| it == name);
         is_wanted && known.iter().any(|it| it == name)
     };
-    let Some(keys) = listed::given(arguments, top, is_entity)? else {
-        let mut body = options(arguments);
-        if !arguments.entities.is_empty() {
-            body.insert("entities".to_owned(), json!(arguments.entities));
-        }
-        if let Some(top) = arguments.top {
-            body.insert("top".to_owned(), json!(top));
-        }
-        return Run {
-            node: &node,
-            progress,
-            before: None,
-        }
-        .carry_out(body)
-        .await;
+    let look = LOOK;
+    let mut body = options(arguments);
+    if let Some(keys) = listed::given(arguments, top, is_entity)? {
+        return all_parts(&node, progress, look, &body, parts(keys)).await;
+    }
+    if !arguments.entities.is_empty() {
+        body.insert("entities".to_owned(), json!(arguments.entities));
+    }
+    if let Some(top) = arguments.top {
+        body.insert("top".to_owned(), json!(top));
+    }
+    let run = Run {
+        node: &node,
+        progress,
+        look,
+        before: None,
     };
+    run.carry_out(body).await
+}
+
+/// One run for each part, until one is not gone through.
+async fn all_parts(
+    node: &RunningNode,
+    progress: &Progress,
+    look: Duration,
+    options: &Map<String, Value>,
+    parts: Vec<Keys>,
+) -> Result<Report, Broken> {
     let mut whole: Option<Report> = None;
-    for keys in parts(keys) {
-        let mut body = options(arguments);
+    let mut parts = parts.into_iter();
+    while let Some(keys) = parts.next() {
+        let mut body = options.clone();
         body.insert("keys".to_owned(), json!(keys));
         let run = Run {
-            node: &node,
+            node,
             progress,
+            look,
             before: whole.as_ref(),
         };
-        let report = run.carry_out(body).await?;
-        let is_through = report.end == tingkat::warm::End::Completed;
-        match &mut whole {
-            Some(whole) => whole.add(&report),
-            None => whole = Some(report),
+        let (report, failure) = match run.carry_out(body).await {
+            Ok(report) => (report, None),
+            Err(Broken { failure, so_far }) => {
+                // Before the first part there is nothing to tell.
+                if so_far.is_none() && whole.is_none() {
+                    return Err(failure.into());
+                }
+                (
+                    so_far.unwrap_or_else(|| untried(&keys, End::Running)),
+                    Some(failure),
+                )
+            }
+        };
+        let end = report.end;
+        add(&mut whole, report);
+        if failure.is_some() || end != End::Completed {
+            for keys in parts.by_ref() {
+                add(&mut whole, untried(&keys, end));
+            }
         }
-        if !is_through {
-            break;
+        if let Some(failure) = failure {
+            return Err(Broken {
+                failure,
+                so_far: whole,
+            });
         }
     }
     // A list without a key was refused.
-    whole.ok_or_else(|| Failure::unexpected("nothing was warmed"))
+    whole.ok_or_else(|| Failure::unexpected("nothing was warmed").into())
+}
+
+fn add(whole: &mut Option<Report>, report: Report) {
+    match whole {
+        Some(whole) => whole.add(&report),
+        None => *whole = Some(report),
+    }
+}
+
+/// A report of keys that no node was told of.
+fn untried(keys: &Keys, end: End) -> Report {
+    let entities = keys.iter().map(|(entity, keys)| EntityReport {
+        entity: entity.clone(),
+        wanted: keys.len(),
+        left: keys.len(),
+        ..EntityReport::default()
+    });
+    Report {
+        end,
+        entities: entities.collect(),
+        ..Report::default()
+    }
 }
 
 async fn known_entities(node: &RunningNode) -> Result<Vec<String>, Failure> {
@@ -101,6 +170,7 @@ fn options(arguments: &Warm) -> Map<String, Value> {
     put("concurrency", arguments.concurrency.map(|it| json!(it)));
     put("rate", arguments.rate.map(|it| json!(it)));
     let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX).max(1);
+    put("bytes", arguments.bytes.map(|it| json!(it)));
     put("timeout_ms", arguments.timeout.map(|it| json!(millis(it))));
     put("validate", arguments.validate.then_some(Value::Bool(true)));
     put("dry_run", arguments.dry_run.then_some(Value::Bool(true)));
@@ -134,21 +204,33 @@ fn parts(keys: Keys) -> Vec<Keys> {
 struct Run<'a> {
     node: &'a RunningNode,
     progress: &'a Progress,
+    /// How often the node is asked how far it is.
+    look: Duration,
     /// What was done before it.
     before: Option<&'a Report>,
 }
 
 impl Run<'_> {
-    async fn carry_out(&self, body: Map<String, Value>) -> Result<Report, Failure> {
+    async fn carry_out(&self, body: Map<String, Value>) -> Result<Report, Broken> {
         let begun = self.node.post(PATH, &Value::Object(body)).await?;
         let run = begun.get("run").and_then(Value::as_u64).unwrap_or_default();
+        let mut so_far = None;
+        let outcome = self.ended_or_stopped(run, &mut so_far).await;
+        outcome.map_err(|failure| Broken { failure, so_far })
+    }
+
+    async fn ended_or_stopped(
+        &self,
+        run: u64,
+        so_far: &mut Option<Report>,
+    ) -> Result<Report, Failure> {
         tokio::select! {
-            report = self.ended(run) => return report,
+            report = self.ended(run, so_far) => return report,
             () = interrupted() => {}
         }
         let stopping = async {
             self.node.delete(PATH).await?;
-            self.ended(run).await
+            self.ended(run, so_far).await
         };
         tokio::select! {
             report = stopping => report,
@@ -157,9 +239,9 @@ impl Run<'_> {
     }
 
     /// The report, once the node says that the run has ended.
-    async fn ended(&self, run: u64) -> Result<Report, Failure> {
+    async fn ended(&self, run: u64, so_far: &mut Option<Report>) -> Result<Report, Failure> {
         loop {
-            let standing = self.node.get(PATH).await?;
+            let standing = self.standing().await?;
             let of = |name: &str| {
                 let shown = standing.get(name)?;
                 let is_ours = shown.get("run").and_then(Value::as_u64) == Some(run);
@@ -181,7 +263,133 @@ impl Run<'_> {
                 }
                 None => self.progress.tell(&report),
             }
-            SystemClock.sleep(LOOK).await;
+            *so_far = Some(report);
+            SystemClock.sleep(self.look).await;
         }
+    }
+
+    /// How it stands. A node that is busy, or a network that hiccups, ends no run.
+    async fn standing(&self) -> Result<Value, Failure> {
+        let mut pause = self.look;
+        for _ in 1..ATTEMPTS {
+            match self.node.get(PATH).await {
+                Err(failure) if failure.code() == Code::Unreachable => {}
+                answer => return answer,
+            }
+            SystemClock.sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        self.node.get(PATH).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const NONE: Value = Value::Null;
+
+    const SHORT: Duration = Duration::from_millis(1);
+
+    /// A node that gives these answers in turn and then none; it hangs up where there is [`NONE`].
+    async fn node(answers: Vec<Value>) -> RunningNode {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut answers = VecDeque::from(answers);
+        let task = async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4_096];
+                let _ = stream.read(&mut request).await;
+                let Some(body) = answers.pop_front().filter(|it| *it != NONE) else {
+                    continue;
+                };
+                let (body, head) = (body.to_string(), "HTTP/1.1 200 OK\r\nconnection: close");
+                let length = body.len();
+                let answer = format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "a node of its own")]
+        tokio::spawn(task);
+        RunningNode::at(url)
+    }
+
+    fn keys(names: &[&str]) -> Keys {
+        let names = names.iter().map(|it| (*it).to_owned()).collect();
+        Keys::from([("product".to_owned(), names)])
+    }
+
+    fn begun(run: u64) -> Value {
+        json!({ "run": run })
+    }
+
+    fn shown(place: &str, run: u64, end: End, loaded: usize, left: usize) -> Value {
+        let mut report = untried(&keys(&["a", "b"]), end);
+        report.success = end == End::Completed;
+        let product = &mut report.entities[0];
+        (product.loaded, product.left) = (loaded, left);
+        json!({ place: { "run": run, "report": report } })
+    }
+
+    async fn run(
+        answers: Vec<Value>,
+        parts: &[&[&str]],
+    ) -> Result<Report, (Failure, Option<Report>)> {
+        let (node, progress) = (node(answers).await, Progress::new(false));
+        let parts = parts.iter().map(|names| keys(names)).collect();
+        let outcome = all_parts(&node, &progress, SHORT, &Map::new(), parts).await;
+        outcome.map_err(|broken| (broken.failure, broken.so_far))
+    }
+
+    #[tokio::test]
+    async fn a_node_that_does_not_answer_now_and_then_is_asked_again() {
+        let answers = vec![
+            begun(1),
+            NONE,
+            NONE,
+            shown("running", 1, End::Running, 1, 1),
+            NONE,
+            shown("last", 1, End::Completed, 2, 0),
+        ];
+        let report = run(answers, &[&["a", "b"]]).await.unwrap();
+        assert!(report.success, "{report:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_done_before_a_node_went_away_is_told() {
+        let answers = vec![
+            begun(1),
+            shown("last", 1, End::Completed, 2, 0),
+            begun(2),
+            shown("running", 2, End::Running, 1, 1),
+        ];
+        let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
+        let (failure, so_far) = run(answers, &parts).await.unwrap_err();
+        assert_eq!(failure.code(), Code::Unreachable);
+        let product = &so_far.unwrap().entities[0];
+        assert_eq!((product.wanted, product.loaded, product.left), (5, 3, 2));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_takes_nothing_leaves_nothing_to_tell() {
+        let (failure, so_far) = run(vec![], &[&["a"]]).await.unwrap_err();
+        assert_eq!((failure.code(), so_far), (Code::Unreachable, None));
+    }
+
+    /// Somebody stopped it: what was not sent is wanted all the same.
+    #[tokio::test]
+    async fn keys_that_no_node_was_told_of_are_left() {
+        let answers = vec![begun(1), shown("last", 1, End::Cancelled, 1, 1)];
+        let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
+        let report = run(answers, &parts).await.unwrap();
+        assert_eq!((report.end, report.success), (End::Cancelled, false));
+        let product = &report.entities[0];
+        assert_eq!((product.wanted, product.loaded, product.left), (5, 1, 4));
     }
 }

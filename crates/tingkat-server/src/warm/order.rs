@@ -79,7 +79,11 @@ impl Order for Orders {
                 keys.collect::<Vec<String>>()
             };
             let wanted = fused(&[keys(popular), accessed]);
-            let all = remembered.into_iter().chain(wanted).chain(keys(others));
+            // What the last node held says nothing of what was ordered since.
+            let mut remembered = remembered.into_iter();
+            let first: Vec<String> = remembered.by_ref().take(most.div_ceil(2)).collect();
+            let all = first.into_iter().chain(wanted);
+            let all = all.chain(remembered).chain(keys(others));
             let mut seen = HashSet::new();
             Ok(all
                 .filter(|key| seen.insert(key.clone()))
@@ -143,9 +147,22 @@ mod tests {
         let remembered = ["z", "b"].map(str::to_owned).to_vec();
         orders.remember(Keys::from([("product".to_owned(), remembered)]));
         assert_eq!(product().await, ["z", "b", "a", "featured"]);
-        assert_eq!(orders.top("product", 2).await.unwrap(), ["z", "b"]);
+        assert_eq!(orders.top("product", 2).await.unwrap(), ["z", "a"]);
         orders.remember(Keys::new());
         assert_eq!(product().await, ["a", "b", "featured"]);
+    }
+
+    #[tokio::test]
+    async fn what_memory_held_takes_no_more_than_half_of_the_places_from_what_is_ordered() {
+        let orders = orders(&[("a", 9), ("b", 5), ("c", 4), ("featured", 0)]);
+        let held: Vec<String> = (0..10).map(|n| format!("m{n}")).collect();
+        orders.remember(Keys::from([("product".to_owned(), held)]));
+        let top = async |most| orders.top("product", most).await.unwrap();
+        assert_eq!(top(4).await, ["m0", "m1", "a", "b"]);
+        assert_eq!(top(5).await, ["m0", "m1", "m2", "a", "b"]);
+        // Places that no order takes are for the rest of them.
+        let ten = "m0 m1 m2 m3 m4 a b c m5 m6";
+        assert_eq!(top(10).await.join(" "), ten);
     }
 
     #[tokio::test]

@@ -107,6 +107,13 @@ mod tests {
             .collect()
     }
 
+    /// The next two after a time.
+    fn after(schedule: &str, zone: &str, from: &str) -> Vec<String> {
+        let schedule = Schedule::parse(schedule, zone, ms(NOW)).unwrap();
+        let next = schedule.upcoming(ms(from), 2).into_iter();
+        next.map(text).collect()
+    }
+
     #[test]
     fn hours_are_those_of_the_place() {
         assert_eq!(
@@ -132,18 +139,29 @@ mod tests {
     /// New York goes from two to three on 8 March 2026, and from two to one on 1 November.
     #[test]
     fn a_clock_that_jumps_loses_no_run_and_makes_none_twice() {
-        let next = |from: &str| {
-            let schedule = Schedule::parse("30 2 * * *", "America/New_York", ms(NOW)).unwrap();
-            schedule
-                .upcoming(ms(from), 2)
-                .into_iter()
-                .map(text)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(next("2026-03-08T00:00:00Z").len(), 2);
+        let next = |cron, from| after(cron, "America/New_York", from);
+        // There is no half past two: it runs as soon as there is a time again.
         assert_eq!(
-            next("2026-11-01T00:00:00Z"),
+            next("30 2 * * *", "2026-03-08T00:00:00Z"),
+            ["2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"]
+        );
+        assert_eq!(
+            next("30 2 * * *", "2026-11-01T00:00:00Z"),
             ["2026-11-01T07:30:00Z", "2026-11-02T07:30:00Z"]
+        );
+        // It is half past one twice.
+        assert_eq!(
+            next("30 1 * * *", "2026-11-01T00:00:00Z"),
+            ["2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"]
+        );
+    }
+
+    /// In Beirut the day of 29 March 2026 begins at one.
+    #[test]
+    fn a_day_without_midnight_has_its_run() {
+        assert_eq!(
+            after("0 0 * * *", "Asia/Beirut", "2026-03-28T12:00:00Z"),
+            ["2026-03-28T22:00:00Z", "2026-03-29T21:00:00Z"]
         );
     }
 

@@ -88,12 +88,13 @@ enum ReadinessStatus {
     Draining,
 }
 
-/// `deadline`: the node did not wait for its end.
+/// `deadline`: the node did not wait for its end. `incomplete`: it ended, and not all is warm.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 enum WarmStatus {
     Running,
     Done,
+    Incomplete,
     Deadline,
 }
 

@@ -28,6 +28,9 @@ struct Warm {
     /// Keys loaded in a second; any number at 0.
     #[schema(required = false)]
     rate: u64,
+    /// Bytes that are loaded; any number at 0.
+    #[schema(required = false)]
+    bytes: u64,
     #[schema(required = false, minimum = 1, maximum = 86_400_000)]
     timeout_ms: u64,
     /// Compare some of the keys with the source afterwards.

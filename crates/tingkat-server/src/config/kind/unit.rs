@@ -39,7 +39,7 @@ const SIZES: &[(u64, &str)] = &[
 ];
 
 /// Reads a size.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let at = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

@@ -1,7 +1,6 @@
 //! Whose turn a scheduled run is: one node's, by a lease in Redis. The others wait for its end, so that
 //! one of them goes on where a node that died has stopped.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,9 @@ const LIFE: Duration = Duration::from_secs(30);
 
 /// How long it is known that a run is done: longer than nodes can be apart.
 const DONE_FOR: Duration = Duration::from_hours(2);
+
+/// The life of a lease that is given back.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// How often it is looked whether the node that runs is still there.
 const LOOK: Duration = Duration::from_secs(5);
@@ -67,27 +69,40 @@ impl Turn {
         }
     }
 
-    /// Carries the run out, and says that it is done.
-    pub(super) async fn keep_during<T>(self, run: impl Future<Output = T>) -> T {
+    /// Carries the run out, and says that it is done if it is; else another node has its turn.
+    pub(super) async fn keep_during<T>(
+        self,
+        run: impl Future<Output = T>,
+        is_done: impl FnOnce(&T) -> bool,
+    ) -> T {
         let Some((remote, name, lease)) = &self.held else {
             return run.await;
         };
         let renewing = pin!(self.renew(&**remote, name, lease));
         let outcome = match select(pin!(run), renewing).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right((never, _)) => match never {},
+            // Somebody else may run now as well. What is under way is finished all the same.
+            Either::Right(((), run)) => run.await,
         };
-        let done = Bytes::copy_from_slice(&head(DONE));
+        let (kind, life) = if is_done(&outcome) {
+            (DONE, DONE_FOR)
+        } else {
+            (LEASE, AT_ONCE)
+        };
+        let cell = Bytes::copy_from_slice(&head(kind));
         // At worst another node looks and finds everything warm.
-        let _ = remote.fill(name, lease, done, DONE_FOR).await;
+        let _ = remote.fill(name, lease, cell, life).await;
         outcome
     }
 
-    async fn renew(&self, remote: &dyn Remote, name: &str, lease: &CellHead) -> Infallible {
+    /// Extends the lease until it is lost.
+    async fn renew(&self, remote: &dyn Remote, name: &str, lease: &CellHead) {
         loop {
             self.clock.sleep(LIFE / 3).await;
             // One that fails is made up for by the next.
-            let _ = remote.renew(name, lease, LIFE).await;
+            if matches!(remote.renew(name, lease, LIFE).await, Ok(false)) {
+                return;
+            }
         }
     }
 }
@@ -121,7 +136,7 @@ mod tests {
         let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
         let turn = take(&one, 7).await.unwrap();
         let long = tokio::time::sleep(LIFE * 5);
-        let (other, ()) = tokio::join!(take(&two, 7), turn.keep_during(long));
+        let (other, ()) = tokio::join!(take(&two, 7), turn.keep_during(long, |()| true));
         assert!(other.is_none(), "it is renewed as long as it takes");
         assert!(take(&two, 7).await.is_none(), "it is done");
         assert!(take(&two, 8).await.is_some(), "the next one is another");
@@ -132,9 +147,42 @@ mod tests {
         let redis = FakeRedis::new();
         let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
         let turn = take(&one, 7).await.unwrap();
-        let dies = tokio::time::timeout(LIFE / 2, turn.keep_during(pending::<()>()));
+        let dies = tokio::time::timeout(LIFE / 2, turn.keep_during(pending(), |()| true));
         assert!(dies.await.is_err());
         assert!(take(&two, 7).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_of_which_nothing_came_is_the_turn_of_another_node() {
+        let redis = FakeRedis::new();
+        let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
+        let turn = take(&one, 7).await.unwrap();
+        let failing = async {
+            tokio::time::sleep(LIFE * 2).await;
+            "nothing"
+        };
+        let (other, told) = tokio::join!(
+            take(&two, 7),
+            turn.keep_during(failing, |told| *told != "nothing")
+        );
+        assert_eq!(told, "nothing");
+        other.unwrap().keep_during(async {}, |()| true).await;
+        assert!(take(&one, 7).await.is_none(), "it is done now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_lost_is_not_asked_for_again_and_the_run_goes_on() {
+        let redis = FakeRedis::new();
+        let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
+        let turn = take(&one, 7).await.unwrap();
+        let run = async {
+            tokio::time::sleep(LIFE / 2).await;
+            redis.flush();
+            tokio::time::sleep(LIFE * 4).await;
+        };
+        turn.keep_during(run, |()| true).await;
+        assert_eq!(one.count("renew"), 2);
+        assert!(take(&two, 7).await.is_some(), "nobody said that it is done");
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,6 +195,6 @@ mod tests {
         assert!(take(&away, 7).await.is_some());
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
         let turn = Turn::take(None::<Arc<RedisHandle>>, &clock, "t:", 7).await;
-        assert_eq!(turn.unwrap().keep_during(async { 3 }).await, 3);
+        assert_eq!(turn.unwrap().keep_during(async { 3 }, |_| true).await, 3);
     }
 }

@@ -1,6 +1,6 @@
 //! The keys of warming.
 
-use super::{DAY, HOUR, Key, MS, SECOND, key, number, time};
+use super::{DAY, HOUR, Key, MS, SECOND, key, number, size, time};
 use crate::config::kind::Kind;
 
 pub(super) fn keys() -> Vec<Key> {
@@ -40,6 +40,12 @@ pub(super) fn keys() -> Vec<Key> {
             time(SECOND, DAY),
             "5m",
             "How long a run may take",
+        ),
+        key(
+            "warm.bytes",
+            size(0, 1 << 40),
+            "0B",
+            "Bytes that a run loads, over all entities; 0 for any number",
         ),
         key(
             "warm.schedule",
