@@ -393,8 +393,7 @@ fn rate(text: &str) -> Result<u64, String> {
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let bytes = text.parse().ok().or_else(|| crate::config::size(text));
+    let bytes = crate::config::size(text.trim());
     bytes.ok_or_else(|| "expected a size, such as 256MiB, or 0".to_owned())
 }
 
