@@ -70,7 +70,7 @@ struct Scene {
     observed: Arc<watch::Sender<Observed>>,
     tasks: TaskTracker,
     stop: CancellationToken,
-    /// What is loaded takes so long, or fails where it takes no time.
+    /// It is warmed as long as it is there.
     _cache: Cache<u64, u64>,
 }
 
