@@ -84,15 +84,20 @@ impl Canaries {
             return;
         };
         self.settle(incarnation, &position, clock);
+        let Ok(cells) = redis.get_many(&self.keys).await else {
+            return;
+        };
+        // Two nodes may have begun at the same place: who finds the other there makes room.
+        let there = cells.get(self.own).and_then(Option::as_ref);
+        if there.is_some_and(|cell| parse(cell).is_some_and(|(node, ..)| node != self.node.id())) {
+            self.own = (self.own + 1) % self.keys.len().max(1);
+        }
         if let Some(key) = self.keys.get(self.own) {
             self.n += 1;
             let text = format!("{} {} {incarnation} {position}", self.node.id(), self.n);
             let cell = (key.clone(), Bytes::from(text), KEPT);
             let _ = redis.set_many(vec![cell]).await;
         }
-        let Ok(cells) = redis.get_many(&self.keys).await else {
-            return;
-        };
         let now = clock.now();
         let cells: Vec<Bytes> = cells.into_iter().flatten().collect();
         for cell in &cells {
