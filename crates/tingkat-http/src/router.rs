@@ -117,7 +117,7 @@ pub fn router(app: App) -> Router {
     Router::new().fallback_service(face(app, Face::WHOLE))
 }
 
-/// As much of the service as one of its listeners has, for [`serve`](crate::serve).
+/// As much of the service as one of its listeners has, for [`serve`](fn@crate::serve).
 pub fn face(
     app: App,
     face: Face,
