@@ -93,3 +93,12 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let detail = format!("found {found:?}; the body is `application/json`");
     Err(Problem::new(Code::MediaTypeUnknown, detail))
 }
+
+/// A member that is there has a value: `null` is none.
+pub(crate) fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
+}

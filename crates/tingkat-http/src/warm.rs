@@ -48,14 +48,23 @@ const MEMBERS: &str = "the body is such as {}, {\"entities\":[\"product\"],\"top
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    #[serde(default, deserialize_with = "json_body::given")]
     entities: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "json_body::given")]
     top: Option<usize>,
+    #[serde(default, deserialize_with = "json_body::given")]
     keys: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default, deserialize_with = "json_body::given")]
     concurrency: Option<usize>,
+    #[serde(default, deserialize_with = "json_body::given")]
     rate: Option<u64>,
+    #[serde(default, deserialize_with = "json_body::given")]
     bytes: Option<u64>,
+    #[serde(default, deserialize_with = "json_body::given")]
     timeout_ms: Option<u64>,
+    #[serde(default, deserialize_with = "json_body::given")]
     validate: Option<bool>,
+    #[serde(default, deserialize_with = "json_body::given")]
     dry_run: Option<bool>,
 }
 

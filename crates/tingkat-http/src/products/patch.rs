@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use tingkat::Options;
 use tingkat::ports::Written;
 use tingkat_shop::money::{Currency, Money};
@@ -34,15 +34,15 @@ const MEMBERS: &str = "a patch has `stock` or `stock_delta` as a whole number, `
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "json_body::given")]
     stock: Option<i64>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "json_body::given")]
     stock_delta: Option<i64>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "json_body::given")]
     regular_price: Option<Object<Price>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "json_body::given")]
     member_price: Option<Object<Price>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "json_body::given")]
     version: Option<i64>,
 }
 
@@ -60,10 +60,6 @@ impl From<Price> for Money {
             currency: price.currency,
         }
     }
-}
-
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
 }
 
 /// Writes what the body names.

@@ -138,6 +138,8 @@ async fn a_request_that_is_wrong_starts_nothing_and_is_told_what_would_be_right(
     let store = operated();
     for (body, code) in [
         ("[]", "warm_invalid"),
+        (r#"{"keys":null}"#, "warm_invalid"),
+        (r#"{"top":null}"#, "warm_invalid"),
         (r#"{"entity":"product"}"#, "warm_invalid"),
         (r#"{"entities":["basket"]}"#, "entity_unknown"),
         (r#"{"keys":{"basket":["1"]}}"#, "entity_unknown"),
