@@ -86,15 +86,9 @@ impl Address {
         self.settings.db()
     }
 
-    /// Its first host and port; nothing for a socket of this machine.
-    pub fn first(&self) -> Option<String> {
-        let place = self.places.first()?;
-        place.host().is_some().then(|| place.to_string())
-    }
-
-    /// The same login at another address, such as that of a proxy.
-    pub fn moved_to(mut self, address: std::net::SocketAddr) -> Self {
-        self.places = vec![Place::net(address.ip().to_string(), address.port())];
+    /// The same login at a port of this machine.
+    pub(crate) fn at(mut self, port: u16) -> Self {
+        self.places = vec![Place::net("127.0.0.1", port)];
         self
     }
 

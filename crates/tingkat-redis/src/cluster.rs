@@ -120,18 +120,6 @@ impl Cluster {
             .map_err(|trouble| self.translate(&node, Access::Read, &trouble))
     }
 
-    /// Sends a command to the node at a place of the map; nothing where there are fewer.
-    pub(crate) async fn call_at(
-        &self,
-        place: usize,
-        order: &Order,
-    ) -> Option<Result<Value, RemoteError>> {
-        let node = self.map().nodes().get(place).map(Arc::clone)?;
-        let patience = self.config.response_timeout;
-        let answer = node.call(Access::Read, order, false, patience).await;
-        Some(answer.map_err(|trouble| self.translate(&node, Access::Read, &trouble)))
-    }
-
     /// Whether any node answers to this PING.
     pub(crate) async fn ping(&self, order: &Order) -> Result<(), RemoteError> {
         let Some(node) = self.any() else {

@@ -1,6 +1,5 @@
 //! What the tier is told about the servers that it uses.
 
-use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -104,7 +103,7 @@ impl Config {
         if self.tls.server_name().is_none() {
             self.tls = self.tls.named(host);
         }
-        self.address = self.address.moved_to((Ipv4Addr::LOCALHOST, port).into());
+        self.address = self.address.at(port);
         self.mode = Mode::Standalone;
         self.sentinels = Sentinels::default();
         self

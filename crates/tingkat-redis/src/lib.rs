@@ -17,7 +17,6 @@ mod probe;
 mod refusal;
 mod rights;
 mod sample;
-mod scan;
 mod scripts;
 mod sentinels;
 mod state;

@@ -24,6 +24,9 @@ use crate::tier::Redis;
 /// Keys that a server looks through at a time.
 const LOOKED_THROUGH: usize = 2_000;
 
+/// How often one server is asked for more, so that it ends whatever the server says.
+const MOST_STEPS: usize = 1_000_000;
+
 /// A lease that is tried out ends by itself after this long.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -43,6 +46,14 @@ pub struct ServerFacts {
     pub maxmemory_policy: String,
     /// When it is full, in bytes; 0 for never.
     pub maxmemory: u64,
+}
+
+impl ServerFacts {
+    /// What it calls itself, such as `redis 7.4.1`; nothing where it does not say.
+    pub fn release(&self) -> Option<String> {
+        let name = if self.is_valkey { "valkey" } else { "redis" };
+        (!self.version.is_empty()).then(|| format!("{name} {}", self.version))
+    }
 }
 
 /// Asks past a service, on connections that it does not use.
@@ -94,7 +105,7 @@ impl Probe {
     /// Begins to connect; the servers may be away.
     pub fn start(mut config: Config, clock: Arc<dyn Clock>) -> Self {
         // Nobody waits for it but whoever asks, and a slow answer is one.
-        config.response_timeout = config.connect_timeout;
+        config.response_timeout = config.response_timeout.max(config.connect_timeout);
         Self {
             redis: Redis::start(config.clone(), clock),
             config,
@@ -136,7 +147,7 @@ impl Probe {
         for place in self.redis.places() {
             let mut wire = self.connect(&place).await?;
             let mut cursor = "0".to_owned();
-            loop {
+            for _ in 0..MOST_STEPS {
                 let mut command = Cmd::new();
                 command.arg("SCAN").arg(&cursor);
                 command.arg("MATCH").arg(&pattern);
@@ -160,6 +171,14 @@ impl Probe {
         found.dedup();
         found.truncate(most);
         Ok(found)
+    }
+
+    /// Whether a server answers.
+    ///
+    /// # Errors
+    /// None does.
+    pub async fn ping(&self) -> Result<(), ProbeError> {
+        Ok(self.redis.ping().await?)
     }
 
     /// The bytes under a key; nothing if there are none.
@@ -370,14 +389,25 @@ fn head(id: u8) -> CellHead {
     head
 }
 
-/// A prefix without the letters that mean something in a pattern.
-fn escaped(prefix: &str) -> String {
-    let mut out = String::with_capacity(prefix.len());
-    for letter in prefix.chars() {
-        if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
-            out.push('\\');
+/// A text that stands for itself in a pattern.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::new();
+    for c in text.chars() {
+        if "*?[]^\\".contains(c) {
+            pattern.push('\\');
         }
-        out.push(letter);
+        pattern.push(c);
     }
-    out
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_stands_for_itself_in_a_pattern() {
+        assert_eq!(escaped("shop:1:"), "shop:1:");
+        assert_eq!(escaped("a*b?[c]\\"), r"a\*b\?\[c\]\\");
+    }
 }

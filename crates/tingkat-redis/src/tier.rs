@@ -113,14 +113,6 @@ impl Redis {
         self.tasks.wait().await;
     }
 
-    pub(crate) fn topology(&self) -> Arc<Topology> {
-        self.hub.topology()
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// The servers that there are.
     pub(crate) fn places(&self) -> Vec<Place> {
         self.hub.topology().places(&self.config)

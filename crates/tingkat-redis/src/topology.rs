@@ -293,23 +293,6 @@ impl Topology {
         }
     }
 
-    /// Sends a command to the server at a place; nothing where there are fewer.
-    pub(crate) async fn call_at(
-        &self,
-        config: &Config,
-        place: usize,
-        order: &Order,
-    ) -> Option<Result<Value, RemoteError>> {
-        match self {
-            Self::One(link) | Self::Master(link, _) if place == 0 => {
-                let answer = link.call(order, false, config.response_timeout).await;
-                Some(answer.map_err(|trouble| translate(&trouble, Access::Read)))
-            }
-            Self::One(_) | Self::Master(..) => None,
-            Self::Cluster(cluster) => cluster.call_at(place, order).await,
-        }
-    }
-
     /// Whether any server answers.
     pub(crate) async fn ping(&self, config: &Config) -> Result<(), RemoteError> {
         let order = Order::new(redis::cmd("PING"));

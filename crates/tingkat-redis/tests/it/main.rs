@@ -26,7 +26,6 @@ mod probe;
 mod refusals;
 mod rights;
 mod rush;
-mod scan;
 mod secrets;
 mod sentinel;
 mod server;

@@ -10,6 +10,7 @@ use tingkat_redis::{Config, Probe};
 use tingkat_testkit::Redis;
 use tingkat_testkit::redis::Cluster;
 
+use crate::server::keys;
 use crate::stage::SOON;
 
 const LIFE: Duration = Duration::from_mins(1);
@@ -46,6 +47,42 @@ async fn finds(probe: &Probe) {
     assert_eq!(probe.get("shop:lease").await.unwrap(), None);
 }
 
+/// Would match other keys if it were a pattern.
+const ODD: &str = "it:[a]*?:";
+
+/// So many that no server tells them all in one answer.
+#[tokio::test]
+async fn the_keys_of_a_prefix_are_found_and_no_others() {
+    let server = Redis::start().await.unwrap();
+    let probe = probe(&server.url()).await;
+    let put = async |key: String| {
+        probe
+            .put(&key, Bytes::from_static(b"x"), LIFE)
+            .await
+            .unwrap();
+    };
+    for number in 0..2_500 {
+        put(format!("{ODD}{number}")).await;
+    }
+    for number in 0..3 {
+        put(format!("it:a__:{number}")).await;
+    }
+    let found = probe.keys(ODD, 10_000).await.unwrap();
+    assert_eq!(found.len(), 2_500);
+    assert!(found.iter().all(|key| key.starts_with(ODD)));
+    assert_eq!(probe.keys(ODD, 10).await.unwrap().len(), 10);
+    probe.remove(&found).await.unwrap();
+    assert_eq!(probe.keys(ODD, 10).await.unwrap(), Vec::<String>::new());
+    assert_eq!(keys(&server, "*").await.len(), 3);
+    let release = probe.servers().await.unwrap()[0].release().unwrap();
+    assert!(
+        release.starts_with("redis ") || release.starts_with("valkey "),
+        "{release}"
+    );
+    probe.ping().await.unwrap();
+    probe.close().await;
+}
+
 #[tokio::test]
 async fn keys_are_found_on_one_server() {
     let server = Redis::config().max_memory(64 << 20, "allkeys-lfu");
@@ -69,6 +106,14 @@ async fn keys_are_found_on_every_node_of_a_cluster() {
     let cluster = Cluster::start().await.unwrap();
     let probe = probe(&cluster.urls()[0]).await;
     finds(&probe).await;
+    for number in 0..300 {
+        let key = format!("{ODD}{number}");
+        probe
+            .put(&key, Bytes::from_static(b"x"), LIFE)
+            .await
+            .unwrap();
+    }
+    assert_eq!(probe.keys(ODD, 10_000).await.unwrap().len(), 300);
     assert_eq!(probe.one_server(), None);
     assert!(probe.servers().await.unwrap().len() > 1);
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 use tingkat_faults::{Control, Proxy};
-use tingkat_redis::{Mode, Redis, State};
+use tingkat_redis::{Mode, Probe, ServerFacts};
 use tingkat_sql::Url;
 
 use super::arguments::Wanted;
@@ -33,7 +33,7 @@ pub(super) struct Place {
     /// Where Redis is, past any proxy; nothing without one.
     redis: Option<tingkat_redis::Config>,
     /// Past any proxy.
-    cleaner: Option<Arc<Redis>>,
+    cleaner: Option<Probe>,
     proxy: Option<Proxy>,
     prefix: String,
     parts: AtomicU64,
@@ -88,7 +88,7 @@ impl Place {
         let mut settings = config.clone().under(&self.prefix);
         settings.response_timeout = CLEANING_TIMEOUT;
         let address = settings.address.to_string();
-        let cleaner = Arc::new(Redis::start(settings, Arc::new(SystemClock)));
+        let cleaner = Probe::start(settings, Arc::new(SystemClock));
         let chosen = [
             "redis.url",
             "redis.host",
@@ -97,10 +97,7 @@ impl Place {
         ];
         let is_chosen = chosen.iter().any(|it| self.settings.chosen(it).is_some());
         let patience = if is_chosen { PATIENCE } else { SHORT_PATIENCE };
-        let mut state = cleaner.state();
-        let is_there = tokio::time::timeout(patience, state.wait_for(State::is_usable));
-        let is_there = matches!(is_there.await, Ok(Ok(_)));
-        if !is_there {
+        if cleaner.is_there(patience).await.is_err() {
             cleaner.close().await;
             if is_chosen {
                 let line = format!("failed to reach redis at {address}");
@@ -110,7 +107,8 @@ impl Place {
             self.details.push(("redis", text));
             return Ok(());
         }
-        let version = cleaner.version().await;
+        let servers = cleaner.servers().await.unwrap_or_default();
+        let version = servers.first().and_then(ServerFacts::release);
         let version = version.unwrap_or_else(|| "redis of an unknown version".to_owned());
         self.details
             .push(("redis", format!("{version} at {address}")));
@@ -128,20 +126,24 @@ impl Place {
                 "this workload breaks the way to Redis, and there is none; set REDIS_URL",
             );
         };
-        let upstream = match redis.mode {
-            Mode::Auto | Mode::Standalone if !redis.address.is_encrypted() => redis.address.first(),
+        let one = match redis.mode {
+            Mode::Auto | Mode::Standalone if !redis.address.is_encrypted() => {
+                self.cleaner.as_ref().and_then(Probe::one_server)
+            }
             Mode::Auto | Mode::Standalone | Mode::Sentinel | Mode::Cluster => None,
         };
-        let Some(upstream) = upstream else {
+        let Some((host, port)) = one else {
             return refused(
                 "this workload breaks the way to Redis, which it can with one server at a host \
                  and port, without TLS",
             );
         };
-        let proxy = Proxy::start(upstream).await.map_err(|error| {
-            Failure::unexpected(format!("failed to start a proxy before redis: {error}"))
-        })?;
-        redis.address = redis.address.clone().moved_to(proxy.addr());
+        let proxy = Proxy::start(format!("{host}:{port}"))
+            .await
+            .map_err(|error| {
+                Failure::unexpected(format!("failed to start a proxy before redis: {error}"))
+            })?;
+        *redis = redis.clone().behind(proxy.addr().port(), &host);
         self.details.push((
             "way to redis",
             "through a proxy that fails as told".to_owned(),
@@ -198,8 +200,7 @@ impl Place {
 }
 
 /// How long a PING takes, the fastest of some.
-async fn round_trip(redis: &Redis) -> String {
-    use tingkat::ports::Remote as _;
+async fn round_trip(redis: &Probe) -> String {
     let mut fastest = None;
     for _ in 0..20 {
         let began = SystemClock.now();
