@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use tingkat::Mode;
 use tingkat::certificate::Refusal;
@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::paging::Page;
 use crate::problem::{Code, Problem, shortened};
 use crate::query;
-use crate::reply::{self, JSON, NO_STORE};
+use crate::reply;
 
 /// A cache and what it did since the node started.
 #[derive(Serialize)]
@@ -163,7 +163,7 @@ pub(crate) async fn list(
     query::none(query.as_deref())?;
     let caches = app.node.registry().all();
     let items = caches.iter().map(|cache| Summary::of(&**cache)).collect();
-    answer(&Page::whole(items))
+    reply::of_now(StatusCode::OK, &Page::whole(items))
 }
 
 /// One cache.
@@ -173,7 +173,7 @@ pub(crate) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
-    answer(&Detail::of(&*find(&app, &entity)?))
+    reply::of_now(StatusCode::OK, &Detail::of(&*find(&app, &entity)?))
 }
 
 /// What the tiers have under a key of a cache.
@@ -190,13 +190,16 @@ pub(crate) async fn key(
     let redis = cache.inspect_remote(&key).await.map_err(malformed)?;
     let feed = app.node.feed();
     let anchored = feed.map(|feed| feed.poll_age.is_some_and(|age| age <= feed.bound));
-    answer(&Entry {
-        entity: cache.name(),
-        key: &key,
-        anchored,
-        memory: memory.map(Held::of),
-        redis: Redis::of(redis),
-    })
+    reply::of_now(
+        StatusCode::OK,
+        &Entry {
+            entity: cache.name(),
+            key: &key,
+            anchored,
+            memory: memory.map(Held::of),
+            redis: Redis::of(redis),
+        },
+    )
 }
 
 /// The cache of an entity.
@@ -210,15 +213,6 @@ pub(crate) fn find(app: &App, entity: &str) -> Result<Arc<dyn AnyCache>, Problem
         );
         Problem::new(Code::EntityUnknown, detail).with("known_entities", known)
     })
-}
-
-/// What is only true at this moment.
-fn answer(body: &impl Serialize) -> Result<Response, Problem> {
-    let headers = [
-        (header::CONTENT_TYPE, JSON),
-        (header::CACHE_CONTROL, NO_STORE),
-    ];
-    Ok((headers, reply::json(body)?).into_response())
 }
 
 impl Summary {

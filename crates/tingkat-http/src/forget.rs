@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tingkat::certificate::ChangeKind;
 use tingkat::error::{ChangeError, ChangeErrorKind};
@@ -16,7 +16,7 @@ use crate::caches;
 use crate::json_body;
 use crate::problem::{Code, Problem, SOON};
 use crate::query;
-use crate::reply::{self, JSON};
+use crate::reply;
 use crate::tokens::Scope;
 
 /// Keys or tags in one request.
@@ -65,14 +65,10 @@ pub(crate) async fn forget(
     let document: Document = json_body::read(&headers, body, MOST_BYTES, invalid, MEMBERS).await?;
     carry_out(&app, &document).await?;
     tracing::info!(what = %summary(&document), "forgotten on request");
-    let body = reply::json(&Forgotten {
+    let body = Forgotten {
         forgotten: document,
-    })?;
-    let headers = [
-        (header::CONTENT_TYPE, JSON),
-        (header::CACHE_CONTROL, reply::NO_STORE),
-    ];
-    Ok((headers, body).into_response())
+    };
+    reply::of_now(StatusCode::OK, &body)
 }
 
 async fn carry_out(app: &App, document: &Document) -> Result<(), Problem> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
 use tingkat_health::report::{Counted, service};
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::app::{App, timestamp};
 use crate::problem::Problem;
 use crate::query;
-use crate::reply::{JSON, NO_STORE, json};
+use crate::reply;
 
 #[derive(Serialize)]
 struct Health<'a> {
@@ -108,11 +108,7 @@ pub(crate) async fn tell(
     query::none(query.as_deref())?;
     let judged = app.health.borrow().clone();
     let judged = judged.unwrap_or_else(|| before_the_first_look(&app));
-    let headers = [
-        (header::CONTENT_TYPE, JSON),
-        (header::CACHE_CONTROL, NO_STORE),
-    ];
-    Ok((headers, json(&Health::of(&judged, &app))?).into_response())
+    reply::of_now(StatusCode::OK, &Health::of(&judged, &app))
 }
 
 fn before_the_first_look(app: &App) -> Arc<Report> {

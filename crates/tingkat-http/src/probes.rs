@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use tingkat::feed::FeedState;
 use tingkat_health::{Neighbour, Observed, Readiness, Status, WarmState, Withheld};
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::reply::json;
+use crate::reply;
 
 #[derive(Serialize)]
 struct Alive {
@@ -126,7 +126,7 @@ pub(crate) async fn alive(
         (StatusCode::SERVICE_UNAVAILABLE, "stuck")
     };
     let detail = Detail::wanted(&app, query.as_deref());
-    probe(code, &Alive { status, detail })
+    reply::of_now(code, &Alive { status, detail })
 }
 
 /// Whether the node should be sent requests, and what is missing.
@@ -157,16 +157,5 @@ pub(crate) async fn ready(
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    probe(status, &body)
-}
-
-fn probe(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem> {
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        ),
-        (header::CACHE_CONTROL, crate::reply::NO_STORE),
-    ];
-    Ok((status, headers, json(body)?).into_response())
+    reply::of_now(status, &body)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::body::{Body as ResponseBody, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
 use jiff::Timestamp;
@@ -338,6 +338,15 @@ fn age(seconds: u64) -> HeaderValue {
         || HeaderValue::from(seconds),
         |it| HeaderValue::from_static(it),
     )
+}
+
+/// An answer that is only true at this moment.
+pub(crate) fn of_now(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem> {
+    let headers = [
+        (header::CONTENT_TYPE, JSON),
+        (header::CACHE_CONTROL, NO_STORE),
+    ];
+    Ok((status, headers, json(body)?).into_response())
 }
 
 /// The JSON of a body.

@@ -20,7 +20,7 @@ use crate::caches;
 use crate::json_body;
 use crate::problem::{Code, Problem};
 use crate::query;
-use crate::reply::{self, JSON};
+use crate::reply;
 use crate::tokens::Scope;
 
 /// Keys in one request.
@@ -96,7 +96,7 @@ pub(crate) async fn standing(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
-    answer(StatusCode::OK, &Shown::of(app.warming.standing()))
+    reply::of_now(StatusCode::OK, &Shown::of(app.warming.standing()))
 }
 
 /// Begins a run.
@@ -117,7 +117,7 @@ pub(crate) async fn start(
         .start(Reason::Request, wish)
         .map_err(|busy| Problem::new(Code::WarmRunning, busy.to_string()).with("run", busy.run))?;
     tracing::info!(run, "warming on request");
-    answer(StatusCode::ACCEPTED, &Begun { run })
+    reply::of_now(StatusCode::ACCEPTED, &Begun { run })
 }
 
 /// Ends the run that goes on.
@@ -131,7 +131,7 @@ pub(crate) async fn stop(
     match app.warming.stop() {
         Some(run) => {
             tracing::info!(run, "warming is stopped on request");
-            answer(StatusCode::ACCEPTED, &Begun { run })
+            reply::of_now(StatusCode::ACCEPTED, &Begun { run })
         }
         None => Ok((
             StatusCode::NO_CONTENT,
@@ -144,8 +144,7 @@ pub(crate) async fn stop(
 /// What a request wants, over what is usual.
 fn wish(app: &App, document: Document) -> Result<Wish, Problem> {
     let mut wish = app.usual_warming.clone();
-    let given = (&document.entities, &document.keys);
-    if given.1.is_some() && (given.0.is_some() || document.top.is_some()) {
+    if document.keys.is_some() && (document.entities.is_some() || document.top.is_some()) {
         let detail = "`keys` are given alone, or `entities` with `top`";
         return Err(Problem::new(Code::WarmInvalid, detail));
     }
@@ -192,15 +191,6 @@ fn within<T: PartialOrd + fmt::Display>(
     let (least, most) = (range.start(), range.end());
     let detail = format!("found {found}; `{name}` is from {least} to {most}");
     Err(Problem::new(Code::WarmInvalid, detail))
-}
-
-/// What is only true at this moment.
-fn answer(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem> {
-    let headers = [
-        (header::CONTENT_TYPE, JSON),
-        (header::CACHE_CONTROL, reply::NO_STORE),
-    ];
-    Ok((status, headers, reply::json(body)?).into_response())
 }
 
 impl Shown {

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod bench;
+mod chained;
 mod connection;
 pub mod probe;
 mod resident;
@@ -15,6 +16,7 @@ mod target;
 pub mod verify;
 
 pub use answer::{Answer, AskError, AskErrorKind};
+pub use chained::chained;
 pub use hyper::{Method, StatusCode};
 pub use probe::{ChangeProbe, RawRedis};
 pub use resident::resident_bytes;

@@ -97,18 +97,7 @@ impl Failure {
 
     /// An error with its causes, after what was tried.
     pub(crate) fn chained(code: Code, tried: impl Display, error: &dyn Error) -> Self {
-        let mut line = format!("{tried}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some errors of others have their source in their own text.
-            if !line.ends_with(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
-        Self::new(code, line)
+        Self::new(code, format!("{tried}: {}", tingkat_lab::chained(error)))
     }
 
     /// Says it on standard error.

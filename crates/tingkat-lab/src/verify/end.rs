@@ -1,8 +1,7 @@
 //! How a check ends that did not pass.
 
-use std::error::Error;
-
 use crate::answer::AskError;
+use crate::chained::chained;
 use crate::probe::{ProbeError, ProbeErrorKind};
 
 /// A promise that is broken, or could not be looked at.
@@ -56,19 +55,4 @@ impl From<std::io::Error> for End {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(chained(&error))
     }
-}
-
-/// An error with its causes.
-fn chained(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !line.ends_with(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = error.source();
-    }
-    line
 }
