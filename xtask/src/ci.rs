@@ -29,6 +29,10 @@ const STEPS: &[Step] = &[
         run: clippy,
     },
     Step {
+        name: "fuzz",
+        run: fuzz,
+    },
+    Step {
         name: "doc",
         run: doc,
     },
@@ -78,6 +82,19 @@ fn clippy() -> Result<()> {
         "--",
         "-D",
         "warnings",
+    ]))
+}
+
+/// Nobody fuzzes here, but the targets take in files of the program, and break unseen when those move.
+fn fuzz() -> Result<()> {
+    run_process(command("cargo").args([
+        "check",
+        "--locked",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--no-default-features",
+        "--target-dir",
+        "target/fuzz-check",
     ]))
 }
 

@@ -2,7 +2,6 @@
 //!
 //! What is measured and how it is judged is in `tingkat-lab`; here is what it is measured on.
 
-mod arguments;
 mod clean;
 mod in_process;
 mod keys;
@@ -23,12 +22,11 @@ use tingkat_lab::bench::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use arguments::Bench;
-use arguments::{Against, Wanted};
 use in_process::InProcess;
 use place::Place;
 use plain_redis::PlainRedis;
 
+use crate::cli::bench::{Against, Bench, Wanted, listed};
 use crate::config::{self, Environment as Profile, Loaded, Surroundings};
 use crate::exit::{Code, Failure};
 use crate::output::print;
@@ -40,7 +38,7 @@ pub(crate) async fn run(
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
     if arguments.list {
-        print(&arguments::listed());
+        print(&listed());
         return Ok(());
     }
     if arguments.print_workload {

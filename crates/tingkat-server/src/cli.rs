@@ -1,12 +1,14 @@
 //! The command line.
 
+pub(crate) mod bench;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bench::Bench;
+use self::bench::Bench;
 use crate::config::Flags;
 
 /// The caching tier of an online store.

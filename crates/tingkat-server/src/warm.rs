@@ -7,10 +7,8 @@ mod in_process;
 mod listed;
 mod on_node;
 mod order;
-mod schedule;
 mod told;
 
 pub(crate) use accesses::Accesses;
 pub(crate) use command::run;
 pub(crate) use order::{Keys, Orders};
-pub(crate) use schedule::{Schedule, time_zone};

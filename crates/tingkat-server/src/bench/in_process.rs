@@ -19,9 +19,9 @@ use tingkat_shop::product::{Product, ProductId};
 use tingkat_shop::{ProductPatch, ProductWrites, Shop};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::arguments::Wanted;
 use super::keys::Keys;
 use super::place::Place;
+use crate::cli::bench::Wanted;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::serve::Parts;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tingkat_lab::bench::{Comparison, Report, csv, grade, hdr, lines, page};
 
-use super::arguments::{Bench, Wanted, baseline_path};
+use crate::cli::bench::{Bench, Wanted, baseline_path};
 use crate::exit::{Code, Failure};
 use crate::output::print;
 

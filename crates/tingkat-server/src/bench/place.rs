@@ -11,8 +11,8 @@ use tingkat_faults::{Control, Proxy};
 use tingkat_redis::{Mode, Probe, ServerFacts};
 use tingkat_sql::Url;
 
-use super::arguments::Wanted;
 use super::clean::clean;
+use crate::cli::bench::Wanted;
 use crate::config::{Config, Loaded, Settings};
 use crate::exit::{Code, Failure};
 

@@ -15,9 +15,9 @@ use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::Product;
 use tokio::sync::OnceCell;
 
-use super::arguments::Wanted;
 use super::in_process::InProcess;
 use super::place::Place;
+use crate::cli::bench::Wanted;
 use crate::exit::{Code, Failure};
 
 /// As patient as most clients are by default.

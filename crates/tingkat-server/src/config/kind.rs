@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::redact;
-use crate::warm::{Schedule, time_zone};
+use super::schedule::{Schedule, time_zone};
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 use tingkat::privacy::Names;

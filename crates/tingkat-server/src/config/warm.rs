@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tingkat::warm::{Limits, Wish};
 
+use super::schedule::Schedule;
 use super::settings::Settings;
 use crate::cli;
-use crate::warm::Schedule;
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 

@@ -1,6 +1,7 @@
 //! `tingkat schema check`: is everything there, and do triggers report what entries depend on?
 
 use serde_json::{Value, json};
+use tingkat_lab::chained;
 use tingkat_sql::{
     CheckError, CheckErrorKind, Coherence, Complaint, Database, Inspection, Rehearsal, Verdict,
 };
@@ -192,11 +193,4 @@ fn object(check: &Check) -> Value {
         object.insert("complaints".to_owned(), check.complaints.clone().into());
     }
     object
-}
-
-fn chained(error: &CheckError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }

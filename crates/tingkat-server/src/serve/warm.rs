@@ -21,8 +21,8 @@ use tokio_util::task::TaskTracker;
 
 use self::remembered::Remembered;
 use self::turn::Turn;
-use crate::config;
-use crate::warm::{Accesses, Keys, Orders, Schedule};
+use crate::config::{self, Schedule};
+use crate::warm::{Accesses, Keys, Orders};
 
 /// How often what was looked up is told to the other nodes.
 const MERGED_EVERY: Duration = Duration::from_mins(1);

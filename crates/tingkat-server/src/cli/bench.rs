@@ -10,7 +10,6 @@ use tingkat_lab::bench::{
     read_trace,
 };
 
-use crate::cli;
 use crate::exit::{Code, Failure};
 
 /// A trace, or a report, that is larger is not read.
@@ -113,7 +112,7 @@ pub(crate) struct Bench {
     #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
     #[command(flatten)]
-    pub(crate) report: cli::Report,
+    pub(crate) report: super::Report,
 }
 
 /// What else is measured.
