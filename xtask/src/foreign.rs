@@ -12,8 +12,12 @@ use std::path::{Path, PathBuf};
 /// Where the tests of `tingkat-server` look for them as well.
 const FOLDER: &str = "target/tmp/outside";
 
-/// Judges the description of the interface, and holds the service against it.
-const PYTHON: &[&str] = &["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"];
+/// Judges the description of the interface, holds the service against it, and reads its metrics.
+const PYTHON: &[&str] = &[
+    "openapi-spec-validator==0.9.0",
+    "prometheus-client==0.26.0",
+    "schemathesis==4.32.5",
+];
 
 /// What a storefront on Node.js has.
 const NODE: &[&str] = &[
@@ -45,6 +49,13 @@ pub(crate) fn ensure_python() -> Result<()> {
             .args(["install", "--quiet", "--disable-pip-version-check"])
             .args(PYTHON))
     })
+}
+
+/// Makes sure of promtool and of a reader of `OpenMetrics`. The package of the former brings a service
+/// as well, which is not started.
+pub(crate) fn ensure_readers_of_metrics() -> Result<()> {
+    ensure_programs(&[(&["promtool", "--version"], "prometheus")])?;
+    ensure_python()
 }
 
 /// Makes sure of Node.js and its packages, and of the client that Prisma makes from the schema.

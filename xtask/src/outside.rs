@@ -1,7 +1,5 @@
 //! Checks by foreign tools: what we cannot judge well ourselves. A new one is a row in [`CHECKS`].
 
-mod metrics;
-
 use crate::process::{command, run as run_process};
 use crate::{foreign, suite, tool};
 use anyhow::{Result, bail};
@@ -33,8 +31,8 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "metrics",
-        needs: metrics::ensure,
-        run: metrics::check,
+        needs: foreign::ensure_readers_of_metrics,
+        run: || against_the_service("readers_of_metrics"),
         left_out: None,
     },
     Check {

@@ -122,8 +122,9 @@ impl IntoResponse for Problem {
         if self.code.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.code == Code::BodyTooSlow {
-            // What still comes of the body is not read as the next request (RFC 9110, 15.5.9).
+        if matches!(self.code, Code::BodyTooSlow | Code::BodyTooLarge) {
+            // What still comes of the body is not read as the next request (RFC 9110, 15.5.9 and
+            // 15.5.14), so the client is told not to send one.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(delay) = self.retry_after {

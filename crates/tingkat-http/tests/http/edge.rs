@@ -101,6 +101,7 @@ async fn a_large_body_is_refused_by_its_length() {
     assert_snapshot!(shown(store.send(large).await).await, @r#"
     413 Payload Too Large
     cache-control: no-store
+    connection: close
     content-type: application/problem+json
     x-content-type-options: nosniff
 

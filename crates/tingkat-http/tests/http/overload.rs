@@ -304,6 +304,7 @@ async fn a_body_that_breaks_off_is_no_body_that_is_too_large() {
     let large = batch(Body::from(vec![b' '; 1 << 17]));
     let answer = store.answer(large).await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.headers()[header::CONNECTION], "close");
     assert_eq!(code(answer).await, "body_too_large");
 }
 

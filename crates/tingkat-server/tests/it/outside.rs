@@ -1,16 +1,17 @@
 //! Checks by programs of others, against the service as it runs. `cargo xtask outside` gets what they
 //! need and runs them; they are no tests of `cargo xtask test`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tingkat_faults::Proxy;
-use tingkat_testkit::Postgres;
+use tingkat_testkit::{Postgres, Redis};
 
 use crate::documents::serving;
 use crate::program::{Folder, Node, Program};
 use crate::stores::{installed, must_install};
-use crate::wire::TOKEN;
+use crate::wire::{TOKEN, get};
 
 /// Where `cargo xtask outside` installs what is not a package of the system.
 const TOOLS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/outside");
@@ -64,6 +65,77 @@ async fn schemathesis_finds_no_answer_that_is_not_described() {
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance,\
                       negative_data_rejection,unsupported_method,allow_header_conformance";
+
+/// Metrics of a node with all that it may have, as both of their readers like them.
+#[tokio::test]
+#[ignore = "needs promtool and Python, which `cargo xtask outside` installs"]
+async fn readers_of_metrics_find_nothing_wrong() {
+    let redis = Redis::start().await.unwrap();
+    let database = installed().await;
+    let node = Program::serve(&Folder::new())
+        .with("DATABASE_URL", database.url())
+        .with("REDIS_URL", redis.url())
+        .listening()
+        .await;
+    for part in ["source", "redis"] {
+        node.sees(part, "up").await;
+    }
+    // So that there is something to tell of each kind.
+    for path in [
+        "/v1/products/1",
+        "/v1/products/1",
+        "/v1/products/nowhere",
+        "/v1/postcodes/50450",
+        "/v1/health",
+        "/nowhere",
+    ] {
+        get(&node, path, "").await;
+    }
+    let text = get(&node, "/metrics", "").await.text;
+    let open = "accept: application/openmetrics-text; version=1.0.0\r\n";
+    let open = get(&node, "/metrics", open).await.text;
+    // Either reader takes an empty page for a good one.
+    for page in [&text, &open] {
+        for name in [
+            "tingkat_redis_",
+            "tingkat_feed_",
+            "tingkat_health_",
+            "tingkat_http_",
+        ] {
+            assert!(page.contains(name), "{name}: {page}");
+        }
+    }
+    assert!(open.ends_with("# EOF\n"), "{open}");
+    let mut promtool = Command::new("promtool");
+    must_read(promtool.args(["check", "metrics"]), &text);
+    let script = "import sys\n\
+                  from prometheus_client.openmetrics.parser import text_string_to_metric_families\n\
+                  assert len(list(text_string_to_metric_families(sys.stdin.read()))) > 20";
+    let mut python = Command::new(Path::new(TOOLS).join("python/bin/python"));
+    must_read(python.args(["-c", script]), &open);
+}
+
+/// Gives a program a text, which it must find good.
+fn must_read(command: &mut Command, text: &str) {
+    let started = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut process = started.unwrap_or_else(|error| {
+        panic!("failed to start {command:?}: {error}; `cargo xtask outside` installs it")
+    });
+    // One that ends early says itself why.
+    let _ = process.stdin.take().unwrap().write_all(text.as_bytes());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = process.wait_with_output().unwrap();
+    let told = [stdout, stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    assert!(status.success(), "{command:?}: {status}\n{told}\n{text}");
+}
 
 /// Two nodes over one database, which can be cut off from it. They learn of changes seldom, so that
 /// what is shown at once was asked for.
