@@ -26,7 +26,7 @@ pub(crate) const BREAKS: &[Break] = &[Break {
 }];
 
 /// The checks of a report in JSON, by how they ended.
-fn ended_so(report: &Value, status: &str) -> BTreeSet<String> {
+pub(crate) fn ended_so(report: &Value, status: &str) -> BTreeSet<String> {
     let groups = report["groups"].as_array().unwrap();
     let checks = groups
         .iter()
@@ -36,7 +36,7 @@ fn ended_so(report: &Value, status: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn read(ended: &Ended) -> Value {
+pub(crate) fn read(ended: &Ended) -> Value {
     serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"))
 }
 
@@ -213,26 +213,28 @@ async fn a_node_that_does_not_answer_is_exit_code_5_and_can_be_waited_for() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_it_with_130_and_nothing_is_left_behind() {
+async fn a_signal_ends_it_with_130_and_nothing_is_left_behind() {
     let (database, redis) = tokio::join!(installed(), redis());
-    let mut process = Program::new(&Folder::new(), &["verify"])
-        .with("DATABASE_URL", database.url())
-        .with("REDIS_URL", url_at(&redis, redis.port()))
-        .with("REDIS_KEY_PREFIX", PREFIX)
-        .start();
-    let scratch = "SELECT count(*) FROM product WHERE id LIKE 'tingkat-verify-%'";
-    eventually(PATIENCE, async || {
-        database.psql(scratch).await.unwrap().trim() != "0"
-    })
-    .await
-    .unwrap();
-    process.signal(Signal::INT);
-    let ended = process.ended().await;
-    assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.stdout.contains("Stopped before its end"), "{ended:?}");
-    assert_eq!(database.psql(scratch).await.unwrap().trim(), "0");
-    let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
-    assert!(keys.items().is_empty(), "{keys:?}");
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut process = Program::new(&Folder::new(), &["verify"])
+            .with("DATABASE_URL", database.url())
+            .with("REDIS_URL", url_at(&redis, redis.port()))
+            .with("REDIS_KEY_PREFIX", PREFIX)
+            .start();
+        let scratch = "SELECT count(*) FROM product WHERE id LIKE 'tingkat-verify-%'";
+        eventually(PATIENCE, async || {
+            database.psql(scratch).await.unwrap().trim() != "0"
+        })
+        .await
+        .unwrap();
+        process.signal(signal);
+        let ended = process.ended().await;
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert!(ended.stdout.contains("Stopped before its end"), "{ended:?}");
+        assert_eq!(database.psql(scratch).await.unwrap().trim(), "0");
+        let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
+        assert!(keys.items().is_empty(), "{keys:?}");
+    }
 }
 
 #[tokio::test]

@@ -16,5 +16,6 @@ mod liar;
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod program;
 mod rewriter;
+mod topologies;
 #[path = "../../src/verify/wiring.rs"]
 mod wiring;
