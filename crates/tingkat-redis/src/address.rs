@@ -8,6 +8,7 @@ use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo,
     RedisResult,
 };
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::place::Place;
 use crate::tls::Tls;
@@ -21,7 +22,15 @@ const MOST_HOSTS: usize = 64;
 pub struct Address {
     places: Vec<Place>,
     is_encrypted: bool,
-    settings: RedisConnectionInfo,
+    login: Login,
+    database: i64,
+}
+
+/// Who logs in.
+#[derive(Clone, Default)]
+struct Login {
+    username: Option<String>,
+    password: Option<SecretString>,
 }
 
 /// A text that is no Redis URL; does not repeat the text, which may hold a password.
@@ -50,17 +59,18 @@ impl Address {
         Ok(Self {
             places: places(text, default_port)?,
             is_encrypted: false,
-            settings: RedisConnectionInfo::default(),
+            login: Login::default(),
+            database: 0,
         })
     }
 
-    /// With this user, or the default one, and password.
-    pub fn login(mut self, username: Option<&str>, password: Option<&str>) -> Self {
+    /// With this user, or the one that it names, and password.
+    pub fn login(mut self, username: Option<&str>, password: Option<&SecretString>) -> Self {
         if let Some(username) = username {
-            self.settings = self.settings.set_username(username);
+            self.login.username = Some(username.to_owned());
         }
         if let Some(password) = password {
-            self.settings = self.settings.set_password(password);
+            self.login.password = Some(password.clone());
         }
         self
     }
@@ -78,12 +88,12 @@ impl Address {
 
     /// Whether it names a user or a password.
     pub fn has_credentials(&self) -> bool {
-        self.settings.password().is_some()
+        self.login.password.is_some()
     }
 
     /// The number of the database; only a standalone server has others than 0.
     pub fn database(&self) -> i64 {
-        self.settings.db()
+        self.database
     }
 
     /// The same login at a port of this machine.
@@ -94,7 +104,7 @@ impl Address {
 
     /// The user who logs in.
     pub(crate) fn username(&self) -> &str {
-        self.settings.username().unwrap_or("default")
+        self.login.username.as_deref().unwrap_or("default")
     }
 
     pub(crate) fn places(&self) -> &[Place] {
@@ -104,7 +114,8 @@ impl Address {
     /// The same hosts, entered by nobody in particular.
     pub(crate) fn without_login(&self) -> Self {
         Self {
-            settings: RedisConnectionInfo::default(),
+            login: Login::default(),
+            database: 0,
             ..self.clone()
         }
     }
@@ -117,17 +128,38 @@ impl Address {
             Place::Net { host, port } if self.is_encrypted => tls.addr(host, *port),
             Place::Net { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
         };
-        let settings = self
-            .settings
-            .clone()
+        let settings = RedisConnectionInfo::default()
+            .set_db(self.database)
             .set_protocol(ProtocolVersion::RESP3)
             // The user may not be allowed to, and nobody reads it.
             .set_skip_set_lib_name();
+        let settings = self.login.told(settings);
         let tcp = TcpSettings::default().set_nodelay(true);
         Ok(addr
             .into_connection_info()?
             .set_redis_settings(settings)
             .set_tcp_settings(tcp))
+    }
+}
+
+impl Login {
+    /// That of a URL.
+    fn of(settings: &RedisConnectionInfo) -> Self {
+        Self {
+            username: settings.username().map(str::to_owned),
+            password: settings.password().map(SecretString::from),
+        }
+    }
+
+    /// The same, as the client wants it: as texts.
+    fn told(&self, mut settings: RedisConnectionInfo) -> RedisConnectionInfo {
+        if let Some(username) = &self.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password.expose_secret());
+        }
+        settings
     }
 }
 
@@ -174,7 +206,8 @@ impl FromStr for Address {
         Ok(Self {
             places: all,
             is_encrypted,
-            settings: info.redis_settings().clone(),
+            login: Login::of(info.redis_settings()),
+            database: info.redis_settings().db(),
         })
     }
 }
@@ -269,7 +302,10 @@ mod tests {
         assert_eq!(address.to_string(), "one:1,two:6379,[::1]:3");
         assert!(address.is_encrypted());
         assert_eq!((address.username(), address.database()), ("shop", 4));
-        assert_eq!(address.settings.password(), Some("a,b"));
+        let info = address.info(&address.places[0], &Tls::default()).unwrap();
+        let told = info.redis_settings();
+        assert_eq!(told.password(), Some("a,b"));
+        assert_eq!((told.username(), told.db()), (Some("shop"), 4));
     }
 
     #[test]
@@ -277,7 +313,7 @@ mod tests {
         let address = Address::of_hosts("one, two:7", 26_379).unwrap();
         assert_eq!(address.to_string(), "one:26379,two:7");
         assert!(!address.has_credentials());
-        let address = address.login(None, Some("hunter2"));
+        let address = address.login(None, Some(&"hunter2".into()));
         assert!(address.has_credentials());
         assert!(!format!("{address:?}").contains("hunter2"));
         assert!(Address::of_hosts("one,two:x", 1).is_err());

@@ -21,14 +21,16 @@ mod reference;
 mod rules;
 mod schedule;
 mod second_path;
+mod secrets;
 mod settings;
 mod suggest;
 mod surroundings;
+mod syntax;
 mod tls;
 mod warm;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -52,6 +54,7 @@ pub(crate) use problem::Problem;
 pub(crate) use redact::urls as without_logins;
 pub(crate) use schedule::Schedule;
 pub(crate) use second_path::SecondPath;
+pub(crate) use secrets::Secrets;
 pub(crate) use settings::{Environment, Flags, Settings};
 pub(crate) use surroundings::{Surroundings, wants_no_colour};
 pub(crate) use warm::Warm;

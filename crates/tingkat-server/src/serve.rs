@@ -30,8 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Serve;
-use crate::config::{Config, Health, Policies};
+use crate::config::{Config, Health, Policies, Secrets};
 use crate::exit::Failure;
+use crate::panics;
 use crate::serve::warm::Stove;
 
 /// Loads under way when the last request has been answered get this long to end.
@@ -356,6 +357,7 @@ fn tokens(config: &Config) -> Tokens {
         return config.tokens.clone();
     }
     let token = format!("{:032x}", rand::random::<u128>());
+    panics::keep(Secrets::default().and(&token.as_str().into()));
     println!("token for writes, of this run alone: {token}");
     Tokens::default()
         .with(Scope::Write, &token)

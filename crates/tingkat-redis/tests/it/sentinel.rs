@@ -148,7 +148,7 @@ async fn sentinels_and_nodes_have_logins_and_tls_of_their_own() {
     let config = |password: &str| {
         let mut sentinels = watched(&set);
         let address = sentinels.address.take().unwrap();
-        let address = address.encrypted(true).login(None, Some(password));
+        let address = address.encrypted(true).login(None, Some(&password.into()));
         sentinels.address = Some(address);
         Config {
             mode: Mode::Sentinel,
@@ -191,7 +191,7 @@ async fn a_user_of_sentinels_needs_few_rights() {
     }
     let mut sentinels = watched(&set);
     let address = sentinels.address.take().unwrap();
-    sentinels.address = Some(address.login(Some("watcher"), Some("pass")));
+    sentinels.address = Some(address.login(Some("watcher"), Some(&"pass".into())));
     let redis = start(Config {
         sentinels,
         ..patient("redis://nowhere")

@@ -10,7 +10,7 @@ use super::keys::{self, Key, Own};
 use super::kind::Raw;
 use super::origin::{Origin, Source};
 use super::problem::Problem;
-use super::suggest;
+use super::{suggest, syntax};
 
 /// Deeper than this nothing is configured.
 const DEEPEST: usize = 8;
@@ -51,11 +51,10 @@ pub(crate) fn read(name: &str, text: String) -> Document {
     }
     let (table, errors) = DeTable::parse_recoverable(&text);
     if !errors.is_empty() {
-        let errors: Vec<(String, Range<usize>)> = errors
-            .iter()
-            .map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0)))
-            .collect();
-        return malformed(name, &text, errors);
+        return Document {
+            problems: syntax::problems(name, &text, &errors),
+            ..Document::default()
+        };
     }
     let mut leaves = Vec::new();
     flatten("", table.get_ref(), 0, &mut leaves);
@@ -69,7 +68,7 @@ pub(crate) fn read(name: &str, text: String) -> Document {
     drop(table);
     let source = Arc::new(Source {
         name: name.to_owned(),
-        text,
+        text: text.into(),
         hidden,
     });
     let mut document = Document::default();
@@ -147,60 +146,6 @@ fn with_comment(text: &str, value: &Range<usize>) -> Range<usize> {
         value.start..value.end + line.len()
     } else {
         value.clone()
-    }
-}
-
-/// Of a text that is no TOML the lines are shown whose keys are known to have no secrets.
-fn malformed(name: &str, text: &str, errors: Vec<(String, Range<usize>)>) -> Document {
-    let mut hidden = Vec::new();
-    let (mut section, mut at) = (String::new(), 0);
-    for line in text.split_inclusive('\n') {
-        let (begin, shown) = (at, line.trim());
-        at += line.len();
-        if let Some(rest) = shown.strip_prefix('[') {
-            let end = rest.find(']').unwrap_or(rest.len());
-            rest.get(..end)
-                .unwrap_or_default()
-                .trim()
-                .clone_into(&mut section);
-        }
-        let path = line.split_once('=').map(|(key, _)| {
-            let key = key.trim();
-            if section.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{section}.{key}")
-            }
-        });
-        let is_plain = path
-            .and_then(|path| keys::find(&path))
-            .is_some_and(|key| !key.kind.is_secret() && !line.contains('@'));
-        let is_header = shown.starts_with('[') && shown.ends_with(']') && !shown.contains('=');
-        if is_plain || shown.is_empty() || is_header {
-            continue;
-        }
-        let value = line.find('=').map_or(begin, |equals| begin + equals + 1);
-        let end = begin + line.trim_end().len();
-        if value < end {
-            hidden.push(value..end);
-        }
-    }
-    let source = Arc::new(Source {
-        name: name.to_owned(),
-        text: text.to_owned(),
-        hidden,
-    });
-    let problems = errors.into_iter().map(|(message, span)| {
-        let message = message.lines().collect::<Vec<_>>().join(", ");
-        let origin = Origin::File {
-            source: Arc::clone(&source),
-            span,
-        };
-        Problem::new("file", Some(origin), format!("not TOML: {message}"))
-    });
-    Document {
-        problems: problems.collect(),
-        ..Document::default()
     }
 }
 

@@ -4,12 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 /// A configuration file.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// As it was named.
     pub(crate) name: String,
-    pub(crate) text: String,
+    /// What it says, secrets as well.
+    pub(crate) text: SecretString,
     /// What must not be shown of it, in order and apart.
     pub(crate) hidden: Vec<Range<usize>>,
 }
@@ -17,17 +20,19 @@ pub(crate) struct Source {
 impl Source {
     /// The line, from 1, in which this byte stands.
     pub(crate) fn line(&self, at: usize) -> usize {
-        let before = self.text.get(..at).unwrap_or(&self.text);
+        let text = self.text.expose_secret();
+        let before = text.get(..at).unwrap_or(text);
         before.matches('\n').count() + 1
     }
 
     /// The text without what must not be shown, and where a part of it is then.
     pub(crate) fn censored(&self, part: &Range<usize>) -> (String, Range<usize>) {
         const MASK: &str = "\"***\"";
+        let whole = self.text.expose_secret();
         let mut text = String::new();
         let (mut from, mut moved) = (0, part.clone());
         for hidden in &self.hidden {
-            text.push_str(self.text.get(from..hidden.start).unwrap_or_default());
+            text.push_str(whole.get(from..hidden.start).unwrap_or_default());
             let place = text.len();
             text.push_str(MASK);
             from = hidden.end;
@@ -42,7 +47,7 @@ impl Source {
                 moved.end = text.len();
             }
         }
-        text.push_str(self.text.get(from..).unwrap_or_default());
+        text.push_str(whole.get(from..).unwrap_or_default());
         moved.end = moved.end.min(text.len());
         moved.start = moved.start.min(moved.end);
         (text, moved)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret as _, SecretString};
 use tingkat_redis::{Address, Config, Mode, Sentinels, Tls, TlsFiles};
 
 use super::origin::Origin;
@@ -20,17 +20,17 @@ const SENTINEL_PORT: u16 = 26_379;
 
 /// Whether Redis is switched off.
 pub(crate) fn is_off(settings: &Settings) -> bool {
-    url(settings).0 == "off"
+    url(settings).0.expose_secret() == "off"
 }
 
 /// Where it is, with its login, and the key that says so; nothing when it is off or malformed.
 pub(crate) fn address(settings: &Settings) -> Option<(Address, &'static str)> {
     let (text, path) = url(settings);
+    let text = text.expose_secret();
     let address: Address = text.parse().ok().filter(|_| text != "off")?;
-    let password = settings.secret("redis.password");
     let login = address.login(
         settings.text("redis.username"),
-        password.map(ExposeSecret::expose_secret),
+        settings.secret("redis.password"),
     );
     Some((login, path))
 }
@@ -41,26 +41,25 @@ pub(crate) fn sentinels(settings: &Settings) -> Option<Address> {
     let hosts = settings.text(SENTINEL_HOSTS)?;
     let is_encrypted = settings.flag("redis.sentinel.tls");
     let is_encrypted = is_encrypted.unwrap_or_else(|| address.is_encrypted());
-    let password = settings.secret("redis.sentinel.password");
     // The key takes nothing else.
     let sentinels = Address::of_hosts(hosts, SENTINEL_PORT).ok()?;
     Some(sentinels.encrypted(is_encrypted).login(
         settings.text("redis.sentinel.username"),
-        password.map(ExposeSecret::expose_secret),
+        settings.secret("redis.sentinel.password"),
     ))
 }
 
-/// The URL as a text, and the key that it comes from.
-fn url(settings: &Settings) -> (String, &'static str) {
+/// The URL, which may have a password in it, and the key that it comes from.
+fn url(settings: &Settings) -> (SecretString, &'static str) {
     let rank = |path: &str| settings.get(path).map(|it| it.origin.rank());
     let parts = PARTS.iter().filter_map(|path| rank(path)).max();
     if let Some(url) = settings.secret(URL)
         && rank(URL) >= parts
     {
-        return (url.expose_secret().to_owned(), URL);
+        return (url.clone(), URL);
     }
     if parts.is_none() {
-        return (DEFAULT.to_owned(), URL);
+        return (DEFAULT.into(), URL);
     }
     let host = settings.text("redis.host").unwrap_or("127.0.0.1");
     let bare = host.contains(':') && !host.starts_with('[');
@@ -71,7 +70,8 @@ fn url(settings: &Settings) -> (String, &'static str) {
     };
     let port = settings.number_if_set("redis.port").unwrap_or(6379);
     let db = settings.number("redis.db");
-    (format!("redis://{host}:{port}/{db}"), "redis.host")
+    let url = format!("redis://{host}:{port}/{db}");
+    (url.into(), "redis.host")
 }
 
 /// What the tier is told; nothing when Redis is off.
@@ -150,7 +150,7 @@ impl Beside<'_> {
     /// A login fills what the URL leaves out, and may not contradict it.
     fn login(&mut self) {
         let (text, _) = url(self.settings);
-        let (user, password) = login_of(&text);
+        let (user, password) = login_of(text.expose_secret());
         let called = self.called(URL);
         if let (Some(user), Some(other)) = (user, self.settings.text("redis.username"))
             && user != other
@@ -160,7 +160,7 @@ impl Beside<'_> {
             });
         }
         if let (Some(password), Some(other)) = (password, self.settings.secret("redis.password"))
-            && password != other.expose_secret()
+            && password.expose_secret() != other.expose_secret()
         {
             self.tell("redis.password", |name, _| {
                 format!("{name}: {called} has another password; take one of them out")
@@ -232,7 +232,7 @@ impl Beside<'_> {
 }
 
 /// The user and the password that a URL has in it.
-fn login_of(url: &str) -> (Option<String>, Option<String>) {
+pub(super) fn login_of(url: &str) -> (Option<String>, Option<SecretString>) {
     let decoded = |text: &str| {
         let text = percent_decode_str(text).decode_utf8().ok()?;
         Some(text.into_owned()).filter(|text| !text.is_empty())
@@ -244,5 +244,5 @@ fn login_of(url: &str) -> (Option<String>, Option<String>) {
         return (None, None);
     };
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    (decoded(user), decoded(password))
+    (decoded(user), decoded(password).map(SecretString::from))
 }

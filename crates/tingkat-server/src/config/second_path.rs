@@ -32,18 +32,19 @@ impl SecondPath {
         let is_chosen = |path: &str| settings.chosen(path).is_some();
         let urls = ["source.url", "redis.url"].into_iter().filter_map(|path| {
             let url = settings.secret(path)?.expose_secret();
-            Some((path, password(url)?.to_owned()))
+            Some((path, SecretString::from(password(url)?)))
         });
         let plain = ["redis.password", "redis.sentinel.password"];
         let plain = plain
             .into_iter()
-            .filter_map(|path| Some((path, settings.secret(path)?.expose_secret().to_owned())));
-        let secrets = urls.chain(plain).filter(|(_, text)| text.len() >= SHORTEST);
+            .filter_map(|path| Some((path, settings.secret(path)?.clone())));
+        let is_long = |secret: &SecretString| secret.expose_secret().len() >= SHORTEST;
+        let secrets = urls.chain(plain).filter(|(_, secret)| is_long(secret));
         Self {
             names_database: is_chosen("source.url"),
             names_redis: REDIS.into_iter().any(is_chosen) && !redis::is_off(settings),
             secrets: secrets
-                .map(|(path, text)| (format!("the password of {path}"), text.into()))
+                .map(|(path, secret)| (format!("the password of {path}"), secret))
                 .collect(),
         }
     }
@@ -54,8 +55,8 @@ impl SecondPath {
     }
 }
 
-/// The password of a URL.
-fn password(url: &str) -> Option<&str> {
+/// The password of a URL, as it stands there.
+pub(super) fn password(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (login, _) = rest.rsplit_once('@')?;
     let (_, password) = login.split_once(':')?;

@@ -18,22 +18,22 @@ use super::{Loaded, load};
 
 /// A configuration: variables, files, flags.
 #[derive(Clone, Default)]
-struct Case {
+pub(crate) struct Case {
     variables: Vec<(String, String)>,
     files: Vec<(String, String)>,
     flags: Flags,
 }
 
 impl Case {
-    fn file(text: &str) -> Self {
+    pub(crate) fn file(text: &str) -> Self {
         Self::default().and_file("tingkat.toml", text)
     }
 
-    fn variable(name: &str, value: &str) -> Self {
+    pub(crate) fn variable(name: &str, value: &str) -> Self {
         Self::default().and(name, value)
     }
 
-    fn and(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn and(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -48,7 +48,7 @@ impl Case {
         self
     }
 
-    fn load(&self) -> Loaded {
+    pub(crate) fn load(&self) -> Loaded {
         let files: BTreeMap<String, String> = self.files.iter().cloned().collect();
         let read = move |path: &Path| {
             let found = files.get(path.to_str().unwrap()).cloned();

@@ -217,6 +217,10 @@ fn log_change(before: &SourceState, now: &SourceState) {
     }
     match now {
         SourceState::Up => tracing::info!("the database answers"),
+        // The next attempts say the same in other words; /readyz has the newest.
+        SourceState::Down { why, .. } if matches!(before, SourceState::Down { .. }) => {
+            tracing::debug!("the database still does not answer: {why}");
+        }
         SourceState::Down { why, .. } => {
             tracing::warn!("the database does not answer: {why}");
         }

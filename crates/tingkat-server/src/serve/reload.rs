@@ -7,10 +7,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
-    Config, Flags, Health, Policies, Settings, Surroundings, concerns_the_edge, load,
+    Config, Flags, Health, Policies, Secrets, Settings, Surroundings, concerns_the_edge, load,
 };
 use crate::exit::Failure;
 use crate::logging::Level;
+use crate::panics;
 
 /// What is needed to read it again, and to log otherwise.
 pub(crate) struct Reload {
@@ -49,6 +50,7 @@ impl Reloader {
 
     fn again(&self) -> Result<Config, Failure> {
         let loaded = load(&self.reload.flags, &Surroundings::here());
+        panics::keep(Secrets::of(&loaded.settings));
         Config::build(loaded.into_settings()?)
     }
 

@@ -101,7 +101,7 @@ proptest! {
         let end = from + part.len();
         let source = Source {
             name: String::new(),
-            text: text.clone(),
+            text: text.clone().into(),
             hidden: vec![start..start + hidden.len(), end..text.len()],
         };
         let (shown, found) = source.censored(&(from..end));
