@@ -85,10 +85,36 @@ async fn run(file: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// The lines of a text, blank ones as well, as `wc` counts them.
+    fn lines(text: &str) -> usize {
+        text.lines().count()
+    }
+
+    #[test]
+    fn contributing_says_how_much_there_is_to_write() {
+        let page = include_str!("../../../../CONTRIBUTING.md");
+        let words: Vec<&str> = page.split_whitespace().collect();
+        let (_, registration) = include_str!("main.rs").split_once("let brands: ").unwrap();
+        let (registration, _) = registration.split_once(";\n").unwrap();
+        assert_eq!(lines(registration), 4, "{registration}");
+        let counted = format!(
+            "one file of {} lines for the entity, one of {} for its table, triggers and source, and four \
+             lines of registration.",
+            lines(include_str!("brand.rs")),
+            lines(include_str!("brands.rs")),
+        );
+        assert!(
+            words.join(" ").contains(&counted),
+            "CONTRIBUTING.md: {counted}"
+        );
+    }
+
     #[tokio::test]
     async fn a_brand_is_cached_and_follows_its_table() {
         let folder = tempfile::tempdir().unwrap();
-        let lines = super::run(&folder.path().join("store.db")).await.unwrap();
+        let lines = run(&folder.path().join("store.db")).await.unwrap();
         assert_eq!(lines[1], r#"brand 7: Some("Royal Selangor")"#);
         assert_eq!(
             lines[2],

@@ -25,6 +25,7 @@ mod poller;
 mod polls;
 mod pooler;
 mod popular;
+mod postcode_rows;
 mod postcodes;
 mod postgres;
 mod prisma;
