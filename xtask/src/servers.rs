@@ -1,4 +1,5 @@
-//! The servers that the tests start for real, and what must be installed to have them.
+//! The servers that the tests start for real, and what must be installed to have them and to follow the
+//! pages in docs/.
 
 use crate::platform::Platform;
 use crate::programs::Programs;
@@ -12,15 +13,17 @@ pub(crate) enum Server {
     RedisSentinel,
     Postgres,
     PgBouncer,
+    Curl,
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Redis,
         Self::RedisCli,
         Self::RedisSentinel,
         Self::Postgres,
         Self::PgBouncer,
+        Self::Curl,
     ];
 
     /// Programs that must be in one directory, or else one of the alternatives after it.
@@ -31,6 +34,7 @@ impl Server {
             // `redis-server --sentinel` is the same program.
             Self::RedisSentinel => &[&["redis-sentinel"], &["redis-server"]],
             Self::PgBouncer => &[&["pgbouncer"]],
+            Self::Curl => &[&["curl"]],
             Self::Postgres => &[&["initdb", "postgres", "pg_ctl", "pg_basebackup", "psql"]],
         }
     }
@@ -43,6 +47,7 @@ impl Server {
             Self::RedisSentinel => "redis-sentinel",
             Self::Postgres => "postgresql",
             Self::PgBouncer => "pgbouncer",
+            Self::Curl => "curl",
         }
     }
 
@@ -101,11 +106,11 @@ pub(crate) fn instructions(missing: &[Server], platform: Platform) -> String {
         ),
         (
             "Fedora",
-            "sudo dnf install redis postgresql-server postgresql pgbouncer".to_owned(),
+            "sudo dnf install redis postgresql-server postgresql pgbouncer curl".to_owned(),
         ),
         (
             "macOS",
-            "brew install redis postgresql@17 pgbouncer".to_owned(),
+            "brew install redis postgresql@17 pgbouncer curl".to_owned(),
         ),
     ];
     for (system, line) in lines {
@@ -146,13 +151,15 @@ mod tests {
             "pg_basebackup",
             "psql",
             "pgbouncer",
+            "curl",
         ]);
         assert_eq!(locate(&programs), Ok(vec![machine.path().to_owned()]));
     }
 
     #[test]
     fn each_missing_server_is_named_and_no_other() {
-        let (_machine, programs) = machine_with(&["redis-cli", "initdb", "postgres", "pg_ctl"]);
+        let (_machine, programs) =
+            machine_with(&["redis-cli", "initdb", "postgres", "pg_ctl", "curl"]);
         assert_eq!(
             locate(&programs),
             Err(vec![
@@ -169,7 +176,7 @@ mod tests {
         let text = instructions(&[Server::RedisCli, Server::Postgres], Platform::Other);
         for expected in [
             "redis-cli, initdb, postgres, pg_ctl, pg_basebackup, psql\n",
-            "apt-get install -y --no-install-recommends redis-server redis-tools redis-sentinel postgresql pgbouncer",
+            "apt-get install -y --no-install-recommends redis-server redis-tools redis-sentinel postgresql pgbouncer curl",
             "dnf install redis",
             "brew install redis",
         ] {

@@ -21,6 +21,9 @@ fn serve(url: &str, arguments: &[&str]) -> Program {
 /// Takes the log out of a database as its owner may.
 const DROP: &str = "DROP SCHEMA tingkat CASCADE";
 
+/// What freshness rests on without it.
+const BY_TIME: &str = "freshness is by time alone";
+
 async fn is(node: &Node, data: &str) {
     eventually(PATIENCE, async || node.readiness().await.1["data"] == data)
         .await
@@ -52,6 +55,27 @@ async fn without_the_log_it_does_not_serve_unless_it_is_allowed_to() {
     let (status, body) = node.readiness().await;
     assert_eq!((status, &body["status"]), (200, &"degraded".into()));
     assert!(body["feed"].is_null(), "{body}");
+    assert!(body["reasons"].to_string().contains(BY_TIME), "{body}");
+    // Whoever looks at health alone sees it as well, and what to do.
+    let health = async || get(&node, "/v1/health", "").await.body;
+    let is_told = eventually(PATIENCE, async || {
+        health().await["data"]["status"] == "critical"
+    });
+    let is_told = is_told.await.is_ok();
+    let health = health().await;
+    assert!(is_told, "{health}");
+    let checks = health["checks"].as_array().unwrap();
+    let critical: Vec<&Value> = checks
+        .iter()
+        .filter(|check| check["status"] == "critical")
+        .collect();
+    assert_eq!(critical.len(), 1, "{critical:?}");
+    assert!(
+        critical[0]["evidence"].to_string().contains(BY_TIME),
+        "{critical:?}"
+    );
+    let advice = critical[0]["recommendation"].to_string();
+    assert!(advice.contains("tingkat schema"), "{advice}");
     assert!(price(&node, "7").await.is_number());
     let changes = get(&node, "/v1/changes", "").await;
     assert_eq!(changes.body["code"], "changes_unsupported");

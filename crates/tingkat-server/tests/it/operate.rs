@@ -99,20 +99,39 @@ async fn what_one_node_is_told_to_forget_no_node_shows_any_more() {
             .unwrap_or_else(|_| panic!("{arguments:?}"));
         }
     }
-    // A state is shown by its postcodes.
-    get(&nodes[1], "/v1/postcodes/40000", "").await;
+    // A postcode shows where it is, by each name that the place has.
     let accepted = async || {
         let entry = json(&nodes[1], &["inspect", "postcode", "40000"]).await;
         entry["memory"]["accepted"] == true
     };
-    assert!(accepted().await);
-    assert_eq!(
-        json(&nodes[0], &["forget", "--tag", "state:SGR"]).await["forgotten"]["tags"][0],
-        "state:SGR"
-    );
-    eventually(PATIENCE, async || !accepted().await)
+    for arguments in [
+        &["forget", "--tag", "state:SGR"][..],
+        &["forget", "--tag", "zone:west"],
+        &["forget", "--tag", "city:Shah Alam"],
+        &["forget", "--tag", "region:40"],
+        &["forget", "postcode", "40000"],
+        &["forget", "postcode", "--pattern", "40*"],
+        &["forget", "postcode", "--all", "--yes"],
+    ] {
+        get(&nodes[1], "/v1/postcodes/40000", "").await;
+        assert!(accepted().await, "{arguments:?}");
+        let told = json(&nodes[0], arguments).await;
+        if let ["forget", "--tag", tag] = arguments {
+            assert_eq!(told["forgotten"]["tags"][0], **tag);
+        }
+        eventually(PATIENCE, async || !accepted().await)
+            .await
+            .unwrap_or_else(|_| panic!("{arguments:?}"));
+    }
+    // What is elsewhere stays.
+    fill().await;
+    get(&nodes[1], "/v1/postcodes/40000", "").await;
+    json(&nodes[0], &["forget", "--tag", "state:KUL"]).await;
+    json(&nodes[0], &["forget", "product", "7"]).await;
+    eventually(PATIENCE, async || !held(&nodes[1], "7").await.0)
         .await
         .unwrap();
+    assert!(accepted().await);
 }
 
 #[tokio::test]

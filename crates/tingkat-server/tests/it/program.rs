@@ -18,7 +18,7 @@ use tingkat_testkit::eventually;
 /// Longer than anything takes, so that a test fails and does not hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tingkat");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tingkat");
 
 /// A working directory, with the embedded database of all programs that run in it.
 #[derive(Clone, Debug)]
@@ -52,13 +52,18 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(folder: &Folder, arguments: &[&str]) -> Self {
+        Self::bare(folder, arguments)
+            .with("PORT", "0")
+            .with("REDIS_URL", "off")
+    }
+
+    /// One without any variable: its ports are those of an operator.
+    pub(crate) fn bare(folder: &Folder, arguments: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments)
             .current_dir(folder.path())
             .env_clear()
-            .env("PORT", "0")
-            .env("REDIS_URL", "off")
             .stdin(Stdio::null());
         Self {
             command,

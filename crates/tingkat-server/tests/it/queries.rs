@@ -14,7 +14,7 @@ use crate::wire::{TOKENS, get, patch};
 /// No answer that is not marked stale is older.
 const BOUND: Duration = Duration::from_secs(1);
 
-const ROWS: &str = r#"
+pub(crate) const ROWS: &str = r#"
     INSERT INTO products (id, name, slug, sku, status, "regularPrice", "memberPrice", "stockQuantity",
       "updatedAt") VALUES
       ('clx4tea00000008l4h3yq2r7k', 'Teh Tarik', 'teh-tarik', 'TEH-01', 'ACTIVE', 19.99, 0.10, 7,
