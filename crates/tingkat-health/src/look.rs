@@ -56,7 +56,7 @@ pub struct Redis {
     pub sentinels: Option<Sentinels>,
     /// Whether commands can be sent at all, as the tier itself says.
     pub is_usable: bool,
-    /// What of it can not be used: a right that is missing, a part that is away.
+    /// What of it, or why all of it, can not be used: a right that is missing, a part that is away.
     pub limit: Option<String>,
     /// Round trips of commands that were answered, in microseconds.
     pub round_trips: Buckets,

@@ -17,7 +17,6 @@ use tingkat_health::{Redis, Server};
 use self::seat::Seat;
 use crate::config::Config;
 use crate::place::Place;
-use crate::state::State;
 use crate::topology::{Hub, Topology};
 
 pub(crate) use self::sizes::Sizes;
@@ -64,15 +63,11 @@ impl Sampler {
         };
         let (servers, sentinels): (Vec<Server>, _) = tokio::join!(join_all(looks), sentinels);
         let state = self.hub.state().borrow().clone();
-        let limit = match &state {
-            State::Limited(_) => state.for_anybody(),
-            State::Connecting | State::Up | State::Down(_) => None,
-        };
         Redis {
             servers,
             sentinels,
             is_usable: state.is_usable(),
-            limit,
+            limit: state.for_anybody(),
             written: self.sizes.counts(),
             ..Redis::default()
         }

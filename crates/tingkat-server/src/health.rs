@@ -1,5 +1,7 @@
 //! `tingkat health`: how the service, the cache and the data are, and what to do.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::cli::Health;
@@ -37,7 +39,13 @@ fn lines(answer: &Value, all: bool) -> Vec<String> {
         format!("cache    {}", cache(answer)),
         format!("data     {}{}", text("/data/status"), poll(answer)),
         format!("redis    {}{}", text("/redis/status"), since(answer)),
+        format!("looked   {}", text("/looked_at")),
     ];
+    let waived: Vec<&str> = items(answer, "/waived").filter_map(Value::as_str).collect();
+    if !waived.is_empty() {
+        lines.push(format!("waived   {}", waived.join(", ")));
+    }
+    lines.extend(items(answer, "/privacy").map(withheld));
     let rows: Vec<[String; 4]> = items(answer, "/checks")
         .filter(|check| all || is_bad(check))
         .map(row)
@@ -45,6 +53,14 @@ fn lines(answer: &Value, all: bool) -> Vec<String> {
     if !rows.is_empty() {
         lines.push(String::new());
         lines.extend(table(&rows));
+    }
+    let explained: BTreeSet<&str> = items(answer, "/checks")
+        .filter(|check| is_bad(check))
+        .filter_map(|check| check.get("docs")?.as_str())
+        .collect();
+    if !explained.is_empty() {
+        lines.push(String::new());
+        lines.extend(explained.into_iter().map(|docs| format!("see      {docs}")));
     }
     let alerts: Vec<String> = items(answer, "/alerts").map(alert).collect();
     if !alerts.is_empty() {
@@ -92,6 +108,18 @@ fn poll(answer: &Value) -> String {
 fn since(answer: &Value) -> String {
     let since = answer.pointer("/redis/since").and_then(Value::as_str);
     since.map_or_else(String::new, |since| format!(" (since {since})"))
+}
+
+fn withheld(entity: &Value) -> String {
+    let text = |name: &str| plain(entity.get(name));
+    let fields: Vec<&str> = items(entity, "/fields").filter_map(Value::as_str).collect();
+    format!(
+        "privacy  {} {} ({}), {} values kept out",
+        text("policy"),
+        text("entity"),
+        fields.join(", "),
+        text("values")
+    )
 }
 
 fn is_bad(check: &Value) -> bool {

@@ -15,8 +15,14 @@ pub(super) const CHECKS: &[Check] = &[
         .unit("looks without an answer")
         .above(0.0, 3.0)
         .caps(0)
-        .advice(|_, looks| {
+        .advice(|view, looks| {
             let looks = number(looks);
+            if let Some(why) = unusable(view) {
+                return format!(
+                    "Redis answers, but may not be used: {why}. Look-ups are served from memory and the \
+                     database meanwhile."
+                );
+            }
             format!(
                 "Redis has not answered the last {looks} looks; look-ups are served from memory and the \
                  database meanwhile. Check that it runs, its host and port, TLS and the firewall."
@@ -68,6 +74,13 @@ fn is_away(look: &Look) -> bool {
     })
 }
 
+/// Why a Redis that answers is not used.
+fn unusable<'a>(view: &View<'a>) -> Option<&'a str> {
+    let redis = view.redis().filter(|redis| !redis.is_usable)?;
+    let is_reached = redis.servers.iter().any(|server| server.is_reached);
+    redis.limit.as_deref().filter(|_| is_reached)
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "a measure of the table")]
 fn reachable(view: &View<'_>) -> Option<Reading> {
     let Some(redis) = view.redis() else {
@@ -81,6 +94,9 @@ fn reachable(view: &View<'_>) -> Option<Reading> {
     view.note("servers", redis.servers.len());
     view.note("answering", reached);
     view.note("usable", redis.is_usable);
+    if let Some(why) = unusable(view) {
+        view.note("why", why);
+    }
     let looks = view.ring.in_a_row(is_away);
     // One that was never there is not only late.
     let is_unheard_of = looks > 0 && looks == view.ring.len();
@@ -111,7 +127,12 @@ fn loading(view: &View<'_>) -> Option<Reading> {
 }
 
 fn restarts(view: &View<'_>) -> Option<Reading> {
-    let restarts = view.ring.restarts(&view.server?.name, LONG)?;
+    let server = view.server?;
+    let restarts = view.ring.restarts(&server.name, LONG)?;
+    // Only by one of these another process would show.
+    if restarts == 0 && server.run_id.is_none() {
+        view.read(Field::Uptime)?;
+    }
     view.note("restarts", restarts);
     Some(Is(exact(restarts as u64)))
 }

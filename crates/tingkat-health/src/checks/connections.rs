@@ -95,7 +95,7 @@ fn blocked(view: &View<'_>) -> Option<Reading> {
     let (least, _) = view
         .ring
         .range(&view.server?.name, Field::BlockedClients, LONG)?;
-    let (before, now) = view.ring.ends(LONG)?;
+    let (before, now) = view.ends(LONG)?;
     let is_long = now.at.saturating_sub(before.at) >= SHORT;
     Some(Is(if is_long { least } else { 0.0 }))
 }

@@ -164,9 +164,10 @@ fn costs(view: &View<'_>) -> Option<Vec<(String, f64, f64)>> {
         Some((command.name.clone(), micros, calls))
     });
     // That there is something to compare with shows in any counter.
-    view.ring.grown_by(&server.name, SHORT, |server| {
+    let any = view.ring.grown_by(&server.name, SHORT, |server| {
         server.commands.as_ref().map(|_| 0.0)
     })?;
+    view.spans(any.seconds);
     Some(costs.collect())
 }
 

@@ -36,12 +36,12 @@ pub(super) const CHECKS: &[Check] = &[
         .weight(2)
         .unit("% of replicas")
         .above(0.0, 100.0)
-        .over(LONG)
         .needs(&[Field::Replicas])
         .advice(|view, share| {
             let left = view.read(Field::Replicas).unwrap_or_default();
             format!(
-                "{} % of the replicas went within 5 minutes, {} are left. Without one nobody can take over.",
+                "{} % of the replicas that this process had are gone, {} are left. Without one nobody can take \
+                 over: start them again.",
                 number(share.round()),
                 number(left)
             )
@@ -143,7 +143,7 @@ fn lag(view: &View<'_>) -> Option<Reading> {
 
 fn lost(view: &View<'_>) -> Option<Reading> {
     let now = view.read(Field::Replicas)?;
-    let (_, most) = view.ring.range(&view.server?.name, Field::Replicas, LONG)?;
+    let most = view.ring.most_replicas(&view.server?.name)?;
     view.note("connected_slaves_before", number(most));
     if most == 0.0 {
         return Some(Skipped);

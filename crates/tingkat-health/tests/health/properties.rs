@@ -14,7 +14,7 @@ use crate::stage::{busy, look};
 /// that is tried.
 const WORSE: &[(Field, f64, f64)] = &[
     (Field::Loading, 0.0, 1.0),
-    (Field::UsedMemory, 2e9, 0.0),
+    (Field::UsedMemory, 2.2e9, 0.0),
     (Field::FragmentationBytes, 0.0, 1e9),
     (Field::EvictionExceeded, 0.0, 1e5),
     (Field::SaveFailed, 0.0, 1.0),
@@ -33,10 +33,10 @@ const WORSE: &[(Field, f64, f64)] = &[
     (Field::ClientBytes, 0.0, 3e7),
 ];
 
-/// The score after a quiet minute, and then this server.
+/// The score after quiet minutes, as many as a trend needs, and then this server.
 fn scored(server: &Server) -> (f64, Option<Grade>) {
     let mut monitor = Monitor::default();
-    for at in 0..2 {
+    for at in 0..14 {
         let mut before = busy();
         before.policy.clone_from(&server.policy);
         before.set(Field::Commands, 0.0);
@@ -46,7 +46,7 @@ fn scored(server: &Server) -> (f64, Option<Grade>) {
         before.set(Field::Replicas, 1.0);
         monitor.take(look(Duration::from_secs(at * 10), before));
     }
-    let report = monitor.take(look(Duration::from_secs(30), server.clone()));
+    let report = monitor.take(look(Duration::from_secs(140), server.clone()));
     (report.cache.score.unwrap(), report.cache.grade)
 }
 

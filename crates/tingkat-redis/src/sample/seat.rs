@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue as _, Pipeline, RedisError, Value};
+use redis::{FromRedisValue as _, Pipeline, ServerError, Value};
 use tingkat::ports::{Clock, Tick};
 use tingkat_health::{Field, Server};
 
@@ -143,7 +143,7 @@ impl Seat {
     ) {
         for (question, answer) in questions.iter().zip(answers) {
             if let Value::ServerError(error) = answer {
-                able.was_refused(*question, &RedisError::from(error.clone()));
+                able.was_refused(*question, error);
                 continue;
             }
             match question {
@@ -257,13 +257,14 @@ impl Able {
         }
     }
 
-    /// What is refused is not asked again, unless it is only not the time for it.
-    fn was_refused(&mut self, question: Question, error: &RedisError) {
-        let is_passing = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "BUSY"));
+    /// What is forbidden or not known is not asked again; a server that is busy, or loads, answers
+    /// another time.
+    fn was_refused(&mut self, question: Question, error: &ServerError) {
+        if !matches!(error.code(), "NOPERM" | "ERR") {
+            return;
+        }
         match question {
-            // A server that loads tells INFO.
             Question::Info => self.less_info(),
-            _ if is_passing => {}
             Question::Cluster => self.cluster = false,
             Question::SlowLog => self.slow_log = false,
             Question::RandomKey => self.random_key = false,

@@ -98,6 +98,18 @@ impl Ward {
         assert!(right.is_ok(), "{:?}", ward.bad());
     }
 
+    /// Looks until this is bad, whatever else is.
+    async fn includes(&mut self, id: &str) {
+        let is_there = |bad: &[String]| bad.iter().any(|it| it == id);
+        self.becomes_so(SOON, is_there).await;
+    }
+
+    /// Looks until this is not bad any more.
+    async fn includes_not(&mut self, id: &str) {
+        let is_away = |bad: &[String]| bad.iter().all(|it| it != id);
+        self.becomes_so(SOON, is_away).await;
+    }
+
     /// All that happened has left every window.
     async fn heals(&mut self) {
         self.look_after(301).await;

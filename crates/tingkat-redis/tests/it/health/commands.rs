@@ -3,8 +3,8 @@
 use tingkat_health::check::Status;
 use tingkat_testkit::Redis;
 
-use super::{Ward, evicting, populate, small};
-use crate::stage::{PREFIX, SOON};
+use super::{Ward, evicting, judged_by, populate, small};
+use crate::stage::PREFIX;
 
 #[tokio::test]
 async fn commands_that_are_slow() {
@@ -148,5 +148,15 @@ async fn a_server_that_loads_its_data() {
         !is_loading(bad) && !says(bad, "redis_reachable")
     })
     .await;
+    ward.heals().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_for_which_the_server_stands_still() {
+    let (server, mut ward) = Ward::at(evicting()).await;
+    // As if the machine were slow: any fork takes some microseconds.
+    judged_by(&mut ward, "fork_time", 0.0, 1_000.0);
+    server.cmd(&["BGSAVE"]).await.unwrap();
+    ward.becomes(&["fork_time"]).await;
     ward.heals().await;
 }

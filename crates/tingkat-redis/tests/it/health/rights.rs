@@ -25,7 +25,7 @@ async fn denied(server: &Redis) -> u64 {
 }
 
 #[tokio::test]
-async fn ping_and_info_are_enough_to_look_and_nothing_forbidden_is_asked_twice() {
+async fn what_the_tier_needs_and_info_are_enough_to_look_and_nothing_forbidden_is_asked_twice() {
     let (server, mut ward) = server_with(&format!("+info {TIER}")).await;
     // What was tried once has left every window.
     ward.look_after(301).await;
@@ -69,4 +69,22 @@ async fn a_right_that_the_tier_lacks_is_named_and_granted() {
         .await
         .unwrap();
     ward.becomes_so(2 * SOON, <[String]>::is_empty).await;
+}
+
+#[tokio::test]
+async fn with_ping_and_info_alone_it_is_told_what_the_tier_lacks() {
+    let (server, mut ward) = server_with("+info").await;
+    ward.includes("redis_reachable").await;
+    let told = ward.report.recommendations.join(" ");
+    assert!(
+        told.contains("answers, but may not be used: ")
+            && told.contains("ACL SETUSER USER +get +mget")
+            && !told.contains("firewall"),
+        "{told}"
+    );
+    assert_eq!(ward.status("clients"), Status::Ok);
+    let grant = format!("ACL SETUSER shop {TIER}");
+    let grant: Vec<&str> = grant.split(' ').collect();
+    server.cmd(&grant).await.unwrap();
+    ward.includes_not("redis_reachable").await;
 }
