@@ -56,7 +56,11 @@ async fn keys_without_an_end_under_a_policy_that_needs_one() {
     populate(&server, &prefix, 3_000, 1_000).await;
     assert_eq!(
         ward.look().await,
-        ["memory_cannot_evict", "keys_without_ttl"]
+        [
+            "memory_cannot_evict",
+            "memory_time_to_full",
+            "keys_without_ttl"
+        ]
     );
     server
         .cmd(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"])
