@@ -187,15 +187,33 @@ impl Ring {
         })
     }
 
-    /// The largest and the smallest value of a number within a window.
-    pub fn range(&self, server: &str, field: Field, window: Duration) -> Option<(f64, f64)> {
-        let values = self
-            .window(window)
-            .filter_map(|held| held.server(server)?.0.number(field));
-        values.fold(None, |range, value| {
-            let (least, most) = range.unwrap_or((value, value));
-            Some((value.min(least), value.max(most)))
+    /// By how much a count grew that stands for all servers together.
+    pub fn redis_grown(
+        &self,
+        window: Duration,
+        read: impl Fn(&Redis) -> Option<f64>,
+    ) -> Option<Grown> {
+        let newest = self.latest()?;
+        let now = read(newest.redis.as_ref()?)?;
+        let (at, before) = self.since_before(window).find_map(|held| {
+            let before = read(held.look.redis.as_ref()?)?;
+            Some((held.look.at, before))
+        })?;
+        let seconds = newest.at.saturating_sub(at).as_secs_f64();
+        (seconds > 0.0).then(|| Grown {
+            by: (now - before).max(0.0),
+            seconds,
         })
+    }
+
+    /// The smallest value of a number within a window, and how long ago the first of them was seen.
+    pub fn least(&self, server: &str, field: Field, window: Duration) -> Option<(f64, Duration)> {
+        let now = self.latest()?.at;
+        let values = self.window(window).filter_map(|held| {
+            let value = held.server(server)?.0.number(field)?;
+            Some((value, now.saturating_sub(held.look.at)))
+        });
+        values.reduce(|(least, first), (value, _)| (value.min(least), first))
     }
 
     /// The most replicas that the process of a server was ever seen with.

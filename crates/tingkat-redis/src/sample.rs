@@ -4,8 +4,10 @@
 //! One round trip a server and look. What the user may not do is tried once for each connection and
 //! then left alone: each attempt would count as an error on the server.
 
+mod exposure;
 mod seat;
 mod sizes;
+mod spikes;
 
 use std::fmt;
 use std::sync::Arc;

@@ -66,6 +66,22 @@ pub(super) const CHECKS: &[Check] = &[
             let version = version.unwrap_or_default();
             format!("Redis {version} gets no fixes any more; plan for 7.0 or later, or Valkey.")
         }),
+    Check::server("redis_exposed", Group::Availability, exposed)
+        .unit("of encryption and login")
+        .warns(0.0)
+        .needs(&[Field::IsPublic, Field::IsEncrypted, Field::HasLogin])
+        .advice(|view, _| {
+            let lacks = |field| view.read(field) == Some(0.0);
+            let missing = match (lacks(Field::IsEncrypted), lacks(Field::HasLogin)) {
+                (true, true) => "neither TLS nor a login",
+                (true, false) => "no TLS",
+                (false, _) => "no login",
+            };
+            format!(
+                "Redis is reached over a public address with {missing}: whoever is on the way, or finds the port, \
+                 reads and writes what is cached. Use `rediss://` and a user with a password, or a private network."
+            )
+        }),
 ];
 
 fn is_away(look: &Look) -> bool {
@@ -135,6 +151,17 @@ fn restarts(view: &View<'_>) -> Option<Reading> {
     }
     view.note("restarts", restarts);
     Some(Is(exact(restarts as u64)))
+}
+
+/// What is missing on a way that anybody may be on.
+fn exposed(view: &View<'_>) -> Option<Reading> {
+    let is_public = view.read(Field::IsPublic)?;
+    let (encrypted, login) = (view.read(Field::IsEncrypted)?, view.read(Field::HasLogin)?);
+    Some(Is(if is_public > 0.0 {
+        (2.0 - encrypted - login).max(0.0)
+    } else {
+        0.0
+    }))
 }
 
 /// The first two numbers of the version as one.

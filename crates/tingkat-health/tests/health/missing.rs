@@ -84,6 +84,7 @@ fn without_what_carries_it_nobody_knows_how_true_the_data_is() {
 
 #[test]
 fn the_service_is_not_ready_without_what_its_operator_insists_on() {
+    use readiness::Status::{NotReady, Ready};
     let observed = |required| Observed {
         source: SourceState::Up,
         source_was_ever_up: true,
@@ -94,7 +95,6 @@ fn the_service_is_not_ready_without_what_its_operator_insists_on() {
         required,
         ..Observed::default()
     };
-    use readiness::Status::{NotReady, Ready};
     let service = |required| tingkat_health::report::service(&observed(required));
     assert_eq!(service(vec![]), Ready);
     assert_eq!(service(vec![Neighbour::Redis]), NotReady);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tingkat_health::{
-    Canary, Command, DataState, Field, Limits, Look, Redis, Sentinels, Server, checks,
+    Canary, Command, DataState, Entity, Field, Limits, Look, MasterSeen, Redis, Sentinels, Server,
+    checks,
 };
 
 use crate::stage::{Stage, busy, said};
@@ -15,8 +16,12 @@ fn redis(look: &mut Look) -> &mut Redis {
     look.redis.as_mut().unwrap()
 }
 
+fn product(look: &mut Look) -> &mut Entity {
+    look.entities.first_mut().unwrap()
+}
+
 fn server(look: &mut Look) -> &mut Server {
-    &mut redis(look).servers[0]
+    redis(look).servers.first_mut().unwrap()
 }
 
 /// Numbers of the server that are bad by themselves.
@@ -66,6 +71,9 @@ const NUMBERS: &[(&str, &[(Field, f64)])] = &[
     ("connection_churn", &[(Field::Connections, 1e4)]),
     ("blocked_clients", &[(Field::BlockedClients, 1.0)]),
     ("evicted_clients", &[(Field::EvictedClients, 3.0)]),
+    ("buffer_disconnects", &[(Field::OutputDisconnects, 3.0)]),
+    ("latency_events", &[(Field::LatencyEvents, 1.0)]),
+    ("redis_exposed", &[(Field::IsPublic, 1.0)]),
     ("writes_refused", &[(Field::RefusedOom, 3.0)]),
     ("error_replies", &[(Field::OtherErrors, 500.0)]),
     ("denied", &[(Field::Denied, 1.0)]),
@@ -131,7 +139,16 @@ const OF_REDIS: &[(&str, Change)] = &[
             known: 3,
             answering: 1,
             has_quorum: Some(false),
+            ..Sentinels::default()
         });
+    }),
+    ("sentinel_master", |look| {
+        redis(look).sentinels = Some(watched(Some(MasterSeen::Failed), 4));
+    }),
+    ("sentinel_failovers", |look| {
+        // Another one in each look.
+        let epoch = look.at.as_secs();
+        redis(look).sentinels = Some(watched(Some(MasterSeen::Up), epoch));
     }),
     ("memory_imbalance", |look| {
         let mut small = server(look).clone();
@@ -140,6 +157,18 @@ const OF_REDIS: &[(&str, Change)] = &[
         redis(look).servers.push(small);
     }),
 ];
+
+/// What three Sentinels say that are well.
+fn watched(master: Option<MasterSeen>, epoch: u64) -> Sentinels {
+    Sentinels {
+        known: 3,
+        answering: 3,
+        has_quorum: Some(true),
+        is_tilted: Some(false),
+        master,
+        epoch: Some(epoch),
+    }
+}
 
 fn clustered(look: &mut Look, is_failed: f64, slots_failed: f64) {
     let server = server(look);
@@ -153,11 +182,11 @@ fn clustered(look: &mut Look, is_failed: f64, slots_failed: f64) {
 /// What is bad of the caches and the data.
 const OF_THE_NODE: &[(&str, Change)] = &[
     ("latency.product", |look| {
-        look.entities[0].memory_misses = 200;
-        (0..200).for_each(|_| look.entities[0].answers.record(60_000));
+        product(look).memory_misses = 200;
+        (0..200).for_each(|_| product(look).answers.record(60_000));
     }),
     ("hit_ratio.product", |look| {
-        look.entities[0].memory_misses = 900;
+        product(look).memory_misses = 900;
     }),
     ("change_log", |look| {
         look.observed.data = DataState::Critical {
@@ -173,13 +202,15 @@ const OF_THE_NODE: &[(&str, Change)] = &[
     ("audit", |look| {
         (look.data.audited, look.data.differing) = (9, 1);
     }),
-    ("stale_answers", |look| look.entities[1].stale_answers = 1),
-    ("cold_resets", |look| look.data.cold_resets = 1),
-    ("hung_loads", |look| look.entities[0].hung_loads = 12),
-    ("failed_loads", |look| {
-        (look.entities[0].loaded_keys, look.entities[0].failed_keys) = (100, 5);
+    ("stale_answers", |look| {
+        product(look).stale_answers = 1;
     }),
-    ("load_queue", |look| look.entities[0].queued = 600),
+    ("cold_resets", |look| look.data.cold_resets = 1),
+    ("hung_loads", |look| product(look).hung_loads = 12),
+    ("failed_loads", |look| {
+        (product(look).loaded_keys, product(look).failed_keys) = (100, 5);
+    }),
+    ("load_queue", |look| product(look).queued = 600),
 ];
 
 /// A server of which every check can tell something.
@@ -197,8 +228,13 @@ fn raise(id: &str, change: impl Fn(&mut Look)) {
     let status = |stage: &Stage| said(&stage.last, id).status;
     let before = status(&stage);
     assert!(!before.is_bad(), "{id} is bad from the start");
-    // Only who waits all the time is told of.
-    let looks = if id == "blocked_clients" { 31 } else { 1 };
+    let looks = match id {
+        // Only who waits all the time is told of.
+        "blocked_clients" => 31,
+        // There is something to compare with then.
+        "sentinel_failovers" => 2,
+        _ => 1,
+    };
     for _ in 0..looks {
         stage.look(telling(), &change);
     }

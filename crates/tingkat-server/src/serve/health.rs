@@ -5,6 +5,8 @@ mod canary;
 mod counts;
 mod facts;
 mod owed;
+#[cfg(test)]
+mod troubles;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,12 @@ pub(super) struct Looker {
     pub(super) stop: CancellationToken,
 }
 
+/// What remembers earlier looks.
+struct Eyes {
+    sampler: Option<Sampler>,
+    canaries: Canaries,
+}
+
 impl Looker {
     /// Goes on until the node stops.
     pub(super) async fn watch(mut self) {
@@ -72,8 +80,7 @@ impl Looker {
     async fn go_on(&mut self, facts: &watch::Sender<Vec<Fact>>) {
         let health = self.judged_by.borrow_and_update().clone();
         let mut monitor = Monitor::new(health.thresholds.clone(), health.patience);
-        let mut sampler = self.redis.as_ref().map(|redis| redis.sampler());
-        let mut canaries = Canaries::new(&self.node, self.redis.clone(), &self.prefix);
+        let mut eyes = self.eyes();
         self.let_redis_connect().await;
         loop {
             let health = self.judged_by.borrow().clone();
@@ -81,9 +88,7 @@ impl Looker {
                 self.judged_by.mark_unchanged();
                 monitor.set(health.thresholds.clone(), health.patience);
             }
-            canaries.exchange(&self.counts, &*self.clock).await;
-            let mut look = self.look(&health, sampler.as_mut()).await;
-            look.data.canary = canaries.state(&self.counts, &*self.clock);
+            let mut look = self.look(&health, &mut eyes).await;
             look.facts.clone_from(&facts.borrow());
             self.report.send_replace(Some(monitor.take(look)));
             self.clock.sleep(pause(health.interval, &*self.clock)).await;
@@ -100,9 +105,17 @@ impl Looker {
         }
     }
 
+    fn eyes(&self) -> Eyes {
+        Eyes {
+            sampler: self.redis.as_ref().map(|redis| redis.sampler()),
+            canaries: Canaries::new(&self.node, self.redis.clone(), &self.prefix),
+        }
+    }
+
     /// What can be seen now.
-    async fn look(&self, health: &Health, sampler: Option<&mut Sampler>) -> Look {
-        let mut redis = match sampler {
+    async fn look(&self, health: &Health, eyes: &mut Eyes) -> Look {
+        eyes.canaries.exchange(&self.counts, &*self.clock).await;
+        let mut redis = match &mut eyes.sampler {
             Some(sampler) => Some(sampler.sample().await),
             None => None,
         };
@@ -129,6 +142,7 @@ impl Looker {
                 has_log: feed.is_some(),
                 poll_age: feed.and_then(|feed| feed.poll_age),
                 bound: feed.map(|feed| feed.bound).unwrap_or_default(),
+                canary: eyes.canaries.state(&self.counts, &*self.clock),
                 ..self.counts.data()
             },
             observed: self.observed.borrow().clone(),

@@ -71,6 +71,9 @@ async fn a_service_that_is_well_says_so_to_people_and_to_programs() {
     assert!(!people.stdout.contains("What to do"), "{}", people.stdout);
     let all = health(&node, &["--all"]).await;
     assert!(all.stdout.contains("clients"), "{}", all.stdout);
+    let product = |line: &&str| line.starts_with("product ");
+    let product = all.stdout.lines().find(product).unwrap();
+    assert!(product.contains(" 1  "), "{product}");
 }
 
 #[tokio::test]

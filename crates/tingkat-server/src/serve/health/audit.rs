@@ -45,7 +45,7 @@ impl Auditor {
 
     /// Compares some keys with the database: those that were changed, and one that is just there, for
     /// what changes without a word is changed all the same.
-    async fn audit(&self, most: usize) {
+    pub(super) async fn audit(&self, most: usize) {
         let mut keys = self.counts.due(most);
         keys.extend(self.any().filter(|_| most > 0));
         for (entity, key) in keys {

@@ -65,6 +65,7 @@ impl Canaries {
     pub(super) async fn exchange(&mut self, counts: &Counts, clock: &dyn Clock) {
         let Some(redis) = self.redis.clone().filter(|redis| redis.is_connected()) else {
             counts.owed(|owed| owed.retain(|_| false));
+            self.took = None;
             return;
         };
         let Some((incarnation, position)) = counts.position() else {
@@ -97,7 +98,9 @@ impl Canaries {
             owed.retain(is_owed);
             owed.settled()
         });
-        self.took = settled.or(self.took);
+        // What took long once says nothing when nobody is there any more.
+        let is_alone = !self.peers.iter().any(is_alive);
+        self.took = settled.or(self.took).filter(|_| !is_alone);
     }
 
     fn read(&mut self, cell: &[u8], counts: &Counts, now: Tick) {
