@@ -72,8 +72,11 @@ fn bytes(count: f64) -> String {
     format!("{count} {unit}")
 }
 
-/// Limits below an objective.
+/// Limits below an objective; who expects nothing is never disappointed.
 fn below(objective: f64) -> Limits {
+    if objective <= 0.0 {
+        return Limits::default();
+    }
     Limits {
         warning: Some(objective),
         critical: Some(objective / 2.0),

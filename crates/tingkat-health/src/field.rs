@@ -44,6 +44,7 @@ use Kind::{Counter, Gauge, Words};
 
 fields! {
     Uptime = "uptime_in_seconds", Gauge;
+    ServerTime = "server_time_usec", Gauge;
     Loading = "loading", Gauge;
     LoadingEta = "loading_eta_seconds", Gauge;
 
@@ -66,6 +67,7 @@ fields! {
     EvictionExceeded = "current_eviction_exceeded_time", Gauge;
 
     SaveFailed = "rdb_last_bgsave_status", Words("ok", "err");
+    LastSave = "rdb_last_save_time", Gauge;
     SaveRunning = "rdb_current_bgsave_time_sec", Gauge;
     AofEnabled = "aof_enabled", Gauge;
     AofWriteFailed = "aof_last_write_status", Words("ok", "err");
@@ -81,6 +83,8 @@ fields! {
     ExpiredStalePercent = "expired_stale_perc", Gauge;
     Evicted = "evicted_keys", Counter;
     EvictedClients = "evicted_clients", Counter;
+    QueryDisconnects = "client_query_buffer_limit_disconnections", Counter;
+    OutputDisconnects = "client_output_buffer_limit_disconnections", Counter;
     KeyspaceHits = "keyspace_hits", Counter;
     KeyspaceMisses = "keyspace_misses", Counter;
     ForkMicros = "latest_fork_usec", Gauge;
@@ -112,7 +116,9 @@ fields! {
     CommandP99 = "latency_p99_usec", Gauge;
 
     // From commands beside INFO.
-    SlowCommands = "slowlog_len", Gauge;
+    SlowCommands = "slowlog_entries", Counter;
+    LatencyEvents = "latency_events", Counter;
+    LatencyWorst = "latency_worst_ms", Gauge;
     KeysLookedAt = "random_keys", Counter;
     KeysOfOthers = "random_keys_of_others", Counter;
     ClusterFailed = "cluster_state", Words("ok", "fail");
@@ -120,6 +126,11 @@ fields! {
     SlotsOk = "cluster_slots_ok", Gauge;
     SlotsSuspected = "cluster_slots_pfail", Gauge;
     SlotsFailed = "cluster_slots_fail", Gauge;
+
+    // From our own connection.
+    IsPublic = "over_a_public_address", Gauge;
+    IsEncrypted = "encrypted", Gauge;
+    HasLogin = "logged_in", Gauge;
 }
 
 impl Field {

@@ -26,7 +26,7 @@ pub use buckets::Buckets;
 pub use check::{Check, Group, Limits};
 pub use field::Field;
 pub use gauges::{Gauge, gauges};
-pub use look::{Canary, Data, Entity, Look, Objective, Redis, Sentinels};
+pub use look::{Canary, Data, Entity, Look, MasterSeen, Objective, Redis, Sentinels};
 pub use monitor::Monitor;
 pub use readiness::{
     DataState, Observed, Readiness, RedisState, SourceState, Status, WarmState, Withheld,

@@ -56,7 +56,7 @@ pub struct Redis {
     pub sentinels: Option<Sentinels>,
     /// Whether commands can be sent at all, as the tier itself says.
     pub is_usable: bool,
-    /// What of it can not be used: a right that is missing, a part that is away.
+    /// What of it, or why all of it, can not be used: a right that is missing, a part that is away.
     pub limit: Option<String>,
     /// Round trips of commands that were answered, in microseconds.
     pub round_trips: Buckets,
@@ -67,7 +67,7 @@ pub struct Redis {
 }
 
 /// What the Sentinels say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sentinels {
     /// How many of them are named.
     pub known: usize,
@@ -75,6 +75,23 @@ pub struct Sentinels {
     pub answering: usize,
     /// Whether enough of them see each other to name another master; nothing if nobody could ask.
     pub has_quorum: Option<bool>,
+    /// Whether the one that was asked judges nothing for a while, since its clock leapt or it stood still.
+    pub is_tilted: Option<bool>,
+    /// What they think of the master.
+    pub master: Option<MasterSeen>,
+    /// How often a master was named, as they count it.
+    pub epoch: Option<u64>,
+}
+
+/// What Sentinels think of a master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MasterSeen {
+    /// It answers them.
+    Up,
+    /// The one that was asked does not reach it.
+    Suspected,
+    /// Enough of them do not.
+    Failed,
 }
 
 /// A cache and what is expected of it.

@@ -1,6 +1,7 @@
 //! Puts looks together into reports. It keeps the last looks and the alerts, and has no clock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alerts::{Alerts, Patience};
 use crate::buckets::exact;
@@ -86,9 +87,9 @@ impl Monitor {
         let parts: Vec<Part> = checks.iter().map(|judged| judged.part).collect();
         let checks: Vec<Said> = checks.into_iter().map(|judged| judged.said).collect();
         let has_log = look.data.has_log;
-        let millis =
-            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Report {
+            looked_at_ms: look.wall_ms,
             service: report::service(&look.observed),
             cache: score(&parts, is_several(look)),
             data: data(&checks),
@@ -158,7 +159,7 @@ impl Monitor {
             judged
         });
         let worst = each.max_by(|one, two| {
-            let rank = |judged: &Judged| (judged.said.status, -judged.said.points);
+            let rank = |judged: &Judged| (badness(judged.said.status), -judged.said.points);
             let (one, two) = (rank(one), rank(two));
             one.0.cmp(&two.0).then(one.1.total_cmp(&two.1))
         });
@@ -196,6 +197,7 @@ impl Monitor {
         Judged {
             part: Part::of(check, check.weight, status, points),
             said: Said {
+                window_s: window(check, &seen),
                 status,
                 value: Some(value),
                 threshold: limits.nearest(status),
@@ -206,6 +208,15 @@ impl Monitor {
             },
         }
     }
+}
+
+/// How far apart the looks were that a check compared; how far they should be, where none were.
+fn window(check: &Check, seen: &View<'_>) -> Option<u64> {
+    let window = check.window?;
+    let span = seen
+        .span()
+        .and_then(|span| Duration::try_from_secs_f64(span.round()).ok());
+    Some(span.unwrap_or(window).as_secs())
 }
 
 /// What a check says, and what that brings to the score.
@@ -241,13 +252,31 @@ fn is_several(look: &Look) -> bool {
     })
 }
 
-/// The worst that is said of the data; unknown until something is.
+/// How much a status of one server says of all: of one that is silent nobody knows whether it is well.
+const fn badness(status: Status) -> u8 {
+    match status {
+        Status::Skipped => 0,
+        Status::Ok => 1,
+        Status::Unknown => 2,
+        Status::Warning => 3,
+        Status::Critical => 4,
+    }
+}
+
+/// What the promise of freshness rests on: without these nobody can tell how true the data is.
+const CARRIES: [&str; 2] = ["change_log", "poll_age"];
+
+/// The worst that is said of the data; unknown until something is, and while what carries it is.
 fn data(checks: &[Said]) -> Status {
-    let of_data = checks.iter().filter(|said| said.group == Group::Data);
-    let worst = of_data.map(|said| said.status).max();
+    let of_data = || checks.iter().filter(|said| said.group == Group::Data);
+    let worst = of_data().map(|said| said.status).max();
+    let is_carried = of_data()
+        .filter(|said| CARRIES.contains(&said.id.as_str()))
+        .all(|said| said.status != Status::Unknown);
     match worst {
-        Some(Status::Skipped) | None => Status::Unknown,
-        Some(worst) => worst,
+        Some(Status::Ok) if is_carried => Status::Ok,
+        Some(worst) if worst.is_bad() => worst,
+        Some(_) | None => Status::Unknown,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::score::Score;
 /// How the service, the cache and the data are.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// When it was looked, in milliseconds since 1970.
+    pub looked_at_ms: u64,
     /// Whether the service can answer; Redis has no part in that.
     pub service: readiness::Status,
     /// How the cache is.
@@ -52,7 +54,7 @@ pub struct Said {
     pub unit: &'static str,
     /// The limit that it has passed, or would pass next.
     pub threshold: Option<f64>,
-    /// How far back it looks.
+    /// How far apart the looks were that it compared.
     pub window_s: Option<u64>,
     /// What was read for it.
     pub evidence: Vec<String>,
@@ -63,9 +65,10 @@ pub struct Said {
 }
 
 impl Said {
-    /// Where docs/health.md explains it.
-    pub fn anchor(&self) -> &str {
-        self.id.split('.').next().unwrap_or_default()
+    /// Where it is explained.
+    pub fn docs(&self) -> String {
+        let check = self.id.split('.').next().unwrap_or_default();
+        format!("docs/health.md#{check}")
     }
 }
 
@@ -89,8 +92,11 @@ impl Report {
     }
 }
 
-/// Whether the service can answer, whatever Redis does.
+/// Whether the service can answer, whatever Redis does, unless its operator insists on that.
 pub fn service(observed: &Observed) -> readiness::Status {
+    if observed.required.iter().any(|it| !it.is_well(observed)) {
+        return readiness::Readiness::of(observed).status;
+    }
     let without_redis = Observed {
         redis: RedisState::Off,
         data: readiness::DataState::Whole,

@@ -35,6 +35,8 @@ struct Life {
     number: u64,
     /// It began with this look, in another process than before.
     is_restarted: bool,
+    /// The most replicas that this process was ever seen with.
+    most_replicas: f64,
 }
 
 /// How much a counter grew, and in what time.
@@ -61,11 +63,15 @@ impl Ring {
         }
         let servers = look.redis.as_ref().map_or(&[][..], |redis| &redis.servers);
         let lives = servers.iter().map(|server| self.life(server)).collect();
-        let oldest = look.at.saturating_sub(LONG);
-        while self
-            .looks
-            .front()
-            .is_some_and(|held| held.look.at < oldest || self.looks.len() >= MOST_LOOKS)
+        let (edge, oldest) = (
+            look.at.saturating_sub(LONG),
+            look.at.saturating_sub(2 * LONG),
+        );
+        let at = |looks: &VecDeque<Held>, index| looks.get(index).map(|held: &Held| held.look.at);
+        // One look before the edge stays: a window begins with it.
+        while self.looks.len() >= MOST_LOOKS
+            || at(&self.looks, 0).is_some_and(|at| at < oldest)
+            || at(&self.looks, 1).is_some_and(|at| at <= edge)
         {
             self.looks.pop_front();
         }
@@ -94,38 +100,64 @@ impl Ring {
             .iter()
             .rev()
             .filter_map(|held| held.server(&server.name));
+        let replicas = server.number(Field::Replicas).unwrap_or(0.0);
         let Some((last, life)) = earlier.next() else {
-            return Life::default();
+            return Life {
+                most_replicas: replicas,
+                ..Life::default()
+            };
         };
         let known = Life {
             is_restarted: false,
+            most_replicas: life.most_replicas.max(replicas),
             ..life
         };
-        if !server.is_reached {
+        if !server.tells() {
             return known;
         }
-        // While it was away nothing was told that could be compared.
-        let last = if last.is_reached {
+        // While it was away or busy nothing was told that could be compared.
+        let last = if last.tells() {
             Some(last)
         } else {
-            let reached = earlier.find(|(server, _)| server.is_reached);
-            reached.map(|(server, _)| server)
+            let told = earlier.find(|(server, _)| server.tells());
+            told.map(|(server, _)| server)
         };
         match last {
-            Some(last) if !server.continues(last) => Life {
-                number: life.number + 1,
-                is_restarted: server.is_another_process(last),
-            },
+            Some(last) if !server.continues(last) => {
+                let is_restarted = server.is_another_process(last);
+                Life {
+                    number: life.number + 1,
+                    is_restarted,
+                    most_replicas: if is_restarted {
+                        replicas
+                    } else {
+                        known.most_replicas
+                    },
+                }
+            }
             _ => known,
         }
     }
 
     /// The looks of a window, the oldest first, up to and including the last one.
     fn window(&self, window: Duration) -> impl DoubleEndedIterator<Item = &Held> {
-        let since = self
-            .latest()
-            .map_or(Duration::ZERO, |last| last.at.saturating_sub(window));
+        let since = self.edge(window);
         self.looks.iter().filter(move |held| held.look.at >= since)
+    }
+
+    /// The same, from the last look before the edge on, so that what is compared is a window apart
+    /// however rarely it is looked; but no look that is twice as old.
+    fn since_before(&self, window: Duration) -> impl DoubleEndedIterator<Item = &Held> {
+        let (edge, oldest) = (self.edge(window), self.edge(2 * window));
+        let is_before = |held: &&Held| held.look.at <= edge && held.look.at >= oldest;
+        let first = self.looks.iter().rev().find(is_before);
+        let since = first.map_or(edge, |held| held.look.at);
+        self.looks.iter().filter(move |held| held.look.at >= since)
+    }
+
+    fn edge(&self, window: Duration) -> Duration {
+        self.latest()
+            .map_or(Duration::ZERO, |last| last.at.saturating_sub(window))
     }
 
     /// By how much a counter of a server grew; nothing where there is no look to compare with.
@@ -143,7 +175,7 @@ impl Ring {
         let newest = self.looks.back()?;
         let (last, life) = newest.server(server)?;
         let now = read(last)?;
-        let (at, before) = self.window(window).find_map(|held| {
+        let (at, before) = self.since_before(window).find_map(|held| {
             let (earlier, its_life) = held.server(server)?;
             let is_same = its_life.number == life.number && earlier.is_reached;
             Some((held.look.at, read(earlier).filter(|_| is_same)?))
@@ -155,15 +187,39 @@ impl Ring {
         })
     }
 
-    /// The largest and the smallest value of a number within a window.
-    pub fn range(&self, server: &str, field: Field, window: Duration) -> Option<(f64, f64)> {
-        let values = self
-            .window(window)
-            .filter_map(|held| held.server(server)?.0.number(field));
-        values.fold(None, |range, value| {
-            let (least, most) = range.unwrap_or((value, value));
-            Some((value.min(least), value.max(most)))
+    /// By how much a count grew that stands for all servers together.
+    pub fn redis_grown(
+        &self,
+        window: Duration,
+        read: impl Fn(&Redis) -> Option<f64>,
+    ) -> Option<Grown> {
+        let newest = self.latest()?;
+        let now = read(newest.redis.as_ref()?)?;
+        let (at, before) = self.since_before(window).find_map(|held| {
+            let before = read(held.look.redis.as_ref()?)?;
+            Some((held.look.at, before))
+        })?;
+        let seconds = newest.at.saturating_sub(at).as_secs_f64();
+        (seconds > 0.0).then(|| Grown {
+            by: (now - before).max(0.0),
+            seconds,
         })
+    }
+
+    /// The smallest value of a number within a window, and how long ago the first of them was seen.
+    pub fn least(&self, server: &str, field: Field, window: Duration) -> Option<(f64, Duration)> {
+        let now = self.latest()?.at;
+        let values = self.window(window).filter_map(|held| {
+            let value = held.server(server)?.0.number(field)?;
+            Some((value, now.saturating_sub(held.look.at)))
+        });
+        values.reduce(|(least, first), (value, _)| (value.min(least), first))
+    }
+
+    /// The most replicas that the process of a server was ever seen with.
+    pub fn most_replicas(&self, server: &str) -> Option<f64> {
+        let (_, life) = self.looks.back()?.server(server)?;
+        Some(life.most_replicas)
     }
 
     /// How often a server was started anew within a window; nothing before its second look.
@@ -180,16 +236,18 @@ impl Ring {
     /// The oldest look of a window and the last one, where these are two.
     pub fn ends(&self, window: Duration) -> Option<(&Look, &Look)> {
         let newest = self.latest()?;
-        let oldest = &self.window(window).next()?.look;
+        let oldest = &self.since_before(window).next()?.look;
         (oldest.at < newest.at).then_some((oldest, newest))
     }
 
-    /// The same of what a look says of Redis.
-    pub fn redis_ends(&self, window: Duration) -> Option<(&Redis, &Redis)> {
+    /// The same of what a look says of Redis, and how far apart the two are.
+    pub fn redis_ends(&self, window: Duration) -> Option<(Duration, &Redis, &Redis)> {
         let newest = self.latest()?;
-        let mut looks = self.window(window).map(|held| &held.look);
+        let mut looks = self.since_before(window).map(|held| &held.look);
         let oldest = looks.find(|look| look.redis.is_some())?;
-        (oldest.at < newest.at).then_some((oldest.redis.as_ref()?, newest.redis.as_ref()?))
+        let span = newest.at.saturating_sub(oldest.at);
+        let (before, now) = (oldest.redis.as_ref()?, newest.redis.as_ref()?);
+        (!span.is_zero()).then_some((span, before, now))
     }
 
     /// How many of the last looks in a row were of this kind.
@@ -256,8 +314,42 @@ mod tests {
         for (at, commands) in [(0, 0.0), (30, 100.0), (60, 110.0), (95, 111.0)] {
             ring.take(look(at, "a", commands));
         }
-        assert_eq!(grown(&ring), Some(1.0));
+        // From the last look before the edge of the window on.
+        assert_eq!(grown(&ring), Some(11.0));
         assert_eq!(ring.grown("one", Field::Commands, LONG).unwrap().by, 111.0);
+    }
+
+    #[expect(clippy::float_cmp, reason = "whole numbers")]
+    #[test]
+    fn who_looks_but_once_a_minute_has_something_to_compare_with() {
+        let mut ring = Ring::default();
+        for (at, commands) in [(0, 0.0), (64, 100.0), (130, 130.0)] {
+            ring.take(look(at, "a", commands));
+        }
+        let told = ring.grown("one", Field::Commands, SHORT).unwrap();
+        assert_eq!((told.by, told.seconds), (30.0, 66.0));
+        let (before, now) = ring.ends(SHORT).unwrap();
+        assert_eq!((before.at.as_secs(), now.at.as_secs()), (64, 130));
+        // But not with what is much older.
+        ring.take(look(270, "a", 200.0));
+        assert_eq!(grown(&ring), None);
+        for at in (280..1_000).step_by(64) {
+            ring.take(look(at, "a", 200.0));
+        }
+        let span = ring.grown("one", Field::Commands, LONG).unwrap().seconds;
+        assert_eq!(span, 320.0);
+    }
+
+    #[test]
+    fn a_look_that_told_nothing_is_no_end_of_a_life() {
+        let mut ring = Ring::default();
+        ring.take(look(0, "a", 5.0));
+        let mut busy = Server::unknown("one");
+        busy.is_reached = true;
+        ring.take(of(10, busy));
+        ring.take(look(20, "a", 9.0));
+        assert_eq!(grown(&ring), Some(4.0));
+        assert_eq!(ring.restarts("one", LONG), Some(0));
     }
 
     #[test]

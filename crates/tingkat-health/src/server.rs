@@ -103,6 +103,12 @@ impl Server {
         Some(keys == 0.0 || expires >= keys / 10.0)
     }
 
+    /// Whether it told anything about itself: one that a script keeps busy answers, and tells nothing.
+    pub(crate) fn tells(&self) -> bool {
+        let has = |field| self.number(field).is_some();
+        self.run_id.is_some() || has(Field::Uptime) || has(Field::Commands)
+    }
+
     /// Whether the counters of this look go on from those of an earlier one: the same process, and
     /// nobody reset them.
     pub(crate) fn continues(&self, earlier: &Self) -> bool {

@@ -1,6 +1,6 @@
 //! What a check may look at. Whatever it reads becomes its evidence, so the two can not differ.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use crate::buckets::{Buckets, exact};
@@ -16,6 +16,8 @@ pub(crate) struct View<'a> {
     pub(crate) server: Option<&'a Server>,
     pub(crate) entity: Option<&'a Entity>,
     evidence: RefCell<Vec<String>>,
+    /// How far apart the looks were that were compared.
+    span: Cell<Option<f64>>,
 }
 
 impl<'a> View<'a> {
@@ -27,6 +29,7 @@ impl<'a> View<'a> {
             server: None,
             entity: None,
             evidence: RefCell::default(),
+            span: Cell::new(None),
         }
     }
 
@@ -49,6 +52,24 @@ impl<'a> View<'a> {
     /// What was read so far.
     pub(crate) fn into_evidence(self) -> Vec<String> {
         self.evidence.into_inner()
+    }
+
+    /// How many seconds the looks were apart that were compared, if any were.
+    pub(crate) fn span(&self) -> Option<f64> {
+        self.span.get()
+    }
+
+    /// Takes in how far apart looks were that are compared.
+    pub(crate) fn spans(&self, seconds: f64) {
+        let widest = self.span.get().map_or(seconds, |span| span.max(seconds));
+        self.span.set(Some(widest));
+    }
+
+    /// The ends of a window.
+    pub(crate) fn ends(&self, window: Duration) -> Option<(&'a Look, &'a Look)> {
+        let (before, now) = self.ring.ends(window)?;
+        self.spans(now.at.saturating_sub(before.at).as_secs_f64());
+        Some((before, now))
     }
 
     /// Writes down what was read.
@@ -74,6 +95,7 @@ impl<'a> View<'a> {
     /// By how much a counter of the server grew.
     pub(crate) fn grown(&self, field: Field, window: Duration) -> Option<Grown> {
         let grown = self.ring.grown(&self.server?.name, field, window)?;
+        self.spans(grown.seconds);
         self.note_growth(field.name(), grown);
         Some(grown)
     }
@@ -108,7 +130,8 @@ impl<'a> View<'a> {
 
     /// The round trips and the bytes written within a window, and failures.
     pub(crate) fn tier(&self, window: Duration) -> Option<Tier> {
-        let (before, now) = self.ring.redis_ends(window)?;
+        let (span, before, now) = self.ring.redis_ends(window)?;
+        self.spans(span.as_secs_f64());
         Some(Tier {
             round_trips: now.round_trips.since(&before.round_trips),
             written: now.written.since(&before.written),
@@ -119,14 +142,14 @@ impl<'a> View<'a> {
     /// What the cache was like at the beginning of a window, and what it is like now.
     pub(crate) fn entity_ends(&self, window: Duration) -> Option<(&'a Entity, &'a Entity)> {
         let now = self.entity?;
-        let (before, _) = self.ring.ends(window)?;
+        let (before, _) = self.ends(window)?;
         let before = before.entities.iter().find(|it| it.name == now.name)?;
         Some((before, now))
     }
 
     /// The sum over all caches of what a counter grew by.
     pub(crate) fn all_grown(&self, window: Duration, of: fn(&Entity) -> u64) -> Option<f64> {
-        let (before, now) = self.ring.ends(window)?;
+        let (before, now) = self.ends(window)?;
         let grown = now.entities.iter().filter_map(|it| {
             let earlier = before.entities.iter().find(|old| old.name == it.name)?;
             Some(of(it).saturating_sub(of(earlier)))

@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
+use tingkat::feed::FeedState;
+use tingkat_health::check::Status as CheckStatus;
 use tingkat_health::report::{Counted, service};
-use tingkat_health::{Alert, Gauge, Grade, Look, Monitor, Report, Said, gauges};
+use tingkat_health::{Alert, Gauge, Grade, Look, Monitor, Report, Said, Withheld, gauges};
 use tokio::sync::watch;
 
 use crate::app::{App, timestamp};
@@ -21,6 +23,8 @@ use crate::reply;
 
 #[derive(Serialize)]
 struct Health<'a> {
+    /// Nothing before the first look.
+    looked_at: Option<Timestamp>,
     service: Service,
     cache: Cache,
     data: Data,
@@ -29,7 +33,14 @@ struct Health<'a> {
     alerts: Vec<Told<'a>>,
     recommendations: &'a [String],
     entities: Vec<Summary<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waived: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    privacy: Vec<Withheld>,
 }
+
+/// A report older than this is of another time: whoever looks hangs. Looks are a minute apart at most.
+const OLD: Duration = Duration::from_mins(3);
 
 #[derive(Serialize)]
 struct Service {
@@ -67,6 +78,7 @@ struct Check<'a> {
     window_s: Option<u64>,
     evidence: &'a [String],
     recommendation: Option<&'a str>,
+    docs: String,
 }
 
 #[derive(Serialize)]
@@ -107,8 +119,9 @@ pub(crate) async fn tell(
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
     let judged = app.health.borrow().clone();
+    let looked_at = judged.as_ref().map(|report| timestamp(report.looked_at_ms));
     let judged = judged.unwrap_or_else(|| before_the_first_look(&app));
-    reply::of_now(StatusCode::OK, &Health::of(&judged, &app))
+    reply::of_now(StatusCode::OK, &Health::of(&judged, looked_at, &app))
 }
 
 fn before_the_first_look(app: &App) -> Arc<Report> {
@@ -121,12 +134,13 @@ fn before_the_first_look(app: &App) -> Arc<Report> {
 
 impl<'a> Health<'a> {
     /// What can be told at any time is told as it is now, the rest as it was judged last.
-    fn of(report: &'a Report, app: &App) -> Self {
+    fn of(report: &'a Report, looked_at: Option<Timestamp>, app: &App) -> Self {
         let observed = app.readiness.borrow();
         let feed = app.node.feed();
         let redis = observed.redis.name();
         let is_as_judged = redis == report.redis.name();
         Self {
+            looked_at,
             service: Service {
                 status: service(&observed).name(),
             },
@@ -136,7 +150,7 @@ impl<'a> Health<'a> {
                 coverage: rounded(report.cache.coverage),
             },
             data: Data {
-                status: report.data.name(),
+                status: data(report, feed.as_ref(), app.clock.wall_ms()).name(),
                 poll_age_ms: feed.and_then(|feed| feed.poll_age).map(millis),
                 bound_ms: feed.map(|feed| millis(feed.bound)),
             },
@@ -155,7 +169,22 @@ impl<'a> Health<'a> {
                 .iter()
                 .map(|counted| Summary::of(counted, report))
                 .collect(),
+            waived: observed.waived.clone(),
+            privacy: observed.privacy.clone(),
         }
+    }
+}
+
+/// How true the data is: as it was judged, if that was lately; else by what can be told at any time.
+fn data(report: &Report, feed: Option<&FeedState>, now_ms: u64) -> CheckStatus {
+    if u128::from(now_ms.saturating_sub(report.looked_at_ms)) <= OLD.as_millis() {
+        return report.data;
+    }
+    let is_late = |feed: &FeedState| feed.poll_age.is_some_and(|age| age >= feed.bound);
+    if report.data == CheckStatus::Critical || feed.is_some_and(is_late) {
+        CheckStatus::Critical
+    } else {
+        CheckStatus::Unknown
     }
 }
 
@@ -170,6 +199,7 @@ impl<'a> Check<'a> {
             window_s: said.window_s,
             evidence: &said.evidence,
             recommendation: said.recommendation.as_deref(),
+            docs: said.docs(),
         }
     }
 }

@@ -4,8 +4,10 @@
 //! One round trip a server and look. What the user may not do is tried once for each connection and
 //! then left alone: each attempt would count as an error on the server.
 
+mod exposure;
 mod seat;
 mod sizes;
+mod spikes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +19,6 @@ use tingkat_health::{Redis, Server};
 use self::seat::Seat;
 use crate::config::Config;
 use crate::place::Place;
-use crate::state::State;
 use crate::topology::{Hub, Topology};
 
 pub(crate) use self::sizes::Sizes;
@@ -64,15 +65,11 @@ impl Sampler {
         };
         let (servers, sentinels): (Vec<Server>, _) = tokio::join!(join_all(looks), sentinels);
         let state = self.hub.state().borrow().clone();
-        let limit = match &state {
-            State::Limited(_) => state.for_anybody(),
-            State::Connecting | State::Up | State::Down(_) => None,
-        };
         Redis {
             servers,
             sentinels,
             is_usable: state.is_usable(),
-            limit,
+            limit: state.for_anybody(),
             written: self.sizes.counts(),
             ..Redis::default()
         }

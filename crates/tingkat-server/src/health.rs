@@ -1,5 +1,7 @@
 //! `tingkat health`: how the service, the cache and the data are, and what to do.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::cli::Health;
@@ -37,7 +39,13 @@ fn lines(answer: &Value, all: bool) -> Vec<String> {
         format!("cache    {}", cache(answer)),
         format!("data     {}{}", text("/data/status"), poll(answer)),
         format!("redis    {}{}", text("/redis/status"), since(answer)),
+        format!("looked   {}", text("/looked_at")),
     ];
+    let waived: Vec<&str> = items(answer, "/waived").filter_map(Value::as_str).collect();
+    if !waived.is_empty() {
+        lines.push(format!("waived   {}", waived.join(", ")));
+    }
+    lines.extend(items(answer, "/privacy").map(withheld));
     let rows: Vec<[String; 4]> = items(answer, "/checks")
         .filter(|check| all || is_bad(check))
         .map(row)
@@ -45,6 +53,19 @@ fn lines(answer: &Value, all: bool) -> Vec<String> {
     if !rows.is_empty() {
         lines.push(String::new());
         lines.extend(table(&rows));
+    }
+    let entities: Vec<[String; 9]> = items(answer, "/entities").filter_map(entity).collect();
+    if all && !entities.is_empty() {
+        lines.push(String::new());
+        lines.extend(table(&[&[head()], &*entities].concat()));
+    }
+    let explained: BTreeSet<&str> = items(answer, "/checks")
+        .filter(|check| is_bad(check))
+        .filter_map(|check| check.get("docs")?.as_str())
+        .collect();
+    if !explained.is_empty() {
+        lines.push(String::new());
+        lines.extend(explained.into_iter().map(|docs| format!("see      {docs}")));
     }
     let alerts: Vec<String> = items(answer, "/alerts").map(alert).collect();
     if !alerts.is_empty() {
@@ -94,6 +115,18 @@ fn since(answer: &Value) -> String {
     since.map_or_else(String::new, |since| format!(" (since {since})"))
 }
 
+fn withheld(entity: &Value) -> String {
+    let text = |name: &str| plain(entity.get(name));
+    let fields: Vec<&str> = items(entity, "/fields").filter_map(Value::as_str).collect();
+    format!(
+        "privacy  {} {} ({}), {} values kept out",
+        text("policy"),
+        text("entity"),
+        fields.join(", "),
+        text("values")
+    )
+}
+
 fn is_bad(check: &Value) -> bool {
     let status = check.get("status").and_then(Value::as_str);
     matches!(status, Some("warning" | "critical"))
@@ -113,6 +146,46 @@ fn row(check: &Value) -> [String; 4] {
     [text("status"), text("id"), value, evidence.join(" ")]
 }
 
+/// What the columns of [`entity`] are.
+fn head() -> [String; 9] {
+    let names = [
+        "entity", "hits", "memory", "redis", "absent", "p99", "entries", "age", "facts",
+    ];
+    names.map(str::to_owned)
+}
+
+/// A cache within the last minutes; nothing of one that nobody used.
+fn entity(summary: &Value) -> Option<[String; 9]> {
+    let number = |name: &str| summary.get(name).and_then(Value::as_f64);
+    let has_entries = number("entries").is_some_and(|entries| entries > 0.0);
+    if number("hit_ratio").is_none() && !has_entries {
+        return None;
+    }
+    let share = |name: &str| {
+        let share = number(name);
+        share.map_or_else(|| "--".to_owned(), |it| format!("{:.0} %", it * 100.0))
+    };
+    let p99 = number("p99_ms").map_or_else(|| "--".to_owned(), |it| format!("{it:.1} ms"));
+    let age = number("mean_age_ms");
+    let age = age.map_or_else(|| "--".to_owned(), |it| format!("{:.0} s", it / 1_000.0));
+    let facts = summary.get("facts").and_then(Value::as_object);
+    let facts = facts.into_iter().flatten();
+    let facts: Vec<String> = facts
+        .map(|(name, count)| format!("{name}={count}"))
+        .collect();
+    Some([
+        plain(summary.get("entity")),
+        share("hit_ratio"),
+        share("memory_hit_ratio"),
+        share("redis_hit_ratio"),
+        share("absent_share"),
+        p99,
+        plain(summary.get("entries")),
+        age,
+        facts.join(" "),
+    ])
+}
+
 fn alert(alert: &Value) -> String {
     let text = |name: &str| plain(alert.get(name));
     format!(
@@ -123,13 +196,15 @@ fn alert(alert: &Value) -> String {
     )
 }
 
-fn table(rows: &[[String; 4]]) -> Vec<String> {
+fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths = [width(0), width(1), width(2), 0];
-    let line = |row: &[String; 4]| {
+    // Nothing stands behind the last one.
+    let widths: [usize; N] =
+        std::array::from_fn(|column| if column + 1 < N { width(column) } else { 0 });
+    let line = |row: &[String; N]| {
         let cells = row.iter().zip(widths);
         let cells = cells.map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()

@@ -152,7 +152,7 @@ impl Parts {
         let heard = Arc::clone(&changes);
         let metrics = Metrics::new(Arc::clone(&clock));
         let counted = metrics.clone();
-        let counts = Arc::<health::Counts>::default();
+        let counts = Arc::new(health::Counts::new(Arc::clone(&clock)));
         let judged = Arc::clone(&counts);
         let mut node = Node::builder()
             .prefix(prefix)

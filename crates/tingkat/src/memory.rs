@@ -354,10 +354,18 @@ impl<K: Key, V> Memory<K, V> {
         self.table.weight()
     }
 
+    /// Some of the keys, other ones each time as far as there are more.
     pub(crate) fn keys(&self, most: usize) -> Vec<K> {
-        self.table.iter().take(most).map(|(key, _)| key).collect()
+        let others = self.table.len().saturating_sub(most);
+        // Each step takes a lock, so whoever wants a few does not walk through all of a large table.
+        let skipped = rand::random_range(0..=others.min(MOST_SKIPPED));
+        let keys = self.table.iter().map(|(key, _)| key);
+        keys.skip(skipped).take(most).collect()
     }
 }
+
+/// Whoever wants some keys begins at most so far into the table.
+const MOST_SKIPPED: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
@@ -415,6 +423,18 @@ mod tests {
         assert!(memory.entries() < entries / 4, "{}", memory.entries());
         memory.clear();
         assert_eq!(memory.bytes(), 0, "what was counted is what is taken back");
+    }
+
+    #[test]
+    fn who_wants_some_keys_gets_other_ones_each_time() {
+        let memory: Memory<u64, u64> = Memory::new(1 << 24, Arc::default());
+        for number in 0..1_000 {
+            memory.insert(number, slot(number));
+        }
+        let some: HashSet<Vec<u64>> = (0..20).map(|_| memory.keys(10)).collect();
+        assert!(some.len() > 2, "{some:?}");
+        assert!(some.iter().all(|keys| keys.len() == 10));
+        assert_eq!(memory.keys(5_000).len(), 1_000);
     }
 
     #[cfg(target_os = "linux")]

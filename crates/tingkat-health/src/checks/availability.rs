@@ -15,8 +15,14 @@ pub(super) const CHECKS: &[Check] = &[
         .unit("looks without an answer")
         .above(0.0, 3.0)
         .caps(0)
-        .advice(|_, looks| {
+        .advice(|view, looks| {
             let looks = number(looks);
+            if let Some(why) = unusable(view) {
+                return format!(
+                    "Redis answers, but may not be used: {why}. Look-ups are served from memory and the \
+                     database meanwhile."
+                );
+            }
             format!(
                 "Redis has not answered the last {looks} looks; look-ups are served from memory and the \
                  database meanwhile. Check that it runs, its host and port, TLS and the firewall."
@@ -60,12 +66,35 @@ pub(super) const CHECKS: &[Check] = &[
             let version = version.unwrap_or_default();
             format!("Redis {version} gets no fixes any more; plan for 7.0 or later, or Valkey.")
         }),
+    Check::server("redis_exposed", Group::Availability, exposed)
+        .unit("of encryption and login")
+        .warns(0.0)
+        .needs(&[Field::IsPublic, Field::IsEncrypted, Field::HasLogin])
+        .advice(|view, _| {
+            let lacks = |field| view.read(field) == Some(0.0);
+            let missing = match (lacks(Field::IsEncrypted), lacks(Field::HasLogin)) {
+                (true, true) => "neither TLS nor a login",
+                (true, false) => "no TLS",
+                (false, _) => "no login",
+            };
+            format!(
+                "Redis is reached over a public address with {missing}: whoever is on the way, or finds the port, \
+                 reads and writes what is cached. Use `rediss://` and a user with a password, or a private network."
+            )
+        }),
 ];
 
 fn is_away(look: &Look) -> bool {
     look.redis.as_ref().is_some_and(|redis| {
         !redis.is_usable || !redis.servers.iter().any(|server| server.is_reached)
     })
+}
+
+/// Why a Redis that answers is not used.
+fn unusable<'a>(view: &View<'a>) -> Option<&'a str> {
+    let redis = view.redis().filter(|redis| !redis.is_usable)?;
+    let is_reached = redis.servers.iter().any(|server| server.is_reached);
+    redis.limit.as_deref().filter(|_| is_reached)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a measure of the table")]
@@ -81,6 +110,9 @@ fn reachable(view: &View<'_>) -> Option<Reading> {
     view.note("servers", redis.servers.len());
     view.note("answering", reached);
     view.note("usable", redis.is_usable);
+    if let Some(why) = unusable(view) {
+        view.note("why", why);
+    }
     let looks = view.ring.in_a_row(is_away);
     // One that was never there is not only late.
     let is_unheard_of = looks > 0 && looks == view.ring.len();
@@ -111,9 +143,25 @@ fn loading(view: &View<'_>) -> Option<Reading> {
 }
 
 fn restarts(view: &View<'_>) -> Option<Reading> {
-    let restarts = view.ring.restarts(&view.server?.name, LONG)?;
+    let server = view.server?;
+    let restarts = view.ring.restarts(&server.name, LONG)?;
+    // Only by one of these another process would show.
+    if restarts == 0 && server.run_id.is_none() {
+        view.read(Field::Uptime)?;
+    }
     view.note("restarts", restarts);
     Some(Is(exact(restarts as u64)))
+}
+
+/// What is missing on a way that anybody may be on.
+fn exposed(view: &View<'_>) -> Option<Reading> {
+    let is_public = view.read(Field::IsPublic)?;
+    let (encrypted, login) = (view.read(Field::IsEncrypted)?, view.read(Field::HasLogin)?);
+    Some(Is(if is_public > 0.0 {
+        (2.0 - encrypted - login).max(0.0)
+    } else {
+        0.0
+    }))
 }
 
 /// The first two numbers of the version as one.

@@ -76,6 +76,21 @@ pub(super) const CHECKS: &[Check] = &[
         let count = number(count);
         format!("{count} clients were cut off to free memory (`maxmemory-clients`).")
     }),
+    Check::server("buffer_disconnects", Group::Connections, |view| {
+        let queries = view.grown(Field::QueryDisconnects, SHORT)?.by;
+        Some(Is(queries + view.grown(Field::OutputDisconnects, SHORT)?.by))
+    })
+    .unit("clients")
+    .above(0.0, 10.0)
+    .over(SHORT)
+    .needs(&[Field::QueryDisconnects, Field::OutputDisconnects])
+    .advice(|_, count| {
+        let count = number(count);
+        format!(
+            "{count} clients were cut off within a minute because they read or wrote too slowly \
+             (`client-output-buffer-limit`). A node that missed hints so learns of changes from the change log."
+        )
+    }),
 ];
 
 fn clients(view: &View<'_>) -> Option<Reading> {
@@ -92,10 +107,11 @@ fn clients(view: &View<'_>) -> Option<Reading> {
 /// Those that wait all the time.
 fn blocked(view: &View<'_>) -> Option<Reading> {
     view.read(Field::BlockedClients)?;
-    let (least, _) = view
-        .ring
-        .range(&view.server?.name, Field::BlockedClients, LONG)?;
-    let (before, now) = view.ring.ends(LONG)?;
-    let is_long = now.at.saturating_sub(before.at) >= SHORT;
-    Some(Is(if is_long { least } else { 0.0 }))
+    let server = &view.server?.name;
+    let (least, time) = view.ring.least(server, Field::BlockedClients, LONG)?;
+    view.spans(time.as_secs_f64());
+    if time.is_zero() {
+        return None;
+    }
+    Some(Is(if time >= SHORT { least } else { 0.0 }))
 }

@@ -153,13 +153,16 @@ fn canary(view: &View<'_>) -> Option<Reading> {
 }
 
 fn audit(view: &View<'_>) -> Option<Reading> {
-    let (before, now) = view.ring.ends(LONG)?;
+    let (before, now) = view.ends(LONG)?;
     let audited = now.data.audited.saturating_sub(before.data.audited);
     let differing = now.data.differing.saturating_sub(before.data.differing);
     let shadow = view.all_grown(LONG, |it| it.differences)?;
     view.note("audited", audited);
     view.note("differing", differing);
     view.note("differing_in_shadow", number(shadow));
+    if audited == 0 && differing == 0 && shadow == 0.0 {
+        return None;
+    }
     Some(Is(exact(differing) + shadow))
 }
 
@@ -168,7 +171,7 @@ fn stale(view: &View<'_>) -> Option<Reading> {
 }
 
 fn cold_resets(view: &View<'_>) -> Option<Reading> {
-    let (before, now) = view.ring.ends(LONG)?;
+    let (before, now) = view.ends(LONG)?;
     let count = now.data.cold_resets.saturating_sub(before.data.cold_resets);
     Some(Is(exact(count)))
 }

@@ -1,11 +1,15 @@
 //! Whether Redis refuses what it is asked.
 
+use crate::buckets::exact;
 use crate::check::{Check, Group, Reading};
 use crate::field::{Field, number};
 use crate::ring::SHORT;
 use crate::view::View;
 
-use Reading::Is;
+use Reading::{Is, Skipped};
+
+/// Failures are judged as if there were at least so many calls: one among three is none of a third.
+const FEW_CALLS: u64 = 100;
 
 /// Errors are judged as if there were at least so many commands: on a server that rests, a few of
 /// them mean nothing.
@@ -49,6 +53,18 @@ pub(super) const CHECKS: &[Check] = &[
                 number(share)
             )
         }),
+    Check::redis("tier_failures", Group::Errors, failures)
+        .weight(3)
+        .unit("% of our calls")
+        .above(1.0, 50.0)
+        .over(SHORT)
+        .advice(|_, share| {
+            let share = number(share);
+            format!(
+                "{share} % of our own calls to Redis failed or took too long within a minute; the database \
+                 answers instead. Look at the way to it, at `redis_budget` beside `round_trip_p99`, and into the log."
+            )
+        }),
     Check::server("denied", Group::Errors, |view| {
         Some(Is(view.grown(Field::Denied, SHORT)?.by))
     })
@@ -82,4 +98,16 @@ fn replies(view: &View<'_>) -> Option<Reading> {
     let errors = view.grown(Field::OtherErrors, SHORT)?.by;
     let commands = view.grown(Field::Commands, SHORT)?.by;
     Some(Is(errors / commands.max(FEW_COMMANDS) * 100.0))
+}
+
+/// Of our own calls; nothing where none was made.
+fn failures(view: &View<'_>) -> Option<Reading> {
+    if view.redis().is_none() {
+        return Some(Skipped);
+    }
+    let tier = view.tier(SHORT)?;
+    let calls = tier.round_trips.count() + tier.failures;
+    view.note("calls", calls);
+    view.note("failures", tier.failures);
+    (calls > 0).then(|| Is(exact(tier.failures) / exact(calls.max(FEW_CALLS)) * 100.0))
 }

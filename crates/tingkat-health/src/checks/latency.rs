@@ -101,10 +101,29 @@ pub(super) const CHECKS: &[Check] = &[
     .unit("ms")
     .needs(&[Field::CommandP99]),
     Check::server("slow_log", Group::Latency, |view| {
-        Some(Is(view.read(Field::SlowCommands)?))
+        Some(Is(view.grown(Field::SlowCommands, SHORT)?.by))
     })
     .unit("entries")
+    .over(SHORT)
     .needs(&[Field::SlowCommands]),
+    Check::server("latency_events", Group::Latency, |view| {
+        view.read(Field::LatencyWorst);
+        Some(Is(view.grown(Field::LatencyEvents, LONG)?.by))
+    })
+    .unit("events")
+    .warns(0.0)
+    .over(LONG)
+    .needs(&[Field::LatencyEvents])
+    .advice(|view, count| {
+        let worst = view.read(Field::LatencyWorst).map_or_else(String::new, |worst| {
+            format!(", the worst of {} ms", number(worst))
+        });
+        format!(
+            "The server itself saw {} moments within 5 minutes in which it stood still{worst}. `LATENCY DOCTOR` \
+             says why.",
+            number(count)
+        )
+    }),
     Check::server("network", Group::Latency, |view| {
         let bytes_in = view.grown(Field::BytesIn, SHORT)?.per_second();
         let bytes_out = view.grown(Field::BytesOut, SHORT)?.per_second();
@@ -164,9 +183,10 @@ fn costs(view: &View<'_>) -> Option<Vec<(String, f64, f64)>> {
         Some((command.name.clone(), micros, calls))
     });
     // That there is something to compare with shows in any counter.
-    view.ring.grown_by(&server.name, SHORT, |server| {
+    let any = view.ring.grown_by(&server.name, SHORT, |server| {
         server.commands.as_ref().map(|_| 0.0)
     })?;
+    view.spans(any.seconds);
     Some(costs.collect())
 }
 

@@ -213,16 +213,19 @@ fn time_to_full(view: &View<'_>) -> Option<Reading> {
         return Some(Is(NEVER));
     }
     let (used, most) = (view.read(Field::UsedMemory)?, view.read(Field::MaxMemory)?);
+    let room = most - used;
+    if room <= 0.0 {
+        return Some(Is(0.0));
+    }
     let name = &view.server?.name;
     let memory = |server: &crate::server::Server| server.number(Field::UsedMemory);
     let grown = view.ring.grown_by(name, LONG, memory)?;
+    view.spans(grown.seconds);
     if grown.seconds < TREND_SECONDS {
         return None;
     }
     view.note("growth_per_second", format!("{:.0}", grown.per_second()));
-    // What is full already is another check's.
-    let room = most - used;
-    if grown.by <= 0.0 || room <= 0.0 {
+    if grown.by <= 0.0 {
         return Some(Is(NEVER));
     }
     Some(Is((room / grown.per_second() / 3_600.0).min(NEVER)))
@@ -284,7 +287,7 @@ fn big_values(view: &View<'_>) -> Option<Reading> {
     }
     let written = view.tier(LONG)?.written;
     view.note("written", written.count());
-    let p99 = written.quantile(0.99).unwrap_or_default();
+    let p99 = written.quantile(0.99)?;
     view.note("p99_bytes", format!("{p99:.0}"));
     Some(Is(p99 / 1_024.0))
 }

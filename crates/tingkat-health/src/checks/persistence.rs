@@ -41,6 +41,12 @@ pub(super) const CHECKS: &[Check] = &[
         let count = number(count);
         format!("{count} writes waited for the disk within a minute. For a cache: `appendonly no`.")
     }),
+    Check::server("last_save", Group::Persistence, |view| {
+        let now = view.read(Field::ServerTime)? / 1_000_000.0;
+        Some(Is((now - view.read(Field::LastSave)?).max(0.0) / 3_600.0))
+    })
+    .unit("h")
+    .needs(&[Field::ServerTime, Field::LastSave]),
     Check::server("save_running", Group::Persistence, |view| {
         Some(Is(view.read(Field::SaveRunning)?.max(0.0)))
     })

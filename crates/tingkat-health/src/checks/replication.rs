@@ -3,6 +3,7 @@
 use crate::buckets::exact;
 use crate::check::{Check, Group, Reading};
 use crate::field::{Field, number};
+use crate::look::MasterSeen;
 use crate::ring::LONG;
 use crate::view::View;
 
@@ -36,12 +37,12 @@ pub(super) const CHECKS: &[Check] = &[
         .weight(2)
         .unit("% of replicas")
         .above(0.0, 100.0)
-        .over(LONG)
         .needs(&[Field::Replicas])
         .advice(|view, share| {
             let left = view.read(Field::Replicas).unwrap_or_default();
             format!(
-                "{} % of the replicas went within 5 minutes, {} are left. Without one nobody can take over.",
+                "{} % of the replicas that this process had are gone, {} are left. Without one nobody can take \
+                 over: start them again.",
                 number(share.round()),
                 number(left)
             )
@@ -101,6 +102,30 @@ pub(super) const CHECKS: &[Check] = &[
                  this one fails: start the others."
             )
         }),
+    Check::redis("sentinel_master", Group::Replication, master)
+        .above(0.0, 2.0)
+        .advice(|view, _| {
+            let sentinels = view.redis().and_then(|redis| redis.sentinels);
+            let who = match sentinels.and_then(|it| it.master) {
+                Some(MasterSeen::Failed) => "Enough Sentinels to name another one do",
+                Some(MasterSeen::Suspected | MasterSeen::Up) | None => "A Sentinel does",
+            };
+            format!(
+                "{who} not reach the master. Where none takes over, see whether there is a replica that is not too \
+                 far behind: `SENTINEL REPLICAS`."
+            )
+        }),
+    Check::redis("sentinel_failovers", Group::Replication, failovers)
+        .unit("failovers")
+        .warns(0.0)
+        .over(LONG)
+        .advice(|_, count| {
+            let count = number(count);
+            format!(
+                "Sentinels named another master {count} times within 5 minutes. Look into the log of the one \
+                 before; what it had not yet sent to its replica is loaded again."
+            )
+        }),
     Check::redis("memory_imbalance", Group::Replication, imbalance)
         .unit("times the mean")
         .above(1.5, 3.0)
@@ -143,7 +168,7 @@ fn lag(view: &View<'_>) -> Option<Reading> {
 
 fn lost(view: &View<'_>) -> Option<Reading> {
     let now = view.read(Field::Replicas)?;
-    let (_, most) = view.ring.range(&view.server?.name, Field::Replicas, LONG)?;
+    let most = view.ring.most_replicas(&view.server?.name)?;
     view.note("connected_slaves_before", number(most));
     if most == 0.0 {
         return Some(Skipped);
@@ -180,8 +205,14 @@ fn quorum(view: &View<'_>) -> Option<Reading> {
     let Some(sentinels) = redis.sentinels else {
         return Some(Skipped);
     };
-    let (known, answering) = (sentinels.known, sentinels.answering);
+    let is_tilted = sentinels.is_tilted == Some(true);
+    // One that judges nothing for a while is as good as silent.
+    let answering = sentinels.answering.saturating_sub(usize::from(is_tilted));
+    let known = sentinels.known;
     view.note("sentinels", known);
+    if is_tilted {
+        view.note("sentinel_tilt", 1);
+    }
     view.note("answering", answering);
     if let Some(has_quorum) = sentinels.has_quorum {
         view.note("quorum", has_quorum);
@@ -192,6 +223,32 @@ fn quorum(view: &View<'_>) -> Option<Reading> {
     Some(Is(
         exact(answering as u64) / exact(known.max(1) as u64) * 100.0
     ))
+}
+
+fn master(view: &View<'_>) -> Option<Reading> {
+    let Some(sentinels) = view.redis().and_then(|redis| redis.sentinels) else {
+        return Some(Skipped);
+    };
+    let (word, value) = match sentinels.master? {
+        MasterSeen::Up => ("up", 0.0),
+        MasterSeen::Suspected => ("s_down", 1.0),
+        MasterSeen::Failed => ("o_down", 2.0),
+    };
+    view.note("master", word);
+    Some(Is(value))
+}
+
+fn failovers(view: &View<'_>) -> Option<Reading> {
+    let Some(sentinels) = view.redis().and_then(|redis| redis.sentinels) else {
+        return Some(Skipped);
+    };
+    view.note("config_epoch", sentinels.epoch?);
+    let grown = view.ring.redis_grown(LONG, |redis| {
+        let epoch = redis.sentinels?.epoch?;
+        Some(exact(epoch))
+    })?;
+    view.spans(grown.seconds);
+    Some(Is(grown.by))
 }
 
 fn imbalance(view: &View<'_>) -> Option<Reading> {

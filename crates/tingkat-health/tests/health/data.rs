@@ -119,6 +119,15 @@ fn a_hit_ratio_is_judged_by_the_objective_of_its_entity() {
     let told = said(report, "hit_ratio.postcode");
     assert_eq!((told.status, told.weight), (Status::Critical, 0));
     assert_eq!(report.cache.grade, Some(Grade::A));
+    // Of whom nothing is expected it is not bad to give nothing.
+    let (mut stage, server) = Stage::busy();
+    let report = stage.look(server, |look| {
+        (
+            look.entities[0].memory_misses,
+            look.entities[0].objective.hit_ratio,
+        ) = (900, 0.0);
+    });
+    assert_eq!(said(report, "hit_ratio.product").status, Status::Ok);
 }
 
 #[test]

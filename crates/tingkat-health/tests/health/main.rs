@@ -10,6 +10,8 @@ mod docs;
 mod faults;
 mod gauges;
 mod inputs;
+mod missing;
 mod properties;
+mod raised;
 mod redis;
 mod stage;

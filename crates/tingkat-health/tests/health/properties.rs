@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tingkat_health::check::{Bad, Status};
 use tingkat_health::score::{Grade, Part, score as score_of};
-use tingkat_health::{Field, Group, Limits, Look, Monitor, Server};
+use tingkat_health::{Buckets, Entity, Field, Group, Limits, Look, Monitor, Redis, Server};
 
 use crate::stage::{busy, look};
 
@@ -14,7 +14,7 @@ use crate::stage::{busy, look};
 /// that is tried.
 const WORSE: &[(Field, f64, f64)] = &[
     (Field::Loading, 0.0, 1.0),
-    (Field::UsedMemory, 2e9, 0.0),
+    (Field::UsedMemory, 2.2e9, 0.0),
     (Field::FragmentationBytes, 0.0, 1e9),
     (Field::EvictionExceeded, 0.0, 1e5),
     (Field::SaveFailed, 0.0, 1.0),
@@ -31,12 +31,55 @@ const WORSE: &[(Field, f64, f64)] = &[
     (Field::CpuUserMain, 0.0, 60.0),
     (Field::ReplicaLag, 0.0, 3e8),
     (Field::ClientBytes, 0.0, 3e7),
+    (Field::FragmentationRatio, 1.0, 9.0),
+    (Field::RefusedReadOnly, 0.0, 200.0),
+    (Field::ForkMicros, 0.0, 1e6),
+    (Field::AofWriteFailed, 0.0, 1.0),
 ];
 
-/// The score after a quiet minute, and then this server.
+type Worsen = fn(&mut Look, u64);
+
+/// The same of what a node counts by itself, with the most that is tried.
+const WORSE_OF_THE_NODE: &[(Worsen, u64)] = &[
+    (|look, count| redis(look).failures = count, 300),
+    (|look, count| slow(&mut redis(look).round_trips, count), 100),
+    (|look, count| slow(&mut redis(look).written, count), 100),
+    (|look, count| product(look).memory_misses = count, 3_000),
+    (|look, count| slow(&mut product(look).answers, count), 100),
+];
+
+fn redis(look: &mut Look) -> &mut Redis {
+    look.redis.as_mut().unwrap()
+}
+
+fn product(look: &mut Look) -> &mut Entity {
+    look.entities.first_mut().unwrap()
+}
+
+/// A thousand that are quick or small, of which so many are neither.
+fn slow(buckets: &mut Buckets, count: u64) {
+    buckets.add(3, 1_000 - count);
+    buckets.add(21, count);
+}
+
+/// The score of a node that counted this.
+fn counted(values: &[u64]) -> f64 {
+    let mut monitor = Monitor::default();
+    for at in 0..7 {
+        monitor.take(look(Duration::from_secs(at * 10), busy()));
+    }
+    let mut last = look(Duration::from_secs(70), busy());
+    product(&mut last).memory_hits = 1_000;
+    for ((worsen, _), value) in WORSE_OF_THE_NODE.iter().zip(values) {
+        worsen(&mut last, *value);
+    }
+    monitor.take(last).cache.score.unwrap()
+}
+
+/// The score after quiet minutes, as many as a trend needs, and then this server.
 fn scored(server: &Server) -> (f64, Option<Grade>) {
     let mut monitor = Monitor::default();
-    for at in 0..2 {
+    for at in 0..14 {
         let mut before = busy();
         before.policy.clone_from(&server.policy);
         before.set(Field::Commands, 0.0);
@@ -44,17 +87,28 @@ fn scored(server: &Server) -> (f64, Option<Grade>) {
             before.set(*field, 0.0);
         }
         before.set(Field::Replicas, 1.0);
+        before.set(Field::AofEnabled, 1.0);
         monitor.take(look(Duration::from_secs(at * 10), before));
     }
-    let report = monitor.take(look(Duration::from_secs(30), server.clone()));
+    let report = monitor.take(look(Duration::from_secs(140), server.clone()));
     (report.cache.score.unwrap(), report.cache.grade)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a few thousand at most"
+)]
+fn whole(value: f64) -> u64 {
+    value as u64
 }
 
 fn server(values: &[f64], policy: &str) -> Server {
     let mut server = busy();
     server.policy = Some(policy.into());
     server.set(Field::Replicas, 1.0);
-    server.set(Field::FragmentationRatio, 3.0);
+    server.set(Field::AofEnabled, 1.0);
+    server.set(Field::Forks, 1.0);
     for ((field, least, most), share) in WORSE.iter().zip(values) {
         let (least, most) = (least.min(*most), least.max(*most));
         server.set(*field, least + (most - least) * share);
@@ -80,6 +134,22 @@ proptest! {
         let (after, new) = scored(&server(&changed, policy));
         prop_assert!(after <= before + 1e-9, "{}: {before} to {after}", WORSE[which].0.name());
         prop_assert!(new <= old);
+    }
+
+    #[test]
+    fn what_a_node_counts_never_raises_the_score_when_it_is_worse(
+        shares in prop::collection::vec(prop_oneof![Just(0.0), 0.0..1.0_f64], WORSE_OF_THE_NODE.len()),
+        which in 0..WORSE_OF_THE_NODE.len(),
+        worse in 0.0..1.0_f64,
+    ) {
+        let values = |shares: &[f64]| -> Vec<u64> {
+            let most = WORSE_OF_THE_NODE.iter().map(|(_, most)| *most);
+            most.zip(shares).map(|(most, share)| whole(share * f64::from(u32::try_from(most).unwrap()))).collect()
+        };
+        let mut changed = shares.clone();
+        changed[which] = worse.max(shares[which]);
+        let (before, after) = (counted(&values(&shares)), counted(&values(&changed)));
+        prop_assert!(after <= before + 1e-9, "{which}: {before} to {after}");
     }
 
     #[test]

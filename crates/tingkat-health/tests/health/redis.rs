@@ -64,6 +64,7 @@ fn sentinels_without_a_quorum_are_critical_and_one_that_is_away_is_a_warning() {
                 known: 3,
                 answering,
                 has_quorum,
+                ..Sentinels::default()
             });
         });
         said(report, "sentinel_quorum").status
@@ -72,6 +73,25 @@ fn sentinels_without_a_quorum_are_critical_and_one_that_is_away_is_a_warning() {
     assert_eq!(with(2, Some(true)), Status::Warning);
     assert_eq!(with(1, Some(false)), Status::Critical);
     assert_eq!(with(0, None), Status::Critical);
+}
+
+#[test]
+fn a_sentinel_that_judges_nothing_for_a_while_is_as_good_as_silent() {
+    let (mut stage, server) = Stage::busy();
+    let report = stage.look(server, |look| {
+        look.redis.as_mut().unwrap().sentinels = Some(Sentinels {
+            known: 3,
+            answering: 3,
+            has_quorum: Some(true),
+            is_tilted: Some(true),
+            ..Sentinels::default()
+        });
+    });
+    let told = said(report, "sentinel_quorum");
+    assert_eq!(told.status, Status::Warning);
+    assert!(told.evidence.contains(&"sentinel_tilt=1".to_owned()));
+    // What it thinks of the master is not known.
+    assert_eq!(said(report, "sentinel_master").status, Status::Unknown);
 }
 
 #[test]

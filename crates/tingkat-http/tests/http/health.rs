@@ -6,7 +6,8 @@ use axum::http::header;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tingkat_health::{
-    Data, DataState, Entity, Field, Look, Monitor, Observed, Redis, RedisState, Server, SourceState,
+    Data, DataState, Entity, Field, Look, Monitor, Neighbour, Observed, Redis, RedisState, Server,
+    SourceState, Withheld,
 };
 
 use crate::store::Store;
@@ -84,12 +85,14 @@ async fn before_the_first_look_it_is_collecting_and_no_error() {
             "checks",
             "data",
             "entities",
+            "looked_at",
             "recommendations",
             "redis",
             "service"
         ]
     );
     assert_eq!(told["service"], json!({ "status": "ready" }));
+    assert_eq!(told["looked_at"], Value::Null);
     assert_eq!(told["cache"]["grade"], Value::Null);
     assert_eq!(told["redis"]["status"], "off");
     assert_eq!(
@@ -112,6 +115,7 @@ async fn what_was_judged_is_told_with_evidence_and_what_to_do() {
         assert_eq!(
             members(check),
             [
+                "docs",
                 "evidence",
                 "id",
                 "recommendation",
@@ -127,7 +131,7 @@ async fn what_was_judged_is_told_with_evidence_and_what_to_do() {
         .iter()
         .find(|check| check["id"] == "memory_cannot_evict")
         .unwrap();
-    assert_snapshot!(full, @r#"{"evidence":["maxmemory=100","used_memory=95","maxmemory_policy=noeviction"],"id":"memory_cannot_evict","recommendation":"Memory is 95 % full and the policy noeviction can not make room: at 100 % every write is refused. Set `maxmemory-policy allkeys-lfu`, or raise `maxmemory`.","status":"critical","threshold":90.0,"unit":"%","value":95.0,"window_s":null}"#);
+    assert_snapshot!(full, @r#"{"docs":"docs/health.md#memory_cannot_evict","evidence":["maxmemory=100","used_memory=95","maxmemory_policy=noeviction"],"id":"memory_cannot_evict","recommendation":"Memory is 95 % full and the policy noeviction can not make room: at 100 % every write is refused. Set `maxmemory-policy allkeys-lfu`, or raise `maxmemory`.","status":"critical","threshold":90.0,"unit":"%","value":95.0,"window_s":null}"#);
     assert_snapshot!(told["alerts"], @r#"[{"count":3,"id":"memory_cannot_evict","since":"2026-05-01T12:00:00Z","status":"critical","value":95.0}]"#);
     assert_snapshot!(told["entities"], @r#"[{"absent_share":0.025,"bytes":3456,"entity":"product","entries":12,"facts":{"low_stock":7},"hit_ratio":0.875,"mean_age_ms":null,"memory_hit_ratio":0.75,"objective":{"hit_ratio":0.5,"p99_ms":10},"p99_ms":0.001,"redis_hit_ratio":0.5}]"#);
     assert_eq!(told["recommendations"].as_array().unwrap().len(), 1);
@@ -163,4 +167,42 @@ async fn what_changes_between_two_looks_is_told_at_once() {
         };
     });
     assert_eq!(health(&store).await["service"]["status"], "degraded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_another_time_is_no_word_on_the_data() {
+    let store = Store::new();
+    let mut monitor = Monitor::default();
+    store.report.send_replace(Some(monitor.take(look(0))));
+    store.report.send_replace(Some(monitor.take(look(10))));
+    let told = health(&store).await;
+    assert_eq!(told["data"]["status"], "ok");
+    assert_eq!(told["looked_at"], "2026-05-01T12:00:10Z");
+    tokio::time::advance(Duration::from_mins(4)).await;
+    let told = health(&store).await;
+    assert_eq!(told["data"]["status"], "unknown");
+    assert_eq!(told["looked_at"], "2026-05-01T12:00:10Z");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_service_is_what_its_operator_insists_on_and_what_is_waived_shows() {
+    let store = Store::new();
+    store.observed.send_modify(|observed| {
+        observed.redis = RedisState::Connecting;
+        observed.required = vec![Neighbour::Redis];
+        observed.waived = vec!["tokens-unset"];
+        observed.privacy = vec![Withheld {
+            entity: "product",
+            policy: "strip",
+            fields: vec!["email".to_owned()],
+            values: 2,
+        }];
+    });
+    let told = health(&store).await;
+    assert_eq!(told["service"]["status"], "not_ready");
+    assert_eq!(told["waived"], json!(["tokens-unset"]));
+    assert_eq!(
+        told["privacy"],
+        json!([{ "entity": "product", "policy": "strip", "fields": ["email"], "values": 2 }])
+    );
 }

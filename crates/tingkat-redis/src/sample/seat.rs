@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue as _, Pipeline, RedisError, Value};
+use redis::{FromRedisValue as _, Pipeline, ServerError, Value};
 use tingkat::ports::{Clock, Tick};
 use tingkat_health::{Field, Server};
 
@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::dial::dial;
 use crate::place::Place;
 use crate::{info, refusal};
+
+use super::exposure::is_public;
+use super::spikes::Spikes;
 
 /// So many keys are looked at each time, to find out whose they are.
 const KEYS_A_LOOK: usize = 8;
@@ -24,6 +27,7 @@ pub(super) struct Seat {
     /// Keys that were looked at, and those among them that do not have our prefix.
     looked_at: u64,
     of_others: u64,
+    spikes: Spikes,
 }
 
 /// A connection and what it is good for.
@@ -31,15 +35,15 @@ struct Connection {
     wire: MultiplexedConnection,
     able: Able,
     since: Tick,
+    is_public: Option<bool>,
 }
 
 /// What may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Able {
     info: Info,
-    cluster: bool,
-    slow_log: bool,
-    random_key: bool,
+    /// What is asked beside it.
+    beside: Vec<Question>,
 }
 
 /// How much INFO may be asked for.
@@ -52,13 +56,16 @@ enum Info {
 }
 
 impl Able {
-    const fn all() -> Self {
+    fn all() -> Self {
+        use Question::{Cluster, Latency, RandomKey, SlowLog};
         Self {
             info: Info::Everything,
-            cluster: true,
-            slow_log: true,
-            random_key: true,
+            beside: vec![Cluster, SlowLog, Latency, RandomKey],
         }
+    }
+
+    fn may(&self, question: Question) -> bool {
+        self.beside.contains(&question)
     }
 }
 
@@ -69,16 +76,18 @@ enum Question {
     Info,
     Cluster,
     SlowLog,
+    Latency,
     RandomKey,
 }
 
 impl Seat {
-    pub(super) const fn new(place: Place) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         Self {
             place,
             connection: None,
             looked_at: 0,
             of_others: 0,
+            spikes: Spikes::default(),
         }
     }
 
@@ -118,15 +127,16 @@ impl Seat {
         if now.since(connection.since) > TRIED_AGAIN {
             (connection.able, connection.since) = (Able::all(), now);
         }
-        let before = connection.able;
+        let before = connection.able.info;
         let (questions, answers) = connection.ask().await?;
         let took = clock.now().since(now);
         self.take_in(&questions, &answers, &mut connection.able, config, server);
-        if connection.able.info != before.info && connection.able.info != Info::Nothing {
+        if connection.able.info != before && connection.able.info != Info::Nothing {
             // The server knows INFO, and not the word behind it.
             let (questions, answers) = connection.ask().await?;
             self.take_in(&questions, &answers, &mut connection.able, config, server);
         }
+        connection.tell_of_itself(config, server);
         server.is_reached = true;
         server.answer_ms = Some(took.as_secs_f64() * 1_000.0);
         self.connection = Some(connection);
@@ -143,7 +153,7 @@ impl Seat {
     ) {
         for (question, answer) in questions.iter().zip(answers) {
             if let Value::ServerError(error) = answer {
-                able.was_refused(*question, &RedisError::from(error.clone()));
+                able.was_refused(*question, error);
                 continue;
             }
             match question {
@@ -155,15 +165,20 @@ impl Seat {
                     }
                 }
                 Question::SlowLog => {
-                    if let Value::Int(count) = answer {
-                        let count = u32::try_from(*count).unwrap_or(u32::MAX);
+                    if let Some(count) = slow_commands(answer) {
                         server.set(Field::SlowCommands, f64::from(count));
                     }
                 }
+                Question::Latency => self.spikes.take(answer),
                 Question::RandomKey => self.look_at_key(answer, config),
             }
         }
-        if able.random_key {
+        if able.may(Question::Latency) {
+            server.set(Field::LatencyEvents, f64::from(self.spikes.count));
+            let worst = u32::try_from(self.spikes.worst_ms).unwrap_or(u32::MAX);
+            server.set(Field::LatencyWorst, f64::from(worst));
+        }
+        if able.may(Question::RandomKey) {
             // Far below what a double holds exactly.
             let exact = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
             server.set(Field::KeysLookedAt, exact(self.looked_at));
@@ -183,6 +198,22 @@ impl Seat {
     }
 }
 
+/// How many commands ever were in the slow log, by the number of the last one. Nothing else of it is
+/// looked at: arguments are nobody's business.
+fn slow_commands(answer: &Value) -> Option<u32> {
+    let Value::Array(entries) = answer else {
+        return None;
+    };
+    match entries.first() {
+        None => Some(0),
+        Some(Value::Array(parts)) => match parts.first() {
+            Some(Value::Int(number)) => u32::try_from(number.saturating_add(1)).ok(),
+            _ => None,
+        },
+        Some(_) => None,
+    }
+}
+
 impl Connection {
     async fn open(place: &Place, config: &Config, now: Tick) -> Result<Self, ()> {
         let dialed = dial(place, &config.address, config, |_| ()).await;
@@ -193,7 +224,18 @@ impl Connection {
             wire,
             able: Able::all(),
             since: now,
+            is_public: is_public(place).await,
         })
+    }
+
+    /// Who else may be on the way, and what keeps them out.
+    fn tell_of_itself(&self, config: &Config, server: &mut Server) {
+        let flag = |is_so| f64::from(u8::from(is_so));
+        if let Some(is_public) = self.is_public {
+            server.set(Field::IsPublic, flag(is_public));
+        }
+        server.set(Field::IsEncrypted, flag(config.address.is_encrypted()));
+        server.set(Field::HasLogin, flag(config.address.has_credentials()));
     }
 
     /// All that may be asked, in one round trip.
@@ -212,7 +254,7 @@ impl Connection {
 }
 
 impl Able {
-    fn questions(self) -> Vec<Question> {
+    fn questions(&self) -> Vec<Question> {
         let mut questions = Vec::new();
         if self.info == Info::Nothing {
             // Whether it answers is worth knowing as well.
@@ -220,19 +262,18 @@ impl Able {
         } else {
             questions.push(Question::Info);
         }
-        if self.cluster {
-            questions.push(Question::Cluster);
-        }
-        if self.slow_log {
-            questions.push(Question::SlowLog);
-        }
-        if self.random_key {
-            questions.extend([Question::RandomKey; KEYS_A_LOOK]);
+        for &question in &self.beside {
+            let times = if question == Question::RandomKey {
+                KEYS_A_LOOK
+            } else {
+                1
+            };
+            questions.extend(std::iter::repeat_n(question, times));
         }
         questions
     }
 
-    fn put(self, question: Question, commands: &mut Pipeline) {
+    fn put(&self, question: Question, commands: &mut Pipeline) {
         match question {
             Question::Ping => commands.cmd("PING"),
             Question::Info if self.info == Info::Everything => {
@@ -240,7 +281,8 @@ impl Able {
             }
             Question::Info => commands.cmd("INFO"),
             Question::Cluster => commands.cmd("CLUSTER").arg("INFO"),
-            Question::SlowLog => commands.cmd("SLOWLOG").arg("LEN"),
+            Question::SlowLog => commands.cmd("SLOWLOG").arg("GET").arg(1),
+            Question::Latency => commands.cmd("LATENCY").arg("LATEST"),
             Question::RandomKey => commands.cmd("RANDOMKEY"),
         };
     }
@@ -253,22 +295,27 @@ impl Able {
         }
         info::read(&text, server);
         if server.is_clustered == Some(false) {
-            self.cluster = false;
+            self.leave_out(Question::Cluster);
         }
     }
 
-    /// What is refused is not asked again, unless it is only not the time for it.
-    fn was_refused(&mut self, question: Question, error: &RedisError) {
-        let is_passing = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "BUSY"));
-        match question {
-            // A server that loads tells INFO.
-            Question::Info => self.less_info(),
-            _ if is_passing => {}
-            Question::Cluster => self.cluster = false,
-            Question::SlowLog => self.slow_log = false,
-            Question::RandomKey => self.random_key = false,
-            Question::Ping => {}
+    /// What is forbidden or not known is not asked again; a server that is busy, or loads, answers
+    /// another time.
+    fn was_refused(&mut self, question: Question, error: &ServerError) {
+        if !matches!(error.code(), "NOPERM" | "ERR") {
+            return;
         }
+        match question {
+            Question::Info => self.less_info(),
+            Question::Ping => {}
+            Question::Cluster | Question::SlowLog | Question::Latency | Question::RandomKey => {
+                self.leave_out(question);
+            }
+        }
+    }
+
+    fn leave_out(&mut self, question: Question) {
+        self.beside.retain(|it| *it != question);
     }
 
     const fn less_info(&mut self) {

@@ -1,13 +1,34 @@
 //! Real servers in real trouble: each raises its own check and no other, and heals when its cause is
 //! gone. Looks are ten seconds apart on a clock of the test, so nobody waits for a window.
 
+/// The tests of a file: what each of them raises, all of it and nothing else, and heals in the end. What
+/// it names behind `beside` may be bad for a moment meanwhile.
+macro_rules! troubles {
+    ($($name:ident raises [$($id:literal),+] $(beside [$($other:literal),+])?;)+) => {
+        /// What the tests of this file raise: each fails where that is not so.
+        pub(super) const TROUBLES: &[&[&str]] = &[$(&[$($id),+]),+];
+
+        mod shown {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let ward = super::$name().await;
+                    ward.has_shown(&[$($id),+], &[$($($other),+)?]);
+                }
+            )+
+        }
+    };
+}
+
 mod clients;
 mod commands;
 mod coverage;
+mod lives;
 mod memory;
 mod rights;
 mod servers;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +48,10 @@ struct Ward {
     monitor: Monitor,
     now: Duration,
     report: Arc<Report>,
+    /// All that was ever bad.
+    seen: BTreeSet<String>,
+    /// Whether it counts how fast the server answers; a busy machine does so late.
+    is_timed: bool,
 }
 
 impl Ward {
@@ -39,6 +64,8 @@ impl Ward {
             monitor: Monitor::default(),
             tier,
             now: Duration::ZERO,
+            seen: BTreeSet::new(),
+            is_timed: false,
         };
         ward.look().await;
         ward.look().await;
@@ -60,11 +87,11 @@ impl Ward {
     async fn look_after(&mut self, seconds: u64) -> Vec<String> {
         self.now += Duration::from_secs(seconds);
         let mut redis = self.sampler.sample().await;
-        for server in &mut redis.servers {
-            // A busy machine answers late, which is no trouble of the server.
+        for server in redis.servers.iter_mut().filter(|_| !self.is_timed) {
             server.answer_ms = None;
         }
         self.report = self.monitor.take(Look::of_redis(self.now, redis));
+        self.seen.extend(self.bad());
         self.bad()
     }
 
@@ -82,6 +109,11 @@ impl Ward {
         checks.find(|said| said.id == id).unwrap().status
     }
 
+    fn value(&self, id: &str) -> Option<f64> {
+        let mut checks = self.report.checks.iter();
+        checks.find(|said| said.id == id).unwrap().value
+    }
+
     /// Looks until exactly these are bad.
     async fn becomes(&mut self, expected: &[&str]) {
         self.becomes_so(SOON, |bad| bad == expected).await;
@@ -89,13 +121,54 @@ impl Ward {
 
     /// Looks until what is bad is as wanted.
     async fn becomes_so(&mut self, within: Duration, is_right: impl Fn(&[String]) -> bool) {
+        self.until(within, |ward| is_right(&ward.bad())).await;
+    }
+
+    /// Looks until a check says this.
+    async fn says(&mut self, id: &str, status: Status) {
+        self.until(SOON, |ward| ward.status(id) == status).await;
+    }
+
+    async fn until(&mut self, within: Duration, is_right: impl Fn(&Self) -> bool) {
         let ward = tokio::sync::Mutex::new(self);
         let right = eventually(within, || async {
-            is_right(&ward.lock().await.look_after(3).await)
+            let mut ward = ward.lock().await;
+            ward.look_after(3).await;
+            is_right(&ward)
         });
         let right = right.await;
         let ward = ward.into_inner();
         assert!(right.is_ok(), "{:?}", ward.bad());
+    }
+
+    /// Looks until this is bad, whatever else is.
+    async fn includes(&mut self, id: &str) {
+        let is_there = |bad: &[String]| bad.iter().any(|it| it == id);
+        self.becomes_so(SOON, is_there).await;
+    }
+
+    /// Looks until this is not bad any more.
+    async fn includes_not(&mut self, id: &str) {
+        let is_away = |bad: &[String]| bad.iter().all(|it| it != id);
+        self.becomes_so(SOON, is_away).await;
+    }
+
+    /// That these were bad, each of them, and are so no more; and nothing else was but what goes along
+    /// with them.
+    fn has_shown(&self, raised: &[&str], beside: &[&str]) {
+        let silent = raised.iter().find(|id| !self.seen.contains(**id));
+        assert_eq!(silent, None, "never raised");
+        let named = |id: &&String| {
+            let lists = [raised, beside, &BY_A_BUSY_MACHINE];
+            lists.iter().any(|list| list.contains(&id.as_str()))
+        };
+        let strange: Vec<&String> = self.seen.iter().filter(|id| !named(id)).collect();
+        assert_eq!(strange, [""; 0], "raised as well");
+        let ill = self
+            .bad()
+            .into_iter()
+            .find(|id| raised.contains(&id.as_str()));
+        assert_eq!(ill, None, "does not heal");
     }
 
     /// All that happened has left every window.
@@ -105,6 +178,9 @@ impl Ward {
         assert_ne!(self.report.cache.grade, Some(Grade::F));
     }
 }
+
+/// What a machine does that has no time for the server: any command may take long there.
+const BY_A_BUSY_MACHINE: [&str; 1] = ["command_time"];
 
 /// A server with room for this many bytes.
 fn small(bytes: u64, policy: &str) -> Config {

@@ -1,32 +1,38 @@
 //! Looks at everything now and then, judges it, and keeps the last report.
 
+mod audit;
 mod canary;
 mod counts;
 mod facts;
+mod owed;
+#[cfg(test)]
+mod troubles;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tingkat::Node;
 use tingkat::ports::Clock;
-use tingkat::warm::Checked;
+use tingkat_health::look::Fact;
 use tingkat_health::{Data, Look, Monitor, Observed, Report};
 use tingkat_redis::{Redis, Sampler, State};
 use tingkat_sql::Database;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::audit::Auditor;
 use self::canary::Canaries;
 use self::facts::Facts;
 use crate::config::Health;
 
 pub(super) use self::counts::Counts;
 
-/// One of so many keys of a cache is compared with the database.
-const KEYS_TO_CHOOSE_FROM: usize = 32;
-
 /// The first look waits for Redis at most as long.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// Why a Redis that answers is not asked.
+const CUT_OFF: &str =
+    "too many calls failed or took too long, so that it is left alone for a while";
 
 /// Whoever looks.
 pub(super) struct Looker {
@@ -44,19 +50,37 @@ pub(super) struct Looker {
     pub(super) stop: CancellationToken,
 }
 
+/// What remembers earlier looks.
+struct Eyes {
+    sampler: Option<Sampler>,
+    canaries: Canaries,
+}
+
 impl Looker {
     /// Goes on until the node stops.
     pub(super) async fn watch(mut self) {
         let stop = self.stop.clone();
-        stop.run_until_cancelled(self.go_on()).await;
+        let auditor = Auditor {
+            node: self.node.clone(),
+            clock: Arc::clone(&self.clock),
+            counts: Arc::clone(&self.counts),
+            judged_by: self.judged_by.clone(),
+        };
+        let known = watch::Sender::default();
+        let facts = Facts {
+            database: self.database.clone(),
+            clock: Arc::clone(&self.clock),
+            judged_by: self.judged_by.clone(),
+            known: known.clone(),
+        };
+        let all = async { tokio::join!(auditor.go_on(), facts.go_on(), self.go_on(&known)) };
+        stop.run_until_cancelled(all).await;
     }
 
-    async fn go_on(&mut self) {
+    async fn go_on(&mut self, facts: &watch::Sender<Vec<Fact>>) {
         let health = self.judged_by.borrow_and_update().clone();
         let mut monitor = Monitor::new(health.thresholds.clone(), health.patience);
-        let mut sampler = self.redis.as_ref().map(|redis| redis.sampler());
-        let mut canaries = Canaries::new(&self.node, self.redis.clone(), &self.prefix);
-        let mut facts = Facts::new(self.database.clone(), Arc::clone(&self.clock));
+        let mut eyes = self.eyes();
         self.let_redis_connect().await;
         loop {
             let health = self.judged_by.borrow().clone();
@@ -64,12 +88,8 @@ impl Looker {
                 self.judged_by.mark_unchanged();
                 monitor.set(health.thresholds.clone(), health.patience);
             }
-            canaries.exchange(&self.counts, &*self.clock).await;
-            facts.count(health.facts).await;
-            self.audit(health.audits).await;
-            let mut look = self.look(&health, sampler.as_mut()).await;
-            look.data.canary = canaries.state(&*self.clock);
-            look.facts = facts.known();
+            let mut look = self.look(&health, &mut eyes).await;
+            look.facts.clone_from(&facts.borrow());
             self.report.send_replace(Some(monitor.take(look)));
             self.clock.sleep(pause(health.interval, &*self.clock)).await;
         }
@@ -85,9 +105,17 @@ impl Looker {
         }
     }
 
+    fn eyes(&self) -> Eyes {
+        Eyes {
+            sampler: self.redis.as_ref().map(|redis| redis.sampler()),
+            canaries: Canaries::new(&self.node, self.redis.clone(), &self.prefix),
+        }
+    }
+
     /// What can be seen now.
-    async fn look(&self, health: &Health, sampler: Option<&mut Sampler>) -> Look {
-        let mut redis = match sampler {
+    async fn look(&self, health: &Health, eyes: &mut Eyes) -> Look {
+        eyes.canaries.exchange(&self.counts, &*self.clock).await;
+        let mut redis = match &mut eyes.sampler {
             Some(sampler) => Some(sampler.sample().await),
             None => None,
         };
@@ -95,6 +123,10 @@ impl Looker {
         if let Some(redis) = &mut redis {
             for cache in &caches {
                 counts::add_round_trips(redis, cache.stats());
+            }
+            if redis.is_usable && self.counts.is_cut_off() {
+                redis.is_usable = false;
+                redis.limit = Some(CUT_OFF.to_owned());
             }
         }
         let entities = caches
@@ -110,43 +142,12 @@ impl Looker {
                 has_log: feed.is_some(),
                 poll_age: feed.and_then(|feed| feed.poll_age),
                 bound: feed.map(|feed| feed.bound).unwrap_or_default(),
+                canary: eyes.canaries.state(&self.counts, &*self.clock),
                 ..self.counts.data()
             },
             observed: self.observed.borrow().clone(),
             facts: Vec::new(),
         }
-    }
-
-    /// Compares some keys with the database: those that were changed, and one that is just there, for
-    /// what changes without a word is changed all the same.
-    async fn audit(&self, most: usize) {
-        let mut keys = self.counts.due(most, &*self.clock);
-        keys.extend(self.any().filter(|_| most > 0));
-        for (entity, key) in keys {
-            let Some(cache) = self.node.registry().find(&entity) else {
-                continue;
-            };
-            for checked in cache.check(vec![key]).await {
-                match checked {
-                    Checked::Same => self.counts.audited(true),
-                    Checked::Different => self.counts.audited(false),
-                    Checked::Missing | Checked::Unknown => {}
-                }
-            }
-        }
-    }
-}
-
-impl Looker {
-    /// Some key that is in memory.
-    fn any(&self) -> Option<(String, String)> {
-        let caches = self.node.registry().all();
-        // Nanoseconds of a running clock are random enough for that.
-        let chance = usize::try_from(self.clock.now().as_nanos() / 1_000).unwrap_or(0);
-        let cache = caches.get(chance % caches.len().max(1))?;
-        let mut keys = cache.keys(KEYS_TO_CHOOSE_FROM);
-        let index = chance / caches.len().max(1) % keys.len().max(1);
-        (index < keys.len()).then(|| (cache.name().to_owned(), keys.swap_remove(index)))
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tingkat_testkit::{Redis, eventually};
 
 use crate::program::{Ended, Folder, Node, PATIENCE, Program};
+use crate::stores::installed;
 
 /// Often enough for a test.
 fn program(folder: &Folder) -> Program {
@@ -70,6 +71,9 @@ async fn a_service_that_is_well_says_so_to_people_and_to_programs() {
     assert!(!people.stdout.contains("What to do"), "{}", people.stdout);
     let all = health(&node, &["--all"]).await;
     assert!(all.stdout.contains("clients"), "{}", all.stdout);
+    let product = |line: &&str| line.starts_with("product ");
+    let product = all.stdout.lines().find(product).unwrap();
+    assert!(product.contains(" 1  "), "{product}");
 }
 
 #[tokio::test]
@@ -92,6 +96,7 @@ async fn what_stays_bad_is_told_with_what_to_do_and_strict_makes_it_an_error() {
     assert_eq!(people.code, Some(0));
     for part in [
         "memory_cannot_evict",
+        "see      docs/health.md#memory_cannot_evict",
         "What to do",
         "alert    ",
         "maxmemory-policy allkeys-lfu",
@@ -177,4 +182,55 @@ async fn what_one_node_knows_is_seen_on_another() {
         let now = says(node, "canary", "ok").await;
         assert_eq!(check(&now, "canary")["evidence"][0], "seen=true");
     }
+}
+
+#[tokio::test]
+async fn looks_go_on_while_the_database_hangs() {
+    let (folder, database) = (Folder::new(), installed().await);
+    let node = program(&folder)
+        .with("DATABASE_URL", database.url())
+        .with("TINGKAT__HEALTH__FACTS", "1s")
+        .listening()
+        .await;
+    says(&node, "poll_age", "ok").await;
+    let mut lock = database
+        .server()
+        .session(database.name(), PATIENCE)
+        .unwrap();
+    lock.run("BEGIN; LOCK TABLE product IN ACCESS EXCLUSIVE MODE;")
+        .await
+        .unwrap();
+    // The statement that counts the facts, by its connection and its beginning.
+    let waiting = async || {
+        let sql = "SELECT string_agg(pid || ' ' || query_start, ',' ORDER BY pid) FROM pg_stat_activity \
+                   WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let found = database.psql(sql).await.unwrap();
+        let found = found.trim().to_owned();
+        (!found.is_empty()).then_some(found)
+    };
+    let looked_at = async || told(&node).await["looked_at"].clone();
+    let goes_on = eventually(PATIENCE, async || {
+        let before = waiting().await?;
+        let (mut seen, mut looks) = (looked_at().await, 0);
+        while looks < 3 && waiting().await.as_ref() == Some(&before) {
+            let now = looked_at().await;
+            looks += u32::from(now != seen);
+            seen = now;
+        }
+        (looks == 3).then_some(())
+    });
+    goes_on.await.unwrap();
+    lock.run("COMMIT;").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_waived_is_told_with_the_rest() {
+    let node = program(&Folder::new())
+        .with("TINGKAT_ENV", "staging")
+        .with("TINGKAT__ALLOW", "embedded-database,tokens-unset")
+        .listening()
+        .await;
+    let people = health(&node, &[]).await;
+    let line = "waived   embedded-database, tokens-unset\n";
+    assert!(people.stdout.contains(line), "{}", people.stdout);
 }

@@ -112,7 +112,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
 
     /// Whether the cache would answer otherwise than the source did, and would still after a poll: a
     /// change that is on its way is within the promise, and no difference. Nothing where values can
-    /// not be compared.
+    /// not be compared, or no poll came.
     pub(super) async fn differs(
         &self,
         key: &K,
@@ -125,6 +125,9 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return Some(false);
         }
         let bound = self.node.0.knowledge.bound();
-        Some(self.node.validate_from_now(bound).await && self.serves(key, cached))
+        if !self.node.validate_from_now(bound).await {
+            return None;
+        }
+        Some(self.serves(key, cached))
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
+use super::probes::Withheld;
+
 super::adder! {
     Health HealthOfService HealthOfCache HealthOfData HealthOfRedis HealthCheck HealthAlert
     HealthOfEntity HealthObjective
@@ -12,6 +14,9 @@ super::adder! {
 /// Three answers that are never mixed, with what they rest on and what to do.
 #[derive(ToSchema)]
 struct Health {
+    /// When it was looked, null before the first time; what can be told at any time is of now.
+    #[schema(required = true, format = DateTime)]
+    looked_at: Option<String>,
     service: HealthOfService,
     cache: HealthOfCache,
     data: HealthOfData,
@@ -22,6 +27,12 @@ struct Health {
     /// What to do, the most urgent first.
     recommendations: Vec<String>,
     entities: Vec<HealthOfEntity>,
+    /// Rules of its environment that the operator allows the node to break; left out if there are none.
+    #[schema(required = false)]
+    waived: Vec<String>,
+    /// Entities with fields that never reach Redis; left out if there are none.
+    #[schema(required = false)]
+    privacy: Vec<Withheld>,
 }
 
 /// Whether the service can answer; Redis has no part in that.
@@ -46,7 +57,8 @@ struct HealthOfCache {
 /// How true the data is.
 #[derive(ToSchema)]
 struct HealthOfData {
-    /// `ok`, `warning`, `critical` or `unknown`.
+    /// `ok`, `warning`, `critical` or `unknown`; by the age of the last poll alone where nobody has
+    /// looked for minutes.
     status: String,
     #[schema(required = true)]
     poll_age_ms: Option<u64>,
@@ -77,12 +89,15 @@ struct HealthCheck {
     /// The limit that the value has passed, or would pass next.
     #[schema(required = true)]
     threshold: Option<f64>,
+    /// How far apart the looks were that it compared.
     #[schema(required = true)]
     window_s: Option<u64>,
     /// What was read, such as `used_memory=1048576`.
     evidence: Vec<String>,
     #[schema(required = true)]
     recommendation: Option<String>,
+    /// Where it is explained, such as `docs/health.md#cpu`.
+    docs: String,
 }
 
 /// A check that stays bad.

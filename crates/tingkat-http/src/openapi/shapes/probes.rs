@@ -144,7 +144,7 @@ struct Feed {
 
 /// An entity with fields that never reach Redis.
 #[derive(ToSchema)]
-struct Withheld {
+pub(super) struct Withheld {
     entity: String,
     /// `strip` leaves the fields out, `refuse` keeps the entity out of Redis.
     policy: String,

@@ -1,13 +1,24 @@
 //! What others do to a server: commands that are slow, wrong, forbidden, or empty it.
 
 use tingkat_health::check::Status;
-use tingkat_testkit::Redis;
 
-use super::{Ward, evicting, populate, small};
-use crate::stage::{PREFIX, SOON};
+use super::{Ward, evicting, judged_by, populate};
+use crate::stage::PREFIX;
 
-#[tokio::test]
-async fn commands_that_are_slow() {
+troubles! {
+    commands_that_are_slow raises ["command_time"];
+    somebody_looks_for_keys raises ["keys_command"];
+    a_stranger_empties_the_server raises ["flushed"];
+    commands_that_fail raises ["error_replies"];
+    somebody_is_denied raises ["denied"];
+    foreign_keys_in_the_database raises ["keys_of_others"];
+    keys_in_another_database_of_the_server raises ["databases"];
+    a_thread_that_is_busy raises ["cpu"];
+    keys_that_end_together raises ["expired_stale"];
+    moments_that_the_server_itself_found_too_long raises ["latency_events"];
+}
+
+async fn commands_that_are_slow() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
     for _ in 0..12 {
         let spin = "local n = 0 for i = 1, 2000000 do n = n + i end return n";
@@ -16,40 +27,41 @@ async fn commands_that_are_slow() {
     ward.look_after(60).await;
     assert_eq!(ward.bad(), ["command_time"]);
     assert_eq!(ward.status("command_time"), Status::Critical);
+    assert!(ward.value("slow_log") >= Some(1.0));
     let told = ward.report.recommendations.join(" ");
     assert!(told.contains("EVAL takes"), "{told}");
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn somebody_looks_for_keys() {
+async fn somebody_looks_for_keys() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
     server.cmd(&["KEYS", "*"]).await.unwrap();
     assert_eq!(ward.look().await, ["keys_command"]);
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn a_stranger_empties_the_server() {
+async fn a_stranger_empties_the_server() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
     server.cmd(&["FLUSHALL"]).await.unwrap();
     assert_eq!(ward.look().await, ["flushed"]);
     assert_eq!(ward.status("flushed"), Status::Critical);
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn commands_that_fail() {
+async fn commands_that_fail() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
     for _ in 0..40 {
         assert!(server.cmd(&["SET", "alone"]).await.is_err());
     }
     assert_eq!(ward.look().await, ["error_replies"]);
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn somebody_is_denied() {
+async fn somebody_is_denied() -> Ward {
     let (server, mut ward) = Ward::at(evicting().user("guest", "on >guest -@all")).await;
     assert!(
         server
@@ -59,10 +71,10 @@ async fn somebody_is_denied() {
     );
     assert_eq!(ward.look().await, ["denied"]);
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn foreign_keys_in_the_database() {
+async fn foreign_keys_in_the_database() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
     let ours = format!("{PREFIX}k");
     populate(&server, &ours, 50, 10).await;
@@ -72,10 +84,10 @@ async fn foreign_keys_in_the_database() {
     let remove = "for i = 0, 4999 do redis.call('UNLINK', 'basket:' .. i) end";
     server.cmd(&["EVAL", remove, "0"]).await.unwrap();
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn keys_in_another_database_of_the_server() {
+async fn keys_in_another_database_of_the_server() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
     server
         .cmd(&["SET", "shop:a", "1", "EX", "600"])
@@ -89,64 +101,44 @@ async fn keys_in_another_database_of_the_server() {
     let remove = "redis.call('SELECT', 1) return redis.call('DEL', 'shop:a')";
     server.cmd(&["EVAL", remove, "0"]).await.unwrap();
     assert_eq!(ward.look().await, [""; 0]);
+    ward
 }
 
-#[tokio::test]
-async fn a_snapshot_that_fails() {
+async fn a_thread_that_is_busy() -> Ward {
     let (server, mut ward) = Ward::at(evicting()).await;
-    // No file takes the place of a directory.
-    std::fs::create_dir(server.dump_file()).unwrap();
-    server.cmd(&["BGSAVE"]).await.unwrap();
-    ward.becomes(&["save_failed"]).await;
-    std::fs::remove_dir(server.dump_file()).unwrap();
-    server.cmd(&["BGSAVE"]).await.unwrap();
-    ward.becomes(&[]).await;
-}
-
-#[tokio::test]
-async fn restarted_between_two_looks() {
-    let (server, mut ward) = Ward::at(small(1 << 30, "allkeys-lru")).await;
-    server.restart().await.unwrap();
-    crate::stage::is_up(&ward.tier).await;
-    ward.becomes(&["redis_restarts"]).await;
-    ward.heals().await;
-}
-
-#[tokio::test]
-async fn away_and_back() {
-    let (server, mut ward) = Ward::at(evicting()).await;
-    server.kill();
-    ward.becomes(&["redis_reachable"]).await;
-    for _ in 0..3 {
-        ward.look().await;
+    // As if the core were slow: half a second of ten is nothing.
+    judged_by(&mut ward, "cpu", 1.0, 50.0);
+    assert_eq!(ward.look().await, [""; 0]);
+    for _ in 0..6 {
+        let spin = "local n = 0 for i = 1, 20000000 do n = n + i end return n";
+        server.cmd(&["EVAL", spin, "0"]).await.unwrap();
     }
-    assert_eq!(ward.status("redis_reachable"), Status::Critical);
-    assert_eq!(ward.report.alerts[0].id, "redis_reachable");
-    assert_eq!(ward.report.cache.score, Some(0.0));
-    server.restart().await.unwrap();
-    crate::stage::is_up(&ward.tier).await;
-    ward.becomes(&["redis_restarts"]).await;
+    assert_eq!(ward.look().await, ["cpu"]);
+    let told = ward.report.recommendations.join(" ");
+    assert!(told.contains("% of that with EVAL"), "{told}");
     ward.heals().await;
+    ward
 }
 
-#[tokio::test]
-async fn a_server_that_loads_its_data() {
-    let config = Redis::config().slow_load(std::time::Duration::from_millis(2));
-    let (server, mut ward) = Ward::at(config.set("maxmemory-policy", "allkeys-lru")).await;
-    let prefix = format!("{PREFIX}k");
-    populate(&server, &prefix, 2_000, 100).await;
-    server.cmd(&["SAVE"]).await.unwrap();
-    server.restart_loading().await.unwrap();
-    // Until it is done nothing of it can be used, which other checks tell.
-    let says = |bad: &[String], id: &str| bad.iter().any(|it| it == id);
-    let is_loading = |bad: &[String]| says(bad, "redis_loading");
-    ward.becomes_so(SOON, |bad| is_loading(bad) && says(bad, "redis_restarts"))
-        .await;
-    // By then so many looks may have passed that the restart has left its window.
-    crate::stage::is_up(&ward.tier).await;
-    ward.becomes_so(SOON, |bad| {
-        !is_loading(bad) && !says(bad, "redis_reachable")
-    })
-    .await;
+async fn keys_that_end_together() -> Ward {
+    let (server, mut ward) = Ward::at(evicting()).await;
+    let put = "for i = ARGV[1], ARGV[2] do redis.call('SET', 'shop:' .. i, '', 'PX', 1500) end";
+    for from in (0..400_000).step_by(50_000) {
+        let (from, last) = (from.to_string(), (from + 49_999).to_string());
+        server.cmd(&["EVAL", put, "0", &from, &last]).await.unwrap();
+    }
+    // Removing them takes the server a few turns, and so does forgetting that.
+    ward.becomes(&["expired_stale"]).await;
+    ward.becomes(&[]).await;
     ward.heals().await;
+    ward
+}
+
+async fn moments_that_the_server_itself_found_too_long() -> Ward {
+    let (server, mut ward) = Ward::at(evicting().set("latency-monitor-threshold", 20)).await;
+    let spin = "local n = 0 for i = 1, 20000000 do n = n + i end return n";
+    server.cmd(&["EVAL", spin, "0"]).await.unwrap();
+    ward.becomes(&["latency_events"]).await;
+    ward.heals().await;
+    ward
 }

@@ -15,9 +15,10 @@ use tingkat_health::Canary;
 use tingkat_redis::Redis;
 
 use super::Counts;
+use super::owed::Owed;
 
-/// Where nodes write; two that share a place take turns.
-const PLACES: u64 = 16;
+/// Where nodes write, each in a place of its own; where there are more of them, some take turns.
+const PLACES: usize = 64;
 
 /// What a node wrote stays so long.
 const KEPT: Duration = Duration::from_mins(2);
@@ -33,14 +34,6 @@ struct Peer {
     changed_at: Option<Tick>,
 }
 
-/// What another node knew, and since when it is not known here.
-struct Owed {
-    node: String,
-    incarnation: Incarnation,
-    position: Position,
-    since: Tick,
-}
-
 /// The canaries of a node.
 pub(super) struct Canaries {
     redis: Option<Arc<Redis>>,
@@ -50,7 +43,6 @@ pub(super) struct Canaries {
     /// Counts what was written.
     n: u64,
     peers: Vec<Peer>,
-    owed: Vec<Owed>,
     /// How long the last ones took, at worst; nothing before another node was heard of.
     took: Option<Duration>,
 }
@@ -58,40 +50,31 @@ pub(super) struct Canaries {
 impl Canaries {
     pub(super) fn new(node: &Node, redis: Option<Arc<Redis>>, prefix: &str) -> Self {
         let keys = (0..PLACES).map(|place| format!("{prefix}canary:{place}"));
-        // Any spread will do.
-        let own = node.id().bytes().fold(0_u64, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(u64::from(byte))
-        }) % PLACES;
         Self {
             redis: redis.filter(|_| node.feed().is_some()),
             node: node.clone(),
             keys: keys.collect(),
-            own: usize::try_from(own).unwrap_or(0),
+            own: spread(node.id()),
             n: 0,
             peers: Vec::new(),
-            owed: Vec::new(),
             took: None,
         }
     }
 
-    /// Writes what is known here, and reads what others know. A Redis that fails tells nothing.
+    /// Reads what others know, and writes what is known here. A Redis that fails tells nothing.
     pub(super) async fn exchange(&mut self, counts: &Counts, clock: &dyn Clock) {
         let Some(redis) = self.redis.clone().filter(|redis| redis.is_connected()) else {
-            self.owed.clear();
+            counts.owed(|owed| owed.retain(|_| false));
+            self.took = None;
             return;
         };
         let Some((incarnation, position)) = counts.position() else {
             return;
         };
-        self.settle(incarnation, &position, clock);
         let Ok(cells) = redis.get_many(&self.keys).await else {
             return;
         };
-        // Two nodes may have begun at the same place: who finds the other there makes room.
-        let there = cells.get(self.own).and_then(Option::as_ref);
-        if there.is_some_and(|cell| parse(cell).is_some_and(|(node, ..)| node != self.node.id())) {
-            self.own = (self.own + 1) % self.keys.len().max(1);
-        }
+        self.own = free_place(self.own, self.node.id(), &cells);
         if let Some(key) = self.keys.get(self.own) {
             self.n += 1;
             let text = format!("{} {} {incarnation} {position}", self.node.id(), self.n);
@@ -101,28 +84,26 @@ impl Canaries {
         let now = clock.now();
         let cells: Vec<Bytes> = cells.into_iter().flatten().collect();
         for cell in &cells {
-            self.read(cell, now);
+            self.read(cell, counts, now);
         }
         let is_there = |peer: &Peer| {
-            cells
-                .iter()
-                .filter_map(|cell| parse(cell))
-                .any(|(node, ..)| node == peer.node)
+            let nodes = cells.iter().filter_map(|cell| parse(cell));
+            nodes.into_iter().any(|(node, ..)| node == peer.node)
         };
         self.peers.retain(is_there);
         let is_alive = |peer: &Peer| peer.changed_at.is_some_and(|at| now.since(at) < ALIVE);
         let peers = &self.peers;
-        self.owed.retain(|owed| {
-            peers
-                .iter()
-                .any(|peer| peer.node == owed.node && is_alive(peer))
+        let is_owed = |node: &str| peers.iter().any(|peer| peer.node == node && is_alive(peer));
+        let settled = counts.owed(|owed| {
+            owed.retain(is_owed);
+            owed.settled()
         });
-        if let Some((incarnation, position)) = counts.position() {
-            self.settle(incarnation, &position, clock);
-        }
+        // What took long once says nothing when nobody is there any more.
+        let is_alone = !self.peers.iter().any(is_alive);
+        self.took = settled.or(self.took).filter(|_| !is_alone);
     }
 
-    fn read(&mut self, cell: &[u8], now: Tick) {
+    fn read(&mut self, cell: &[u8], counts: &Counts, now: Tick) {
         let Some((node, n, incarnation, position)) = parse(cell) else {
             return;
         };
@@ -142,52 +123,48 @@ impl Canaries {
             Some(peer) => (peer.n, peer.changed_at) = (n, Some(now)),
         }
         self.took.get_or_insert(Duration::ZERO);
-        // What it knew of another life of the log is nothing to wait for.
-        self.owed
-            .retain(|owed| owed.node != node || owed.incarnation == incarnation);
-        if !self.owed.iter().any(|owed| owed.node == node) {
-            self.owed.push(Owed {
-                node: node.to_owned(),
-                incarnation,
-                position,
-                since: now,
-            });
-        }
-    }
-
-    /// Takes off what is known here by now.
-    fn settle(&mut self, incarnation: Incarnation, position: &Position, clock: &dyn Clock) {
-        let now = clock.now();
-        let poll_age = self.node.feed().and_then(|feed| feed.poll_age);
-        let known_at = now.before(poll_age.unwrap_or_default());
-        let mut worst = None;
-        self.owed.retain(|owed| {
-            // Of another life of the log only time tells whether this node follows.
-            let is_known = owed.incarnation == incarnation && position.contains(&owed.position);
-            if is_known {
-                // The last poll has it, if not an earlier one.
-                worst = worst.max(Some(known_at.since(owed.since)));
-            }
-            !is_known
+        counts.owe(Owed {
+            node: node.to_owned(),
+            incarnation,
+            position,
+            since: now,
         });
-        if worst.is_some() {
-            self.took = worst;
-        }
     }
 
     /// How it stands.
-    pub(super) fn state(&self, clock: &dyn Clock) -> Canary {
+    pub(super) fn state(&self, counts: &Counts, clock: &dyn Clock) -> Canary {
         let Some(took) = self.took.filter(|_| self.redis.is_some()) else {
             return Canary::Silent;
         };
         let bound = self.node.feed().map(|feed| feed.bound).unwrap_or_default();
         let now = clock.now();
-        let missing = self.owed.iter().map(|owed| now.since(owed.since)).max();
+        let missing = counts.owed(|owed| owed.oldest()).map(|at| now.since(at));
         match missing.filter(|missing| *missing > bound) {
             Some(missing) => Canary::Missing(missing),
             None => Canary::Seen(took),
         }
     }
+}
+
+/// Where a node begins to look for a place; any spread will do.
+fn spread(node: &str) -> usize {
+    node.bytes().fold(0_usize, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+    }) % PLACES
+}
+
+/// The place to write to: `own`, unless another node is there; then the next one that is free. What a
+/// node wrote goes by itself when it is gone. Where none is free two nodes take turns.
+fn free_place(own: usize, node: &str, cells: &[Option<Bytes>]) -> usize {
+    let is_free = |place: usize| match cells.get(place) {
+        Some(Some(cell)) => parse(cell).is_none_or(|(other, ..)| other == node),
+        Some(None) | None => true,
+    };
+    let places = (0..PLACES).map(|step| (own + step) % PLACES);
+    places
+        .into_iter()
+        .find(|place| is_free(*place))
+        .unwrap_or(own)
 }
 
 /// `node n incarnation position`, as another node wrote it; whatever else is there is none.
@@ -197,4 +174,32 @@ fn parse(cell: &[u8]) -> Option<(&str, u64, Incarnation, Position)> {
     let (node, n) = (words.next()?, words.next()?.parse().ok()?);
     let (incarnation, position) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     Some((node, n, incarnation, position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(node: &str) -> Bytes {
+        let incarnation = Incarnation::from_bytes([1; 16]);
+        let position = Position::log_id(1);
+        Bytes::from(format!("{node} 1 {incarnation} {position}"))
+    }
+
+    #[test]
+    fn a_node_keeps_its_place_and_takes_none_of_another_one() {
+        let mut cells = vec![None; PLACES];
+        assert_eq!(free_place(63, "a", &cells), 63);
+        cells[63] = Some(cell("a"));
+        assert_eq!(free_place(63, "a", &cells), 63);
+        // One whose name is spread to the same place goes on to the next.
+        assert_eq!(free_place(63, "b", &cells), 0);
+        cells[0] = Some(cell("c"));
+        assert_eq!(free_place(63, "b", &cells), 1);
+        // What nobody can read is nobody's.
+        cells[0] = Some(Bytes::from_static(b"?"));
+        assert_eq!(free_place(63, "b", &cells), 0);
+        assert_eq!(free_place(5, "b", &vec![Some(cell("a")); PLACES]), 5);
+        assert!(spread("shop-1") < PLACES);
+    }
 }

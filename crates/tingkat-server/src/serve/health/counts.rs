@@ -1,10 +1,11 @@
 //! What the caches counted, in the words of health, and what only events tell.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tingkat::breaker::State;
 use tingkat::certificate::{Change, ChangeKind, Incarnation, Position};
 use tingkat::event::Event;
 use tingkat::ports::{Clock, Tick};
@@ -12,7 +13,9 @@ use tingkat::registry::AnyCache;
 use tingkat::stats::{Histogram, Stats};
 use tingkat_health::{Buckets, Data, Entity, Objective, Redis};
 
-/// Changed keys that wait to be compared; the newest are kept.
+use super::owed::{Owed, OwedList};
+
+/// Changed keys that wait to be compared; while there are as many, no other one is taken.
 const MOST_WAITING: usize = 64;
 
 /// A change that is compared so soon after it was heard is known to every part of the node.
@@ -22,8 +25,10 @@ const SETTLED: Duration = Duration::from_millis(500);
 const AGES_LOOKED_AT: usize = 16;
 
 /// What events told since the node began.
-#[derive(Debug, Default)]
 pub(in crate::serve) struct Counts {
+    clock: Arc<dyn Clock>,
+    /// The breaker of Redis lets nothing through.
+    is_cut_off: AtomicBool,
     cold_resets: AtomicU64,
     audited: AtomicU64,
     differing: AtomicU64,
@@ -32,38 +37,58 @@ pub(in crate::serve) struct Counts {
 
 #[derive(Debug, Default)]
 struct Heard {
-    /// Keys that were changed.
-    changed: VecDeque<(String, String)>,
-    /// When the newest of them was taken in by somebody who knows the time.
-    settled: Option<Tick>,
+    /// Keys that were changed, and when that was heard; the oldest first.
+    changed: VecDeque<((String, String), Tick)>,
     /// What the node has seen of the log.
     position: Option<(Incarnation, Position)>,
+    /// What other nodes have seen of it.
+    owed: OwedList,
 }
 
 impl Heard {
     /// Takes in a change; that of a key waits to be compared.
-    fn take(&mut self, change: &Change) {
+    fn take(&mut self, change: &Change, now: Tick) {
         let key = change.dep.name().split_once(':');
         let Some((entity, key)) = key.filter(|_| change.kind == ChangeKind::Forget) else {
             return;
         };
         let key = (entity.to_owned(), key.to_owned());
-        if self.changed.contains(&key) {
-            return;
+        let is_full = self.changed.len() == MOST_WAITING;
+        if !is_full && !self.changed.iter().any(|(other, _)| *other == key) {
+            self.changed.push_back((key, now));
         }
-        if self.changed.len() == MOST_WAITING {
-            self.changed.pop_front();
-        }
-        self.changed.push_back(key);
-        self.settled = None;
     }
 }
 
 impl Counts {
+    pub(in crate::serve) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            is_cut_off: AtomicBool::new(false),
+            cold_resets: AtomicU64::new(0),
+            audited: AtomicU64::new(0),
+            differing: AtomicU64::new(0),
+            heard: Mutex::default(),
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes in an event; quick, as it is on the path of the feed.
     pub(in crate::serve) fn hear(&self, event: Event<'_>) {
         if let Event::ColdReset { .. } = event {
             self.cold_resets.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Event::Breaker {
+            state,
+            writes: false,
+            ..
+        } = event
+        {
+            self.is_cut_off
+                .store(state != State::Closed, Ordering::Relaxed);
         }
         if let Event::Polled {
             incarnation,
@@ -72,30 +97,52 @@ impl Counts {
             ..
         } = event
         {
-            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.clock.now();
+            let mut heard = self.heard();
             heard.position = Some((incarnation, position.clone()));
+            heard.owed.settle(incarnation, position, now);
             for (_, change) in changes.iter().rev().take(MOST_WAITING) {
-                heard.take(change);
+                heard.take(change, now);
             }
         }
     }
 
+    /// Whether the breaker of Redis lets nothing through.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
+    }
+
     /// What the node has seen of the log.
     pub(super) fn position(&self) -> Option<(Incarnation, Position)> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.position.clone()
+        self.heard().position.clone()
+    }
+
+    /// Another node has seen this much, which is to be known here soon.
+    pub(super) fn owe(&self, owed: Owed) {
+        let mut heard = self.heard();
+        heard.owed.push(owed);
+        if let Some((incarnation, position)) = heard.position.clone() {
+            let now = self.clock.now();
+            heard.owed.settle(incarnation, &position, now);
+        }
+    }
+
+    /// What other nodes have seen of the log.
+    pub(super) fn owed<T>(&self, change: impl FnOnce(&mut OwedList) -> T) -> T {
+        change(&mut self.heard().owed)
     }
 
     /// Some of the keys that were changed, not too soon after that.
-    pub(super) fn due(&self, most: usize, clock: &dyn Clock) -> Vec<(String, String)> {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = clock.now();
-        let settled = *heard.settled.get_or_insert(now);
-        if now.since(settled) < SETTLED {
-            return Vec::new();
-        }
-        let count = most.min(heard.changed.len());
-        heard.changed.drain(..count).collect()
+    pub(super) fn due(&self, most: usize) -> Vec<(String, String)> {
+        let now = self.clock.now();
+        let mut heard = self.heard();
+        let settled = heard
+            .changed
+            .iter()
+            .take(most)
+            .take_while(|(_, at)| now.since(*at) >= SETTLED)
+            .count();
+        heard.changed.drain(..settled).map(|(key, _)| key).collect()
     }
 
     /// Takes in how a comparison ended.
@@ -188,7 +235,11 @@ mod tests {
 
     use super::*;
 
-    fn polled(counts: &Counts, deps: &[&str]) {
+    fn counts() -> Counts {
+        Counts::new(Arc::new(TestClock::new()))
+    }
+
+    fn polled(counts: &Counts, id: u64, deps: &[&str]) {
         let forget = |dep: &&str| Change {
             dep: Dep::new(*dep),
             kind: ChangeKind::Forget,
@@ -197,29 +248,96 @@ mod tests {
         counts.hear(Event::Polled {
             incarnation: Incarnation::from_bytes([1; 16]),
             since: &Position::log_id(0),
-            position: &Position::log_id(9),
+            position: &Position::log_id(id),
             changes: &changes,
         });
     }
 
     #[tokio::test(start_paused = true)]
     async fn changed_keys_are_due_a_moment_later_each_once_and_are_bounded() {
-        let (counts, clock) = (Counts::default(), TestClock::new());
-        polled(&counts, &["product:7", "products.list", "product:7"]);
-        assert_eq!(counts.due(9, &clock), []);
+        let counts = counts();
+        polled(&counts, 9, &["product:7", "products.list", "product:7"]);
+        assert_eq!(counts.due(9), []);
         tokio::time::sleep(SETTLED).await;
         let key = ("product".to_owned(), "7".to_owned());
-        assert_eq!(counts.due(9, &clock), [key]);
-        assert_eq!(counts.due(9, &clock), []);
+        assert_eq!(counts.due(9), [key]);
+        assert_eq!(counts.due(9), []);
         let many: Vec<String> = (0..500).map(|n| format!("product:{n}")).collect();
-        polled(
-            &counts,
-            &many.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
-        assert!(counts.due(9, &clock).is_empty());
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        polled(&counts, 9, &many);
+        assert!(counts.due(9).is_empty());
         tokio::time::sleep(SETTLED).await;
-        assert_eq!(counts.due(9, &clock).len(), 9);
-        assert_eq!(counts.due(999, &clock).len(), MOST_WAITING - 9);
+        assert_eq!(counts.due(9).len(), 9);
+        assert_eq!(counts.due(999).len(), MOST_WAITING - 9);
         assert_eq!(counts.position().unwrap().1, Position::log_id(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_due_although_others_are_changed_all_the_time() {
+        let counts = counts();
+        let mut due = Vec::new();
+        for n in 0..30 {
+            polled(&counts, n, &[&format!("product:{n}")]);
+            due.extend(counts.due(9));
+            tokio::time::sleep(SETTLED / 3).await;
+        }
+        let expected: Vec<_> = (0..27)
+            .map(|n| ("product".to_owned(), n.to_string()))
+            .collect();
+        assert_eq!(due, expected);
+        // And so they are where more are changed than can wait.
+        for _ in 0..30 {
+            let many: Vec<String> = (0..40).map(|it| format!("product:{it}")).collect();
+            let many: Vec<&str> = many.iter().map(String::as_str).collect();
+            polled(&counts, 40, &many);
+            tokio::time::sleep(SETTLED / 3).await;
+        }
+        assert_eq!(counts.due(9).len(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_node_knew_is_known_with_the_poll_that_brings_it() {
+        let counts = counts();
+        let step = Duration::from_millis(80);
+        let owe = |node: &str, id| {
+            counts.owe(Owed {
+                node: node.to_owned(),
+                incarnation: Incarnation::from_bytes([1; 16]),
+                position: Position::log_id(id),
+                since: counts.clock.now(),
+            });
+        };
+        polled(&counts, 9, &[]);
+        owe("b", 9);
+        assert_eq!(counts.owed(OwedList::settled), Some(Duration::ZERO));
+        owe("b", 12);
+        owe("c", 99);
+        tokio::time::sleep(step).await;
+        polled(&counts, 12, &[]);
+        // However much later somebody looks.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        polled(&counts, 40, &[]);
+        assert_eq!(counts.owed(OwedList::settled), Some(step));
+        assert_eq!(counts.owed(OwedList::settled), None);
+        let oldest = counts.owed(|owed| owed.oldest()).unwrap();
+        let missing = counts.clock.now().since(oldest);
+        assert_eq!(missing, step + Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_breaker_of_reads_is_known() {
+        let counts = counts();
+        let says = |state, writes| {
+            counts.hear(Event::Breaker {
+                state,
+                writes,
+                error: None,
+            });
+            counts.is_cut_off()
+        };
+        assert!(!says(State::Open, true));
+        assert!(says(State::Open, false));
+        assert!(says(State::HalfOpen, false));
+        assert!(!says(State::Closed, false));
     }
 }
