@@ -60,10 +60,7 @@ pub(crate) fn ensure_readers_of_metrics() -> Result<()> {
 
 /// Makes sure of Node.js and its packages, and of the client that Prisma makes from the schema.
 pub(crate) fn ensure_node() -> Result<()> {
-    ensure_programs(&[
-        (&["node", "--version"], "nodejs"),
-        (&["npm", "--version"], "npm"),
-    ])?;
+    ensure_npm()?;
     let version = output(command("node").arg("--version"))?;
     let newer = is_older(&version, OLDEST_NODE).then_some(NEWER_NODE);
     let packages: Vec<&str> = NODE.iter().copied().chain(newer).collect();
@@ -104,6 +101,14 @@ pub(crate) fn ensure_node() -> Result<()> {
             .env("PRISMA_SCHEMA_ENGINE_BINARY", "/bin/true")
             .env("CHECKPOINT_DISABLE", "1"))
     })
+}
+
+/// Makes sure of Node.js and npm alone.
+pub(crate) fn ensure_npm() -> Result<()> {
+    ensure_programs(&[
+        (&["node", "--version"], "nodejs"),
+        (&["npm", "--version"], "npm"),
+    ])
 }
 
 /// Makes sure of PHP with what the recipe uses.

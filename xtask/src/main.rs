@@ -7,6 +7,7 @@
 )]
 
 mod apt;
+mod bench;
 mod ci;
 mod foreign;
 mod outside;
@@ -43,6 +44,9 @@ enum Command {
     },
     /// The fault suite with real processes: all its runs, for as long as wanted
     Soak(soak::Options),
+    /// All figures that have a target, in one run, beside what others would do; writes
+    /// docs/benchmarks.md
+    Bench(bench::Options),
     /// Rules of the house that no compiler checks
     Tidy,
     /// Checks by tools that are not ours
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Test { nextest } => suite::run(&nextest),
         Command::Soak(options) => suite::path().and_then(|path| soak::run(&options, &path)),
+        Command::Bench(options) => suite::path().and_then(|path| bench::run(&options, &path)),
         Command::Tidy => tidy::run(),
         Command::Outside(options) => outside::run(&options),
     };

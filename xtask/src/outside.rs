@@ -1,7 +1,7 @@
 //! Checks by foreign tools: what we cannot judge well ourselves. A new one is a row in [`CHECKS`].
 
 use crate::process::{command, run as run_process};
-use crate::{foreign, suite, tool};
+use crate::{bench, foreign, suite, tool};
 use anyhow::{Result, bail};
 
 /// How `cargo xtask outside` was asked.
@@ -33,6 +33,12 @@ const CHECKS: &[Check] = &[
         name: "metrics",
         needs: foreign::ensure_readers_of_metrics,
         run: || against_the_service("readers_of_metrics"),
+        left_out: None,
+    },
+    Check {
+        name: "peers",
+        needs: || Ok(()),
+        run: bench::check_peers,
         left_out: None,
     },
     Check {

@@ -29,6 +29,7 @@ use tingkat::key::{Key as _, KeySpace};
 use tingkat::ports::{Loaded, Remote as _};
 use tingkat::{Cache, Node, Placement, Policy};
 use tingkat_redis::{Config, Redis, State};
+use tingkat_testkit::figures::{self, Limit};
 use tingkat_testkit::redis::Cluster;
 
 #[global_allocator]
@@ -80,20 +81,26 @@ async fn standalone(turn: Duration) {
     fill(&direct).await;
     let tier = tier(&url).await;
     let crowd = Crowd(CALLERS, turn);
-    compare("the tier alone, 64 callers", "", &bare, crowd, move |key| {
-        let tier = Arc::clone(&tier);
-        async move {
-            let name = KeySpace::new(PREFIX, ENTITY, 1).cell(&key);
-            let cell = tier.get(&name).await.expect("an answer");
-            assert_eq!(decoded(&cell.expect("a cell"), key).len(), 400);
-        }
-    })
+    compare(
+        "the tier alone, 64 callers",
+        None,
+        &bare,
+        crowd,
+        move |key| {
+            let tier = Arc::clone(&tier);
+            async move {
+                let name = KeySpace::new(PREFIX, ENTITY, 1).cell(&key);
+                let cell = tier.get(&name).await.expect("an answer");
+                assert_eq!(decoded(&cell.expect("a cell"), key).len(), 400);
+            }
+        },
+    )
     .await;
     let both = cache(&url, Placement::Both).await;
 
     hits(
         "a hit, 64 callers, placement redis",
-        "≥ 0.90",
+        Some(Limit::AtLeast(0.9)),
         &bare,
         &direct,
         crowd,
@@ -101,7 +108,7 @@ async fn standalone(turn: Duration) {
     .await;
     hits(
         "a hit, 64 callers, placement both",
-        "≥ 0.85",
+        Some(Limit::AtLeast(0.85)),
         &bare,
         &both,
         crowd,
@@ -111,9 +118,10 @@ async fn standalone(turn: Duration) {
         ("a hit, 8 callers, placement redis", 8),
         ("a hit, a lone caller, placement redis", 1),
     ] {
-        hits(what, "", &bare, &direct, Crowd(callers, turn)).await;
+        hits(what, None, &bare, &direct, Crowd(callers, turn)).await;
     }
-    many("get_many of 100, cost", "≤ 1.30", &bare, &direct, turn).await;
+    let most = Some(Limit::AtMost(1.3));
+    many("get_many of 100, cost", most, &bare, &direct, turn).await;
 }
 
 /// Whether a figure is wanted.
@@ -139,8 +147,8 @@ async fn cluster(turn: Duration) {
     let bare: ClusterConnection = client.get_async_connection().await.expect("a connection");
     let direct = cache(&cluster.urls()[0], Placement::Remote).await;
     fill(&direct).await;
-    hits(hit, "", &bare, &direct, Crowd(CALLERS, turn)).await;
-    many(many_of_it, "", &bare, &direct, turn).await;
+    hits(hit, None, &bare, &direct, Crowd(CALLERS, turn)).await;
+    many(many_of_it, None, &bare, &direct, turn).await;
 }
 
 /// Where the bare client connects to, with the settings of the tier: by default the client lets the
@@ -221,8 +229,13 @@ fn key(caller: usize, turn: usize) -> u64 {
     ((caller * 157 + turn * CALLERS * 3 + caller) % KEYS) as u64
 }
 
-async fn hits<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>, crowd: Crowd)
-where
+async fn hits<C>(
+    what: &str,
+    target: Option<Limit>,
+    bare: &C,
+    cache: &Cache<u64, Vec<u8>>,
+    crowd: Crowd,
+) where
     C: ConnectionLike + Clone + Send + Sync + 'static,
 {
     if !is_chosen(what) {
@@ -243,8 +256,13 @@ where
 }
 
 /// A bare GET and the same decode, and what `ask` does with a key.
-async fn compare<C, F>(what: &str, target: &str, bare: &C, crowd: Crowd, ask: impl Fn(u64) -> F)
-where
+async fn compare<C, F>(
+    what: &str,
+    target: Option<Limit>,
+    bare: &C,
+    crowd: Crowd,
+    ask: impl Fn(u64) -> F,
+) where
     C: ConnectionLike + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
@@ -294,8 +312,13 @@ where
     (asked * callers) as f64 / since.elapsed().as_secs_f64()
 }
 
-async fn many<C>(what: &str, target: &str, bare: &C, cache: &Cache<u64, Vec<u8>>, turn: Duration)
-where
+async fn many<C>(
+    what: &str,
+    target: Option<Limit>,
+    bare: &C,
+    cache: &Cache<u64, Vec<u8>>,
+    turn: Duration,
+) where
     C: ConnectionLike + Clone + Send + Sync + 'static,
 {
     if !is_chosen(what) {
@@ -333,7 +356,7 @@ where
 /// The round with the median ratio.
 fn print(
     what: &str,
-    target: &str,
+    target: Option<Limit>,
     rounds: &[(f64, f64)],
     ratio: impl Fn(f64, f64) -> f64,
     unit: &str,
@@ -341,8 +364,16 @@ fn print(
     let mut rounds = rounds.to_vec();
     rounds.sort_by(|a, b| ratio(a.0, a.1).total_cmp(&ratio(b.0, b.1)));
     let (bare, cache) = rounds[rounds.len() / 2];
-    println!(
-        "{what:44} {bare:>10.0}{unit} {cache:>10.0}{unit} {:>7.2}   {target}",
-        ratio(bare, cache)
-    );
+    let ratio = ratio(bare, cache);
+    let verdict = target.map_or(String::new(), |limit| {
+        figures::target(&format!("redis tier: {what}"), ratio, "× bare", limit);
+        format!("{limit} {}", limit.verdict(ratio))
+    });
+    println!("{what:44} {bare:>10.0}{unit} {cache:>10.0}{unit} {ratio:>7.2}   {verdict}");
+    let cells = [
+        ("bare redis-rs", format!("{bare:.0} {unit}")),
+        ("cache", format!("{cache:.0} {unit}")),
+        ("ratio", format!("{ratio:.2}")),
+    ];
+    figures::row("redis tier", what, &cells);
 }

@@ -7,6 +7,7 @@
 //! [`Redis`] and [`Postgres`] for what can be done to a server before that).
 
 pub mod fakes;
+pub mod figures;
 pub mod postgres;
 pub mod redis;
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tingkat::certificate::Dep;
 use tingkat::{Cache, Node, Policy};
 use tingkat_testkit::fakes::FakeDatabase;
+use tingkat_testkit::figures::{self, Limit};
 
 use self::workload::Blobs;
 
@@ -25,8 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ENTRIES: u64 = 400_000;
 
-/// By how much the formula may be off.
-const MOST_OFF: f64 = 0.15;
+/// By how many percent the formula may be off.
+const MOST_OFF: Limit = Limit::AtMost(15.0);
 
 /// Writes under way while the certified entries are loaded.
 const UNDER_WAY: usize = 20;
@@ -105,7 +106,9 @@ fn measure(size: usize, is_certified: bool) {
         }))
         .build();
     let Some(before) = resident() else {
-        println!("not run: this system does not tell resident memory in /proc");
+        let why = "this system does not tell resident memory in /proc";
+        println!("not run: {why}");
+        figures::not_run("bytes per entry", why);
         return;
     };
     let numbers: Vec<u64> = (0..ENTRIES).collect();
@@ -122,19 +125,22 @@ fn measure(size: usize, is_certified: bool) {
     let formula = registered.bytes() / ENTRIES;
     let measured = resident().unwrap_or(0).saturating_sub(before) / ENTRIES;
     let ratio = measured as f64 / formula as f64;
-    let verdict = if (ratio - 1.0).abs() <= MOST_OFF {
-        "within 15 %"
-    } else {
-        "MORE than 15 % off"
-    };
+    let off = (ratio - 1.0).abs() * 100.0;
+    let verdict = MOST_OFF.verdict(off);
     let more = if is_certified {
         ", certified, 3 deps"
     } else {
         ""
     };
-    println!(
-        "{:<30} {formula:>11} {measured:>12} {ratio:>21.2}   {verdict}",
-        format!("{size}{more}")
-    );
+    let name = format!("{size}{more}");
+    println!("{name:<30} {formula:>11} {measured:>12} {ratio:>21.2}   {MOST_OFF} % off {verdict}");
+    let what = format!("memory per entry, a value of {name} bytes, beside the formula");
+    figures::target(&what, off, "% off", MOST_OFF);
+    let cells = [
+        ("formula", formula.to_string()),
+        ("resident", measured.to_string()),
+        ("resident / formula", format!("{ratio:.2}")),
+    ];
+    figures::row("bytes per entry of a value of", &name, &cells);
     drop(under_way);
 }

@@ -23,6 +23,7 @@ use quick_cache::sync::Cache as QuickCache;
 use tingkat::memory::FIXED_BYTES;
 use tingkat::ports::Loaded;
 use tingkat::{Cache, Policy};
+use tingkat_testkit::figures::{self, Limit};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -118,20 +119,33 @@ fn compare(name: &str, trace: &[u32]) {
             .iter()
             .find(|(of, _)| *of == name)
             .map(|(_, targets)| targets[place]);
-        let of_target = match target {
-            Some(target) if found >= target => format!("; target {target} reached"),
-            Some(target) => format!("; target {target} MISSED"),
-            None => String::new(),
+        let usual_tinylfu = moka(trace, capacity);
+        let what = format!("hit ratio, {name}, memory for {share} % of the keys");
+        let mut verdicts = Vec::new();
+        let mut judge = |what: &str, value: f64, unit: &str, limit: Limit| {
+            figures::target(what, value, unit, limit);
+            verdicts.push(format!("{limit} {unit} {}", limit.verdict(value)));
         };
-        let beside = if found >= usual - MOST_UNDER {
-            "not more than one point under quick_cache"
-        } else {
-            "MORE than one point under quick_cache"
-        };
+        match target {
+            Some(target) => judge(&what, found, "%", Limit::AtLeast(target)),
+            None => judge(
+                &format!("{what}, beside quick_cache's defaults"),
+                found - usual,
+                "points",
+                Limit::AtLeast(-MOST_UNDER),
+            ),
+        }
         println!(
-            "{name:<20} {share:>3} % of {distinct:<8} {found:>8.2} {usual:>12.2} {:>12.2}   {beside}{of_target}",
-            moka(trace, capacity),
+            "{name:<20} {share:>3} % of {distinct:<8} {found:>8.2} {usual:>12.2} {usual_tinylfu:>12.2}   {}",
+            verdicts.join("; ")
         );
+        let cells = [
+            ("tingkat", format!("{found:.2}")),
+            ("quick_cache as it comes", format!("{usual:.2}")),
+            ("moka", format!("{usual_tinylfu:.2}")),
+        ];
+        let row = format!("{name}, {share} % of {distinct}");
+        figures::row("hit ratio in percent", &row, &cells);
     }
 }
 
@@ -139,7 +153,9 @@ fn main() {
     println!("hit ratio in percent   capacity      tingkat  quick_cache         moka");
     compare("zipf 0.99", &workload::zipf(100_000, 0.99, 1_000_000, 42));
     let Some(folder) = std::env::var_os("TINGKAT_TRACES") else {
-        println!("traces: not run, because TINGKAT_TRACES names no folder with *.trace.xz files");
+        let why = "TINGKAT_TRACES names no folder with *.trace.xz files";
+        println!("traces: not run, because {why}");
+        figures::not_run("hit ratio on the traces of real shops", why);
         return;
     };
     let mut files: Vec<_> = fs::read_dir(&folder)

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use tingkat::error::SourceError;
 use tingkat::ports::{Batch, Loaded, Source, Wanted};
 use tingkat_testkit::fakes::FakeDatabase;
+use tingkat_testkit::figures;
 
 /// Values of one size, which it makes; certified by a database if there is one.
 pub(crate) struct Blobs {
@@ -105,10 +106,13 @@ pub(crate) fn ratios<C>(
                 .map(|(own, first)| own / first)
                 .collect(),
         );
-        println!(
-            "  {name:<34} {:>10.1}   {ratio:>6.2} x",
-            median(times[place].clone())
-        );
+        let time = median(times[place].clone());
+        println!("  {name:<34} {time:>10.1}   {ratio:>6.2} x");
+        let cells = [
+            ("median", format!("{time:.1}")),
+            ("beside the first", format!("{ratio:.2} ×")),
+        ];
+        figures::row(title, name, &cells);
         found.push(ratio);
     }
     found

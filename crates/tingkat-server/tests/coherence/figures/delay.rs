@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tingkat_lab::{Method, Target};
+use tingkat_testkit::figures::{self, Limit};
 
 use crate::history::{How, now};
 use crate::node::Node;
@@ -35,14 +36,45 @@ async fn how_long_a_commit_takes_to_be_seen() {
     let [writer, reader] = scene.nodes.as_slice() else {
         panic!("two nodes")
     };
-    println!("psql:              {}", by_psql(&scene, reader).await);
-    println!("a node, hints:     {}", by_node(writer, reader).await);
+    // Nothing announces these, so that they are seen by the poll alone.
+    let delays = by_psql(&scene, reader).await;
+    println!("{}", delays.told("psql", Some(60.0), 130.0));
+    let delays = by_node(writer, reader).await;
+    println!("{}", delays.told("a node, hints", None, 15.0));
     scene.redis.kill();
-    println!("a node, no hints:  {}", by_node(writer, reader).await);
+    let delays = by_node(writer, reader).await;
+    println!("{}", delays.told("a node, no hints", Some(60.0), 130.0));
+}
+
+/// From the commit to the first answer that shows it, the shortest first.
+struct Delays(Vec<Duration>);
+
+impl Delays {
+    fn of(mut delays: Vec<Duration>) -> Self {
+        delays.sort_unstable();
+        Self(delays)
+    }
+
+    fn ms_at(&self, share: usize) -> f64 {
+        let index = (self.0.len() * share).div_ceil(100).saturating_sub(1);
+        self.0.get(index).copied().unwrap_or_default().as_secs_f64() * 1_000.0
+    }
+
+    /// In words, and noted beside what they shall be at most, in milliseconds.
+    fn told(&self, who: &str, p50: Option<f64>, p99: f64) -> String {
+        let [half, most] = [50, 99].map(|share| self.ms_at(share));
+        let commits = self.0.len();
+        let what = format!("commit to visible on another node, written by {who}");
+        if let Some(p50) = p50 {
+            figures::target(&format!("{what}, p50"), half, "ms", Limit::AtMost(p50));
+        }
+        figures::target(&format!("{what}, p99"), most, "ms", Limit::AtMost(p99));
+        format!("{who:<18} p50 {half:.1} ms, p99 {most:.1} ms of {commits} commits")
+    }
 }
 
 /// Commits of somebody else, which no hint announces.
-async fn by_psql(scene: &Scene, reader: &Node) -> String {
+async fn by_psql(scene: &Scene, reader: &Node) -> Delays {
     let mut session = scene.store.session();
     let mut delays = Vec::new();
     for _ in 0..COMMITS {
@@ -55,11 +87,11 @@ async fn by_psql(scene: &Scene, reader: &Node) -> String {
         delays.push(until_seen(reader, stock).await);
         tokio::time::sleep(PAUSE).await;
     }
-    shown(&mut delays)
+    Delays::of(delays)
 }
 
 /// Commits that a node makes for a customer.
-async fn by_node(writer: &Node, reader: &Node) -> String {
+async fn by_node(writer: &Node, reader: &Node) -> Delays {
     let target = writer.target().unwrap();
     let mut delays = Vec::new();
     for _ in 0..COMMITS {
@@ -67,7 +99,7 @@ async fn by_node(writer: &Node, reader: &Node) -> String {
         delays.push(until_seen(reader, stock).await);
         tokio::time::sleep(PAUSE).await;
     }
-    shown(&mut delays)
+    Delays::of(delays)
 }
 
 async fn add_one(target: &Target) -> i64 {
@@ -93,18 +125,4 @@ async fn until_seen(node: &Node, stock: i64) -> Duration {
             return read.ended.saturating_sub(committed);
         }
     }
-}
-
-fn shown(delays: &mut [Duration]) -> String {
-    delays.sort_unstable();
-    let at = |share: usize| {
-        let index = (delays.len() * share).div_ceil(100).saturating_sub(1);
-        delays.get(index).copied().unwrap_or_default().as_secs_f64() * 1_000.0
-    };
-    format!(
-        "p50 {:.1} ms, p99 {:.1} ms of {} commits",
-        at(50),
-        at(99),
-        delays.len()
-    )
 }

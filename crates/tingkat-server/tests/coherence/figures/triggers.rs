@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tingkat_testkit::Postgres;
+use tingkat_testkit::figures::{self, Limit};
 
 use crate::store::Store;
 
@@ -64,11 +65,16 @@ async fn what_the_triggers_cost_writers() {
         let ratios = rounds.iter().map(|(with, without)| of(with) / of(without));
         median(ratios.collect())
     };
+    let transactions = ratio(|cost| cost.transactions);
+    let wal = ratio(|cost| cost.wal_bytes);
     println!(
-        "triggers: {:.2} times the transactions and {:.2} times the WAL, medians of {ROUNDS} rounds",
-        ratio(|cost| cost.transactions),
-        ratio(|cost| cost.wal_bytes)
+        "triggers: {transactions:.2} times the transactions and {wal:.2} times the WAL, medians of \
+         {ROUNDS} rounds"
     );
+    let what = format!("triggers: transactions a second of {CLIENTS} clients");
+    figures::target(&what, transactions, "× without", Limit::AtLeast(0.8));
+    let what = "triggers: write-ahead log of a transaction";
+    figures::target(what, wal, "× without", Limit::AtMost(1.1));
 }
 
 async fn one_way(store: &Store, with: bool) -> Cost {

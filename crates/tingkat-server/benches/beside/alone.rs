@@ -1,0 +1,71 @@
+//! In this process, without HTTP: the caches beside Redis alone and the database alone.
+
+use tingkat_lab::bench::{PhaseReport, Report};
+use tingkat_testkit::figures;
+
+use crate::asking::{Shown, bench, flag, line, median};
+use crate::store::Store;
+use crate::{Result, Size};
+
+/// Workloads, with what they need besides, and how many times longer than others they run.
+const WORKLOADS: [(&str, &[&str], u32); 3] = [
+    ("tiers", &["--against", "redis", "--against", "database"], 3),
+    (
+        "product-read",
+        &[
+            "--allow-writes",
+            "--against",
+            "redis",
+            "--against",
+            "database",
+        ],
+        1,
+    ),
+    // An outage has a course, which takes its time.
+    ("redis-outage", &["--allow-writes", "--against", "redis"], 4),
+];
+
+pub(crate) async fn measure(store: &Store, size: Size) -> Result<()> {
+    for (name, more, times) in WORKLOADS {
+        let (runs, length) = (size.runs.to_string(), flag(size.length * times));
+        let usual = [name, "--runs", &runs, "--duration", &length];
+        let report = bench(store.tingkat(), &[&usual[..], more].concat()).await?;
+        println!("\ntingkat bench {name}");
+        tell(name, &report);
+    }
+    Ok(())
+}
+
+fn tell(workload: &str, report: &Report) {
+    let table = format!("tingkat bench {workload}");
+    for phase in &report.workload.phases {
+        let of = |subject: usize| runs(report, subject, &phase.name);
+        let own = of(0);
+        for (place, subject) in report.subjects.iter().enumerate() {
+            let phases = of(place);
+            if phases.is_empty() {
+                continue;
+            }
+            let mut cells = Shown::of(&phases).cells();
+            let rates = own.iter().zip(&phases);
+            let rates = rates.map(|(own, it)| own.achieved_rate / it.achieved_rate);
+            let is_open = phases.iter().any(|it| it.asked_rate.is_some());
+            let ratio = if is_open || place == 0 {
+                String::new()
+            } else {
+                format!("{:.2}", median(rates.collect()))
+            };
+            cells.push(("tingkat's rate / this", ratio));
+            let name = format!("{}: {}", phase.name, subject.name);
+            println!("{}", line(&name, &cells));
+            figures::row(&table, &name, &cells);
+        }
+    }
+}
+
+/// A phase of a subject, in each run that had it.
+fn runs<'a>(report: &'a Report, subject: usize, phase: &str) -> Vec<&'a PhaseReport> {
+    let runs = report.subjects.get(subject).map(|it| &it.runs);
+    let phases = runs.into_iter().flatten().flat_map(|run| &run.phases);
+    phases.filter(|it| it.name == phase).collect()
+}
