@@ -59,7 +59,11 @@ fn build() -> String {
     } else {
         "release"
     };
-    format!("tingkat {version}, {}, {how}", env!("TINGKAT_COMPILER"))
+    let commit = env!("TINGKAT_COMMIT");
+    format!(
+        "tingkat {version}, commit {commit}, {}, {how}",
+        env!("TINGKAT_COMPILER")
+    )
 }
 
 fn system() -> String {

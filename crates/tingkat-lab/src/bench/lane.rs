@@ -20,7 +20,7 @@ use super::law::{Draw, Lane};
 use super::ledger::Ledger;
 use super::number::{real_size, whole};
 use super::pacer::Pacer;
-use super::recorder::{Flown, LATE, Recorder};
+use super::recorder::{Class, Flown, LATE, Recorder};
 use super::subject::{Operation, Outcome, Session, State};
 
 /// After so many operations that needed no wait, the lane lets others run.
@@ -39,6 +39,8 @@ pub(super) enum Pace {
     Open { interval_nanos: f64, most: usize },
     /// So many callers of this lane wait for their answers.
     Closed { callers: usize },
+    /// One caller; so many operations lie between two looks at the clock.
+    Volleys { of: usize },
 }
 
 /// What a lane is to do.
@@ -79,6 +81,7 @@ impl Course {
                 most,
             } => running.open(interval_nanos, most).await?,
             Pace::Closed { callers } => running.closed(callers).await,
+            Pace::Volleys { of } => running.volleys(of).await,
         }
         running.drain().await;
         Ok(running.record)
@@ -136,6 +139,34 @@ impl Running {
         }
     }
 
+    /// For answers that take less than to draw the operation and to look at the clock: these are drawn
+    /// before, and the clock is read once for many. What must be waited for is timed by itself.
+    async fn volleys(&mut self, of: usize) {
+        let mut breath = 0;
+        let mut operations = Vec::with_capacity(of);
+        let mut outcomes = Vec::with_capacity(of);
+        while SystemClock.now() < self.end && !self.course.stop.is_cancelled() {
+            operations.extend((0..of).map(|_| self.course.draw.next()));
+            let session = &self.course.session;
+            let began = SystemClock.now();
+            outcomes.extend(operations.iter().map(|it| session.at_once(it)));
+            let ended = SystemClock.now();
+            let answered = operations.iter().zip(&outcomes);
+            let answered = answered.filter_map(|(operation, outcome)| {
+                outcome.map(|outcome| Class::of(operation, outcome))
+            });
+            self.record.record_volley(began, ended, of, answered);
+            for (operation, outcome) in operations.drain(..).zip(outcomes.drain(..)) {
+                if outcome.is_none() {
+                    let now = SystemClock.now();
+                    self.ask(operation, now, now);
+                    self.land_one().await;
+                }
+            }
+            breath = self.breathe(breath).await;
+        }
+    }
+
     /// Takes answers in until an instant; the time then.
     async fn await_due(&mut self, pacer: &Pacer, due: Tick) -> std::io::Result<Tick> {
         loop {
@@ -166,6 +197,11 @@ impl Running {
             });
             return;
         }
+        self.ask(operation, intended, began);
+    }
+
+    /// Sends an operation that is waited for.
+    fn ask(&mut self, operation: Operation, intended: Tick, began: Tick) {
         let session = Arc::clone(&self.course.session);
         self.flights.push(Box::pin(async move {
             let outcome = session.perform(&operation).await;

@@ -122,6 +122,9 @@ impl Field<'_> {
                     interval_nanos: 1e9 / rate,
                     most: (MOST_UNDER_WAY / lanes).max(1),
                 },
+                None if phase.timed_together > 1 => Pace::Volleys {
+                    of: phase.timed_together,
+                },
                 None => Pace::Closed {
                     // The first ones have one more where it does not divide.
                     callers: callers / lanes + usize::from(number < callers % lanes),
@@ -156,6 +159,8 @@ impl Field<'_> {
         let counts_from_intended = is_open || phase.crowd.is_some();
         let elapsed = measured.elapsed(self.stop.is_cancelled());
         let seconds = elapsed.as_secs_f64();
+        let is_in_volleys = phase.timed_together > 1 && self.workload.rate.is_none();
+        let timed_together = is_in_volleys.then_some(phase.timed_together);
         let all = |_: &Class| true;
         let service = together(record, false, all);
         let response = together(record, true, all);
@@ -188,8 +193,8 @@ impl Field<'_> {
             late: record.late,
             held: record.held,
             process_cores: measured.process_cores,
-            generator_cores: real(record.sent) * self.generator.nanos_per_operation
-                / real(nanos(elapsed).max(1)),
+            generator_cores: self.generator_cores(record, elapsed, is_in_volleys),
+            timed_together,
             service: latency(&service),
             response: is_open.then(|| latency(&response)),
             kinds: kinds(record, counts_from_intended),
@@ -201,6 +206,17 @@ impl Field<'_> {
             curve: curve(noticed),
             course: course(record),
         }
+    }
+
+    /// How many cores the generator used: what operations cost it, or, where it times volleys, all that
+    /// the subject did not use of its lanes.
+    fn generator_cores(&self, record: &Recorder, elapsed: Duration, is_in_volleys: bool) -> f64 {
+        let elapsed = real(nanos(elapsed).max(1));
+        if is_in_volleys {
+            let subject = real(nanos(record.in_volleys)) / elapsed;
+            return (real_size(self.generator.lanes) - subject).max(0.0);
+        }
+        real(record.sent) * self.generator.nanos_per_operation / elapsed
     }
 
     fn staleness(&self, record: &Recorder) -> Option<Staleness> {

@@ -36,6 +36,16 @@ pub(super) struct Class {
     pub(super) state: State,
 }
 
+impl Class {
+    pub(super) fn of(operation: &Operation, outcome: Outcome) -> Self {
+        Self {
+            kind: operation.kind(),
+            tier: outcome.tier,
+            state: outcome.state,
+        }
+    }
+}
+
 /// How long the operations of a class took.
 pub(super) struct Cell {
     pub(super) class: Class,
@@ -82,6 +92,8 @@ pub(super) struct Recorder {
     /// Not answered when the phase was given up.
     pub(super) unfinished: u64,
     pub(super) last_ended: Tick,
+    /// For how long the subject had the lane while volleys were timed.
+    pub(super) in_volleys: Duration,
 }
 
 impl Recorder {
@@ -99,6 +111,7 @@ impl Recorder {
             held: 0,
             unfinished: 0,
             last_ended: start,
+            in_volleys: Duration::ZERO,
         }
     }
 
@@ -110,15 +123,36 @@ impl Recorder {
     pub(super) fn record(&mut self, flown: &Flown) {
         let service = nanos(flown.ended.since(flown.began));
         let response = nanos(flown.ended.since(flown.intended));
-        let Outcome { tier, state, .. } = flown.outcome;
-        let kind = flown.operation.kind();
-        let cell = self.cell(Class { kind, tier, state });
+        let class = Class::of(&flown.operation, flown.outcome);
+        self.record_times(class, service, response, flown.ended);
+    }
+
+    /// Writes down a volley `of` so many operations: each of those that were answered took the mean.
+    pub(super) fn record_volley(
+        &mut self,
+        began: Tick,
+        ended: Tick,
+        of: usize,
+        answered: impl Iterator<Item = Class>,
+    ) {
+        let took = ended.since(began);
+        let count = u64::try_from(of).unwrap_or(u64::MAX).max(1);
+        let mean = nanos(took) / count;
+        self.in_volleys += took;
+        self.sent += count;
+        for class in answered {
+            self.record_times(class, mean, mean, ended);
+        }
+    }
+
+    fn record_times(&mut self, class: Class, service: u64, response: u64, ended: Tick) {
+        let cell = self.cell(class);
         cell.service.saturating_record(service);
         cell.response.saturating_record(response);
-        self.last_ended = self.last_ended.max(flown.ended);
-        if let Some(part) = self.part_at(flown.ended) {
+        self.last_ended = self.last_ended.max(ended);
+        if let Some(part) = self.part_at(ended) {
             part.times.saturating_record(response);
-            let place = match tier {
+            let place = match class.tier {
                 Tier::Memory => 0,
                 Tier::Redis => 1,
                 Tier::Database => 2,
@@ -127,7 +161,7 @@ impl Recorder {
             if let Some(count) = part.by_tier.get_mut(place) {
                 *count += 1;
             }
-            part.errors += u64::from(state == State::Error);
+            part.errors += u64::from(class.state == State::Error);
         }
     }
 
@@ -188,5 +222,6 @@ impl Recorder {
         self.held += other.held;
         self.unfinished += other.unfinished;
         self.last_ended = self.last_ended.max(other.last_ended);
+        self.in_volleys += other.in_volleys;
     }
 }

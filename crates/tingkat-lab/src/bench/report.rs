@@ -97,6 +97,10 @@ pub struct PhaseReport {
     pub process_cores: f64,
     /// Cores of these for the generator, by what an operation costs it.
     pub generator_cores: f64,
+    /// So many operations were timed together, each of which is said to have taken the mean; nothing
+    /// where each was timed by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed_together: Option<usize>,
     /// From when an operation was sent.
     pub service: Latency,
     /// From when it should have been sent; nothing in a closed loop.

@@ -57,6 +57,7 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
         held: 0,
         process_cores: 0.31,
         generator_cores: 0.002,
+        timed_together: None,
         service: times(1.2 * slower),
         response: Some(times(60.0 * slower)),
         kinds: vec![

@@ -240,6 +240,9 @@ pub(super) fn summary(phase: &PhaseReport) -> String {
         let rate = percent(phase.error_rate());
         let _ = write!(text, ", {} errors ({rate})", count_of(phase.errors));
     }
+    if let Some(together) = phase.timed_together {
+        let _ = write!(text, ", timed {together} together: times are their means");
+    }
     if !phase.invalid.is_empty() {
         text.push_str(" [INVALID]");
     }

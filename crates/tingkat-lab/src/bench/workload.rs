@@ -19,6 +19,9 @@ pub const MOST_UNDER_WAY: usize = 10_000;
 /// The highest rate that can be asked for.
 pub const HIGHEST_RATE: f64 = 10_000_000.0;
 
+/// The most operations that are timed together.
+pub const MOST_TOGETHER: usize = 1_000;
+
 /// The built-in workloads by name.
 pub const PRESETS: &[(&str, &str)] = &[
     ("tiers", include_str!("workloads/tiers.toml")),
@@ -209,6 +212,10 @@ pub struct Phase {
     /// Another mix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mix: Option<Mix>,
+    /// So many operations lie between two looks at the clock, and each is said to have taken the mean:
+    /// for answers that take less than looking. Only without a rate, and where nothing is written.
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    pub timed_together: usize,
     /// What is wrong with Redis.
     #[serde(default)]
     pub redis: Fault,
@@ -219,6 +226,15 @@ pub struct Phase {
 
 const fn one() -> f64 {
     1.0
+}
+
+const fn alone() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_alone(operations: &usize) -> bool {
+    *operations == 1
 }
 
 /// What is wrong with Redis.
@@ -303,6 +319,11 @@ impl Workload {
         self.mix.check("mix")?;
         if self.entity == Entity::Postcode && self.writes() {
             return wrong("mix.write: postcodes are not written; expected 0".to_owned());
+        }
+        let are_together = self.phases.iter().any(|phase| phase.timed_together > 1);
+        if are_together && self.writes() {
+            // How old an answer was is known only of one that is timed by itself.
+            return wrong("timed_together: expected 1 in a workload that writes".to_owned());
         }
         for phase in &self.phases {
             phase.check(self.rate, is_rate, is_concurrency)?;
@@ -393,6 +414,9 @@ impl Phase {
         }
         if !self.concurrency.is_none_or(&is_concurrency) || !self.crowd.is_none_or(is_concurrency) {
             return wrong("concurrency, crowd: expected 1 to 10000");
+        }
+        if !(1..=MOST_TOGETHER).contains(&self.timed_together) {
+            return wrong("timed_together: expected 1 to 1000");
         }
         if !(0.0..=1.0).contains(&self.hot) {
             return wrong("hot: expected a share from 0 to 1");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tingkat::clock::SystemClock;
 use tingkat::ports::{Clock as _, Tick};
+use tingkat_lab::bench::workload::Law;
 use tingkat_lab::bench::{
     Counters, Environment, Metric, Objective, Operation, Outcome, PhaseReport, Plan, Report,
     Session, Stage, State, Subject, SubjectError, Tier, Workload, run,
@@ -15,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 /// What a target does with an operation.
 type Act = dyn Fn(&Operation) -> Reaction + Send + Sync;
+
+/// The same, for operations that need no wait.
+type ActInPlace = dyn Fn(&Operation) -> Option<Outcome> + Send + Sync;
 
 /// How it answers.
 enum Reaction {
@@ -26,14 +30,23 @@ enum Reaction {
 /// A target that does as told.
 struct Told {
     act: Arc<Act>,
+    in_place: Arc<ActInPlace>,
     asked: AtomicUsize,
     bound: Option<Duration>,
 }
 
 impl Told {
     fn new(act: impl Fn(&Operation) -> Reaction + Send + Sync + 'static) -> Arc<Self> {
+        Self::with(act, |_| None)
+    }
+
+    fn with(
+        act: impl Fn(&Operation) -> Reaction + Send + Sync + 'static,
+        in_place: impl Fn(&Operation) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             act: Arc::new(act),
+            in_place: Arc::new(in_place),
             asked: AtomicUsize::new(0),
             bound: None,
         })
@@ -54,7 +67,10 @@ impl Subject for Told {
         _: &'a Stage,
     ) -> BoxFuture<'a, Result<Arc<dyn Session>, SubjectError>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let session: Arc<dyn Session> = Arc::new(Doing(Arc::clone(&self.act)));
+        let session: Arc<dyn Session> = Arc::new(Doing {
+            act: Arc::clone(&self.act),
+            in_place: Arc::clone(&self.in_place),
+        });
         Box::pin(async { Ok(session) })
     }
 
@@ -67,16 +83,23 @@ impl Subject for Told {
     }
 }
 
-struct Doing(Arc<Act>);
+struct Doing {
+    act: Arc<Act>,
+    in_place: Arc<ActInPlace>,
+}
 
 impl Session for Doing {
     fn keys(&self) -> usize {
         50
     }
 
+    fn at_once(&self, operation: &Operation) -> Option<Outcome> {
+        (self.in_place)(operation)
+    }
+
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            match (self.0)(operation) {
+            match (self.act)(operation) {
                 Reaction::AtOnce(outcome) => outcome,
                 Reaction::At(at, outcome) => {
                     SystemClock.sleep(at.since(SystemClock.now())).await;
@@ -341,4 +364,77 @@ async fn a_crowd_asks_for_one_key_at_the_same_moment() {
             .enumerate()
             .all(|(turn, keys)| keys.iter().all(|key| *key == turn))
     );
+}
+
+fn volleys(workload: &mut Workload) {
+    for phase in &mut workload.phases {
+        phase.timed_together = 16;
+    }
+    workload.keys.law = Law::Uniform;
+}
+
+/// Keeps the lane for so long.
+fn busy_for(time: Duration) {
+    let until = SystemClock.now().after(time);
+    while SystemClock.now() < until {
+        std::hint::spin_loop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_in_place_are_timed_together_and_others_by_themselves() {
+    const IN_PLACE: Duration = Duration::from_micros(20);
+    const LATER: Duration = Duration::from_millis(3);
+    let found = Outcome::new(Tier::Database, State::Current);
+    let subject = Told::with(
+        move |_| Reaction::At(SystemClock.now().after(LATER), found),
+        |operation| {
+            let is_in_place = matches!(operation, Operation::Read(key) if *key < 48);
+            is_in_place.then(|| {
+                busy_for(IN_PLACE);
+                GOOD
+            })
+        },
+    );
+    let report = measured(workload(volleys), subject).await;
+    let phase = phase(&report);
+    assert_eq!(phase.timed_together, Some(16));
+    let of = |tier| phase.classes.iter().find(|it| it.tier == tier).unwrap();
+    let (memory, database) = (of(Tier::Memory), of(Tier::Database));
+    assert_eq!(phase.operations, memory.operations + database.operations);
+    // Most of a volley took as long; a mean is not far below.
+    assert!(memory.service.p50 > 10.0, "{memory:?}");
+    assert!(memory.service.p50 < 3_000.0, "{memory:?}");
+    assert!(database.service.p50 >= 2_990.0, "{database:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volley_says_what_the_generator_cost() {
+    let spent = |in_place: fn() -> Outcome| async move {
+        let subject = Told::with(|_| Reaction::AtOnce(GOOD), move |_| Some(in_place()));
+        let report = measured(workload(volleys), subject).await;
+        phase(&report).clone()
+    };
+    let is_saturated = |phase: &PhaseReport| {
+        let mut why = phase.invalid.iter();
+        why.any(|why| why.contains("the generator is saturated"))
+    };
+    let slow = spent(|| {
+        busy_for(Duration::from_micros(50));
+        GOOD
+    })
+    .await;
+    assert!(!is_saturated(&slow), "{:?}", slow.invalid);
+    // Nothing but the generator.
+    let nothing = spent(|| GOOD).await;
+    assert!(is_saturated(&nothing), "{}", nothing.generator_cores);
+}
+
+#[test]
+fn a_workload_that_writes_times_each_by_itself() {
+    let mut workload = workload(volleys);
+    workload.check().unwrap();
+    workload.mix.write = 1.0;
+    let error = workload.check().unwrap_err().to_string();
+    assert!(error.contains("timed_together: expected 1"), "{error}");
 }

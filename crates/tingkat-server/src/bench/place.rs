@@ -112,6 +112,7 @@ impl Place {
         let version = version.unwrap_or_else(|| "redis of an unknown version".to_owned());
         self.details
             .push(("redis", format!("{version} at {address}")));
+        self.details.push(("redis when full", evicts(&servers)));
         let trip = round_trip(&cleaner).await;
         self.details.push(("redis round trip", trip));
         self.cleaner = Some(cleaner);
@@ -196,6 +197,28 @@ impl Place {
                 format!("failed to remove the keys {prefix}* from redis; they end by themselves");
             Failure::chained(Code::Unreachable, tried, &error)
         })
+    }
+}
+
+/// What the servers do when they are full, and when that is.
+fn evicts(servers: &[ServerFacts]) -> String {
+    let mut all: Vec<String> = servers.iter().map(evicts_alone).collect();
+    all.sort();
+    all.dedup();
+    if all.is_empty() {
+        return "unknown".to_owned();
+    }
+    all.join("; ")
+}
+
+fn evicts_alone(server: &ServerFacts) -> String {
+    let policy = match server.maxmemory_policy.as_str() {
+        "" => "an unknown maxmemory-policy",
+        policy => policy,
+    };
+    match server.maxmemory {
+        0 => format!("{policy}, without a limit"),
+        bytes => format!("{policy}, at {} MiB", bytes >> 20),
     }
 }
 
