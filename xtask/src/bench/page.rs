@@ -2,6 +2,7 @@
 
 use super::Ran;
 use super::figures::{Limit, Line};
+use super::programs::LEFT_OUT;
 use std::fmt::Write as _;
 
 const HEAD: &str = "\
@@ -73,6 +74,10 @@ pub(super) fn text(all: &[Ran], machine: &[(&str, String)], is_quick: bool) -> S
                 "- {name}: FAILED, what it told before counts: {failure}."
             );
         }
+    }
+    for (package, target) in LEFT_OUT {
+        let command = format!("`cargo bench -p {package} --bench {target}`");
+        let _ = writeln!(text, "- what has no target: {command}.");
     }
     for (what, how) in ELSEWHERE {
         let _ = writeln!(text, "- {what}: {how}.");
