@@ -66,12 +66,8 @@ pub(crate) fn run(options: &Options, path: &OsStr) -> Result<()> {
     };
     // Before an hour in which somebody may commit.
     let machine = machine::facts()?;
-    let mut all = Vec::new();
-    for program in PROGRAMS.iter().filter(is_wanted) {
-        println!("\n==> {}", program.name);
-        all.push(measure(program, &programs, &peers, options, &folder)?);
-    }
-    if all.is_empty() {
+    let wanted: Vec<&Program> = PROGRAMS.iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
         let names: Vec<_> = PROGRAMS.iter().map(|program| program.name).collect();
         bail!(
             "no benchmark has that name; there are: {}",
@@ -83,8 +79,15 @@ pub(crate) fn run(options: &Options, path: &OsStr) -> Result<()> {
     } else {
         root().join(PAGE)
     };
-    fs::write(&page, page::text(&all, &machine, options.quick))
-        .with_context(|| format!("failed to write {}", page.display()))?;
+    let mut all = Vec::new();
+    for (place, program) in wanted.iter().enumerate() {
+        println!("\n==> {}", program.name);
+        all.push(measure(program, &programs, &peers, options, &folder)?);
+        // After each, so that a run that is ended early leaves what it has.
+        let later: Vec<&str> = wanted.iter().skip(place + 1).map(|it| it.title).collect();
+        fs::write(&page, page::text(&all, &later, &machine, options.quick))
+            .with_context(|| format!("failed to write {}", page.display()))?;
+    }
     println!("\nwritten: {}", page.display());
     let failed: Vec<_> = all.iter().filter(|ran| ran.failure.is_some()).collect();
     if !failed.is_empty() {

@@ -42,8 +42,13 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ),
 ];
 
-/// The whole page.
-pub(super) fn text(all: &[Ran], machine: &[(&str, String)], is_quick: bool) -> String {
+/// The whole page, of which the sections with these titles are still missing.
+pub(super) fn text(
+    all: &[Ran],
+    later: &[&str],
+    machine: &[(&str, String)],
+    is_quick: bool,
+) -> String {
     let mut text = HEAD.to_owned();
     if is_quick {
         text += QUICK;
@@ -74,6 +79,9 @@ pub(super) fn text(all: &[Ran], machine: &[(&str, String)], is_quick: bool) -> S
                 "- {name}: FAILED, what it told before counts: {failure}."
             );
         }
+    }
+    for title in later {
+        let _ = writeln!(text, "- {title}: the run was ended before.");
     }
     for (package, target) in LEFT_OUT {
         let command = format!("`cargo bench -p {package} --bench {target}`");
@@ -193,7 +201,7 @@ mod tests {
     #[test]
     fn targets_are_told_also_when_they_are_missed() {
         let all = [ran(vec![target(1.234, true), target(1.6, false)], None)];
-        let text = text(&all, &[], false);
+        let text = text(&all, &[], &[], false);
         assert!(
             text.contains("| a hit | 1.23 × | ≤ 1.5 | met |\n"),
             "{text}"
@@ -221,10 +229,11 @@ mod tests {
     #[test]
     fn what_was_left_out_or_failed_is_said() {
         let lines = vec![Line::not_run("traces", "there are none")];
-        let text = text(&[ran(lines, Some("it broke"))], &[], true);
+        let text = text(&[ran(lines, Some("it broke"))], &["Start"], &[], true);
         for expected in [
             "- traces: there are none.\n",
             "- beside: FAILED, what it told before counts: it broke.\n",
+            "- Start: the run was ended before.\n",
             "mean nothing",
         ] {
             assert!(text.contains(expected), "{expected} is not in:\n{text}");
