@@ -3,7 +3,8 @@
 //! servers of its own; prints figures and judges nothing.
 //!
 //! `TINGKAT_PEER_NODE` and `TINGKAT_PEER_RUST` say where the peers are, as `cargo xtask bench` builds
-//! them; what is not named is not run, and that is said. `-- --quick` only shows that it runs.
+//! them; what is not named is not run, and that is said. `-- --quick` only shows that it runs; `peers`
+//! and `alone` are the halves.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -39,7 +40,13 @@ async fn main() -> Result<()> {
             length: Duration::from_secs(4),
         }
     };
+    let only = |word: &str| std::env::args().any(|argument| argument == word);
     let store = Store::start().await?;
-    peers::measure(&store, size).await?;
-    alone::measure(&store, size).await
+    if !only("alone") {
+        peers::measure(&store, size).await?;
+    }
+    if !only("peers") {
+        alone::measure(&store, size).await?;
+    }
+    Ok(())
 }
