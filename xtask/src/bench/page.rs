@@ -232,7 +232,7 @@ mod tests {
         let text = text(&[ran(lines, Some("it broke"))], &["Start"], &[], true);
         for expected in [
             "- traces: there are none.\n",
-            "- beside: FAILED, what it told before counts: it broke.\n",
+            "- peers: FAILED, what it told before counts: it broke.\n",
             "- Start: the run was ended before.\n",
             "mean nothing",
         ] {

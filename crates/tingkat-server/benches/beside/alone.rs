@@ -9,7 +9,7 @@ use crate::{Result, Size};
 
 /// Workloads, with what they need besides, and how many times longer than others they run.
 const WORKLOADS: [(&str, &[&str], u32); 3] = [
-    ("tiers", &["--against", "redis", "--against", "database"], 3),
+    ("tiers", &["--against", "redis", "--against", "database"], 2),
     (
         "product-read",
         &[
@@ -22,7 +22,7 @@ const WORKLOADS: [(&str, &[&str], u32); 3] = [
         1,
     ),
     // An outage has a course, which takes its time.
-    ("redis-outage", &["--allow-writes", "--against", "redis"], 4),
+    ("redis-outage", &["--allow-writes", "--against", "redis"], 2),
 ];
 
 pub(crate) async fn measure(store: &Store, size: Size) -> Result<()> {
