@@ -30,7 +30,7 @@ const ELSEWHERE: [(&str, &str); 5] = [
     (
         "with Redis a black hole, a request pays no more than the budget, and nothing once the \
          breaker is open",
-        "tests, `cargo xtask test`; `tingkat bench redis-outage` above shows the course",
+        "tests, `cargo xtask test`; `tingkat bench redis-outage` shows the course",
     ),
     (
         "memory stays flat under an endless stream of distinct keys",

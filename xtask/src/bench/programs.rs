@@ -43,7 +43,9 @@ pub(super) const PROGRAMS: &[Program] = &[
                 said what they do and what they leave undone. `tingkat bench` asks each for product \
                 pages over HTTP on 32 connections, with keys by Zipf's law. The generator has a part \
                 of the same cores, so that the time of the processor that an answer takes the service \
-                says more than how many there are in a second.",
+                says more than how many there are in a second. How many of a crowd ask the database, \
+                where nobody has them wait for each other, is luck: it depends on how many come \
+                before the first answer is kept.",
     },
     Program {
         name: "memory",
