@@ -162,10 +162,12 @@ pub(super) const PROGRAMS: &[Program] = &[
 ];
 
 /// Benchmarks that are for whoever changes what they measure: package and target.
-pub(super) const LEFT_OUT: [(&str, &str); 3] = [
+pub(super) const LEFT_OUT: [(&str, &str); 5] = [
     ("tingkat", "privacy"),
     ("tingkat-health", "checks"),
     ("tingkat-redis", "sample"),
+    ("tingkat-server", "customers"),
+    ("tingkat-server", "health"),
 ];
 
 /// All of them, built.
