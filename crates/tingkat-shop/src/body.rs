@@ -3,9 +3,9 @@
 //!
 //! Whoever shows values makes them; a value only has the room. It is charged for it before it is used,
 //! where there is one body and all are asked for; a product is charged for each of its bodies once it is
-//! there. A body is charged its bytes and about 280 more, and one of more than 1 KiB three quarters of its
-//! bytes again, for the packed form. No part of what a value is: a copy begins without, two values are equal whatever they have
-//! here, and nothing of it is ever stored.
+//! there. A body is charged its bytes and about 280 more, and one of more than 1 KiB three quarters of
+//! its bytes again, for the packed form. No part of what a value is: a copy begins without, two values
+//! are equal whatever they have here, and nothing of it is ever stored.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
