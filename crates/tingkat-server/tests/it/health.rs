@@ -69,11 +69,15 @@ async fn a_service_that_is_well_says_so_to_people_and_to_programs() {
         people.stdout
     );
     assert!(!people.stdout.contains("What to do"), "{}", people.stdout);
-    let all = health(&node, &["--all"]).await;
-    assert!(all.stdout.contains("clients"), "{}", all.stdout);
-    let product = |line: &&str| line.starts_with("product ");
-    let product = all.stdout.lines().find(product).unwrap();
-    assert!(product.contains(" 1  "), "{product}");
+    // The first look may have been before the first product was loaded.
+    eventually(PATIENCE, async || {
+        let all = health(&node, &["--all"]).await;
+        assert!(all.stdout.contains("clients"), "{}", all.stdout);
+        let mut lines = all.stdout.lines();
+        lines.any(|line| line.starts_with("product ") && line.contains(" 1  "))
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
