@@ -28,7 +28,7 @@ use product::{Product, Shown};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long a product is kept in this process, and in Redis.
-const MEMORY_LIFE: Duration = Duration::from_secs(60);
+const MEMORY_LIFE: Duration = Duration::from_mins(1);
 const REDIS_LIFE_S: u64 = 300;
 
 /// More than the demo store has.
