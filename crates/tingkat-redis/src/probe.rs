@@ -301,7 +301,7 @@ impl Probe {
             return Ok(None);
         }
         let stranger = self.config.address.without_login();
-        for place in self.redis.places() {
+        for place in self.answering().await? {
             let Ok(mut wire) = dial(&place, &stranger, &self.config, |_| ()).await else {
                 // It was thrown out before it could ask.
                 continue;
@@ -326,7 +326,7 @@ impl Probe {
         if !self.config.address.is_encrypted() {
             return Ok(None);
         }
-        for place in self.redis.places() {
+        for place in self.answering().await? {
             let asked = tokio::time::timeout(self.config.connect_timeout, plain(&place));
             if matches!(asked.await, Ok(Ok(true))) {
                 return Ok(Some(true));
@@ -338,6 +338,19 @@ impl Probe {
     /// Closes the connections.
     pub async fn close(&self) {
         self.redis.close().await;
+    }
+
+    /// The servers, each of which answers who asks as configured: one that is away keeps strangers out
+    /// as well, and says nothing of what it would do.
+    async fn answering(&self) -> Result<Vec<Place>, ProbeError> {
+        let places = self.redis.places();
+        if places.is_empty() {
+            return Err(ProbeError::away("no server is known"));
+        }
+        for place in &places {
+            self.connect(place).await?;
+        }
+        Ok(places)
     }
 
     async fn connect(&self, place: &Place) -> Result<MultiplexedConnection, ProbeError> {

@@ -1,7 +1,8 @@
 //! What warming costs customers whose database takes 200 ms for a statement: a node, a real `PostgreSQL`
 //! whose loads sleep, and requests at a fixed rate, each timed from when it was due. Most are for what is
 //! warm, a fifth for products that nobody asked for before. Pairs of runs, without warming and with it.
-//! Prints figures and judges nothing.
+//! Prints figures and judges nothing. On two cores: 1.01 times the p99 without, 229 and 232 ms, while 600 to
+//! 3,600 products were warmed.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 

@@ -70,7 +70,7 @@ async fn during(
     turn: usize,
     begin: impl AsyncFnOnce(&Control) -> Result<(), End>,
 ) -> Found {
-    has_redis(scene.first()?).await?;
+    has_redis(scene, scene.first()?).await?;
     scene.may_write()?;
     let failing = scene.failing()?;
     scene.store()?;
@@ -78,6 +78,8 @@ async fn during(
     // Each fault begins with some that the node has not in memory yet.
     let begin_at = (turn * REQUESTS / 2) % ids.len().max(1);
     ids.rotate_left(begin_at);
+    // A check that took too long left its fault as it was.
+    failing.proxy.heal().await?;
     comes_back(&failing.node).await?;
     begin(&failing.proxy).await?;
     let seen = answers(scene, failing, turn, &ids).await;

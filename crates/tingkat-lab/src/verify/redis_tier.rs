@@ -26,8 +26,9 @@ const OLDEST: (u32, u32) = (6, 2);
 
 /// Every node has Redis, whole.
 pub(super) async fn connected(scene: &Scene) -> Found {
-    let mut off = Vec::new();
+    let (mut off, mut nodes) = (Vec::new(), 0);
     for node in scene.everywhere() {
+        nodes += 1;
         let body = node.get("/readyz").await?.json().unwrap_or_default();
         match text(&body, "/redis") {
             "up" => {}
@@ -40,15 +41,19 @@ pub(super) async fn connected(scene: &Scene) -> Found {
         }
     }
     if !off.is_empty() {
+        let is_everywhere = off.len() == nodes;
         let off = off.join(", ");
-        return moot(format!("redis.url is off on {off}"));
+        if !is_everywhere {
+            return failed(format!("redis.url is off on {off}, and not on the others"));
+        }
+        return without_redis(scene, &off);
     }
     Ok("every node is connected".to_owned())
 }
 
 /// What is written can be read, and is gone when it is removed.
 pub(super) async fn round_trip(scene: &Scene) -> Found {
-    has_redis(scene.first()?).await?;
+    has_redis(scene, scene.first()?).await?;
     scene.may_write()?;
     let redis = scene.redis()?;
     let key = scene.scratch_key("round-trip");
@@ -68,7 +73,7 @@ pub(super) async fn round_trip(scene: &Scene) -> Found {
 
 /// A lease is held by one.
 pub(super) async fn scripts(scene: &Scene) -> Found {
-    has_redis(scene.first()?).await?;
+    has_redis(scene, scene.first()?).await?;
     scene.may_write()?;
     let key = scene.scratch_key("lease");
     match scene.redis()?.lease(&key).await? {
@@ -80,7 +85,7 @@ pub(super) async fn scripts(scene: &Scene) -> Found {
 /// What a node has loaded lies in Redis, for the other nodes.
 pub(super) async fn used(scene: &Scene) -> Found {
     let node = scene.first()?;
-    has_redis(node).await?;
+    has_redis(scene, node).await?;
     let id = match scene.some_products().await?.first() {
         Some(id) => id.clone(),
         None => return skipped("the store has no product on sale"),
@@ -120,7 +125,7 @@ pub(super) async fn used(scene: &Scene) -> Found {
 
 /// Bytes that are no entry are a miss, whatever they are.
 pub(super) async fn foreign_bytes(scene: &Scene) -> Found {
-    has_redis(scene.first()?).await?;
+    has_redis(scene, scene.first()?).await?;
     scene.may_write()?;
     let redis = scene.redis()?;
     let (writer, reader) = scene.pair()?;
@@ -212,16 +217,27 @@ pub(super) async fn tls(scene: &Scene) -> Found {
 /// The way past the nodes, where they have a Redis or this run has one.
 async fn past(scene: &Scene) -> Result<&dyn RedisProbe, End> {
     if scene.redis.is_err() {
-        has_redis(scene.first()?).await?;
+        has_redis(scene, scene.first()?).await?;
     }
     scene.redis()
 }
 
 /// Where there is no Redis, nothing of it can be seen.
-pub(super) async fn has_redis(node: &Node) -> Result<(), End> {
+pub(super) async fn has_redis(scene: &Scene, node: &Node) -> Result<(), End> {
     let body = node.get("/readyz").await?.json().unwrap_or_default();
     if text(&body, "/redis") == "off" {
-        return moot(format!("redis.url is off on {}", node.name()));
+        return without_redis(scene, node.name());
     }
     Ok(())
+}
+
+/// A node without Redis is no fault where nobody configured one. The nodes of a run that writes nothing
+/// have none whatever is configured.
+fn without_redis<T>(scene: &Scene, nodes: &str) -> Result<T, End> {
+    let is_of_the_run = scene.are_ours && scene.is_read_only;
+    if scene.redis.is_ok() && !is_of_the_run {
+        let why = "while the configuration here has a Redis";
+        return failed(format!("redis.url is off on {nodes}, {why}"));
+    }
+    moot(format!("redis.url is off on {nodes}"))
 }

@@ -150,6 +150,7 @@ async fn a_redis_that_hangs_fails_what_needs_it_and_does_not_hang_the_rest() {
         "redis_foreign_bytes",
         "redis_policy",
         "redis_version",
+        "redis_login",
         "warm_works",
         "health_redis",
         "redis_refused",

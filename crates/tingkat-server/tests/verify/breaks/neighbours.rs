@@ -10,6 +10,38 @@ use crate::liar::Lie;
 
 pub(super) const BREAKS: &[Break] = &[
     Break {
+        name: "one of the nodes was set up without the Redis of the others",
+        // It shares what it says it has not, so that it loads less than is expected of such a node.
+        fails: &["redis_connected", "one_load"],
+        how: How::Lies(
+            1,
+            Lie::of(|asked, told, _| {
+                if asked.path == "/readyz" {
+                    told.replace("\"redis\":\"up\"", "\"redis\":\"off\"");
+                }
+            }),
+        ),
+    },
+    Break {
+        name: "the first node was set up without the Redis that is configured",
+        fails: &[
+            "redis_connected",
+            "redis_round_trip",
+            "redis_scripts",
+            "redis_used",
+            "redis_foreign_bytes",
+            "one_load",
+        ],
+        how: How::Lies(
+            0,
+            Lie::of(|asked, told, _| {
+                if asked.path == "/readyz" {
+                    told.replace("\"redis\":\"up\"", "\"redis\":\"off\"");
+                }
+            }),
+        ),
+    },
+    Break {
         name: "what is written into Redis is not what is read",
         fails: &["redis_round_trip"],
         how: How::Rewrites(" of run ", " of pun "),
@@ -110,12 +142,12 @@ pub(super) const BREAKS: &[Break] = &[
 
 #[tokio::test]
 async fn a_redis_that_is_not_as_it_should_be_fails_the_check_of_it_and_no_other() {
-    break_all(&BREAKS[..7], &QUICK).await;
+    break_all(&BREAKS[..9], &QUICK).await;
 }
 
 #[tokio::test]
 async fn a_database_that_is_not_as_it_should_be_fails_the_checks_of_it_and_no_other() {
-    break_all(&BREAKS[7..], &QUICK).await;
+    break_all(&BREAKS[9..], &QUICK).await;
 }
 
 #[tokio::test]
