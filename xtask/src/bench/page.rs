@@ -85,7 +85,7 @@ pub(super) fn text(
     }
     for (package, target) in LEFT_OUT {
         let command = format!("`cargo bench -p {package} --bench {target}`");
-        let _ = writeln!(text, "- what has no target: {command}.");
+        let _ = writeln!(text, "- what is measured by itself: {command}.");
     }
     for (what, how) in ELSEWHERE {
         let _ = writeln!(text, "- {what}: {how}.");
