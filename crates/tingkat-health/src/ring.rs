@@ -49,9 +49,9 @@ pub struct Grown {
 }
 
 impl Grown {
-    /// Per second.
+    /// Per second; as if it took a whole one at least, since one event in a tenth of it is no rate of ten.
     pub fn per_second(self) -> f64 {
-        self.by / self.seconds
+        self.by / self.seconds.max(1.0)
     }
 }
 
@@ -304,6 +304,11 @@ mod tests {
         let told = ring.grown("one", Field::Commands, SHORT).unwrap();
         assert_eq!((told.by, told.seconds), (4.0, 10.0));
         assert_eq!(told.per_second(), 0.4);
+        let early = Grown {
+            by: 1.0,
+            seconds: 0.1,
+        };
+        assert_eq!(early.per_second(), 1.0);
         assert_eq!(ring.grown("two", Field::Commands, SHORT), None);
     }
 
