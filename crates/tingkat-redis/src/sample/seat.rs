@@ -220,11 +220,14 @@ impl Connection {
         let mut wire = dialed.map_err(|why| tracing::debug!("no look at {place}: {why}"))?;
         // A server that is busy answers late, and that is what is to be seen.
         wire.set_response_timeout(config.connect_timeout);
+        // A name that nobody answers for holds up no look.
+        let public = tokio::time::timeout(config.connect_timeout, is_public(place));
+        let is_public = public.await.ok().flatten();
         Ok(Self {
             wire,
             able: Able::all(),
             since: now,
-            is_public: is_public(place).await,
+            is_public,
         })
     }
 
