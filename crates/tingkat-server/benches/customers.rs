@@ -6,6 +6,9 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
+#[path = "demo/copies.rs"]
+mod copies;
+
 use std::error::Error;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +25,8 @@ use tingkat_lab::start::measure;
 use tingkat_testkit::{Postgres, Redis, free_port};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
+
+use self::copies::copies;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tingkat");
 const LOAD: &str = include_str!("../../tingkat-sql/queries/postgres/product_load.sql");
@@ -101,14 +106,8 @@ impl Shop {
         if !installed.success() {
             return Err("the store could not be installed".into());
         }
-        let copies = (2 * PAIRS + 1) * SECONDS * RATE / COLD + PAIRS * WARMED;
-        let copies = format!(
-            "INSERT INTO product SELECT (jsonb_populate_record(product, jsonb_build_object( \
-             'id', 'b' || n, 'sku', 'b' || n, 'slug', 'b' || n))).* \
-             FROM product, generate_series(1, {copies}) AS n WHERE product.id = '7'; \
-             ANALYZE product;"
-        );
-        postgres.psql(&copies).await?;
+        let count = (2 * PAIRS + 1) * SECONDS * RATE / COLD + PAIRS * WARMED;
+        postgres.psql(&copies(count)).await?;
         let slow = LOAD
             .replacen(
                 "WITH RECURSIVE ",

@@ -4,6 +4,9 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
+#[path = "demo/copies.rs"]
+mod copies;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -18,6 +21,8 @@ use tingkat_lab::resident_bytes;
 use tingkat_testkit::figures::{self, Limit};
 use tingkat_testkit::{Postgres, Redis};
 use tokio::process::Command;
+
+use self::copies::copies;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tingkat");
 const LOAD: &str = include_str!("../../tingkat-sql/queries/postgres/product_load.sql");
@@ -45,12 +50,7 @@ async fn main() -> Result<()> {
     if !installed.success() {
         return Err("the store could not be installed".into());
     }
-    let copies = format!(
-        "INSERT INTO product SELECT (jsonb_populate_record(product, jsonb_build_object( \
-         'id', 'b' || n, 'sku', 'b' || n, 'slug', 'b' || n))).* \
-         FROM product, generate_series(1, {PRODUCTS}) AS n WHERE product.id = '7'; ANALYZE product;"
-    );
-    postgres.psql(&copies).await?;
+    postgres.psql(&copies(PRODUCTS)).await?;
     let ids: Vec<String> = (1..=PRODUCTS).map(|n| format!("b{n}")).collect();
     let list = folder.path().join("keys.txt");
     fs::write(&list, ids.join("\n"))?;

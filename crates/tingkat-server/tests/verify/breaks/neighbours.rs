@@ -8,19 +8,19 @@ use super::{Break, How, QUICK, break_all};
 use crate::installation::{Installation, judge, those, told};
 use crate::liar::Lie;
 
+/// A node that says that it has no Redis.
+const WITHOUT_REDIS: Lie = Lie::of(|asked, told, _| {
+    if asked.path == "/readyz" {
+        told.replace("\"redis\":\"up\"", "\"redis\":\"off\"");
+    }
+});
+
 pub(super) const BREAKS: &[Break] = &[
     Break {
         name: "one of the nodes was set up without the Redis of the others",
         // It shares what it says it has not, so that it loads less than is expected of such a node.
         fails: &["redis_connected", "one_load"],
-        how: How::Lies(
-            1,
-            Lie::of(|asked, told, _| {
-                if asked.path == "/readyz" {
-                    told.replace("\"redis\":\"up\"", "\"redis\":\"off\"");
-                }
-            }),
-        ),
+        how: How::Lies(1, WITHOUT_REDIS),
     },
     Break {
         name: "the first node was set up without the Redis that is configured",
@@ -32,14 +32,7 @@ pub(super) const BREAKS: &[Break] = &[
             "redis_foreign_bytes",
             "one_load",
         ],
-        how: How::Lies(
-            0,
-            Lie::of(|asked, told, _| {
-                if asked.path == "/readyz" {
-                    told.replace("\"redis\":\"up\"", "\"redis\":\"off\"");
-                }
-            }),
-        ),
+        how: How::Lies(0, WITHOUT_REDIS),
     },
     Break {
         name: "what is written into Redis is not what is read",
