@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+/// A test that fails says in its message what is wrong; behind a page of frames nobody sees it.
+const NO_BACKTRACE: (&str, &str) = ("RUST_BACKTRACE", "0");
+
 /// Runs the tests through nextest, then the doc tests, which nextest does not know, then the engine
 /// without its rules, one at a time, which its checker must notice.
 pub(crate) fn run(nextest_args: &[String]) -> Result<()> {
@@ -20,6 +23,7 @@ pub(crate) fn run(nextest_args: &[String]) -> Result<()> {
             .args(["nextest", "run"])
             .args(scope(nextest_args))
             .args(nextest_args)
+            .env(NO_BACKTRACE.0, NO_BACKTRACE.1)
             .env("PATH", &path),
     )?;
     if !nextest_args.is_empty() {

@@ -1,10 +1,12 @@
 //! What somebody should be told: checks that stay bad, until they stay well.
 //!
-//! One bad look is no alert, and one good look ends none. What nobody can tell changes nothing.
+//! One bad look is no alert, and one good look ends none. What nobody can tell changes nothing, for
+//! as long as windows reach back; after that an alert would speak of another time.
 
 use std::collections::BTreeMap;
 
 use crate::check::Status;
+use crate::ring::LONG;
 
 /// How long a check has to be bad, or well, in looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ struct Watched {
     less_than_critical: u32,
     good: u32,
     began_ms: u64,
+    /// When somebody could tell last.
+    told_ms: u64,
     raised: Option<Alert>,
 }
 
@@ -75,10 +79,11 @@ impl Alerts {
                 watched.is_bad(id, status, value, wall_ms, patience);
             } else if let Some(watched) = self.watched.get_mut(id) {
                 let is_over = match status {
-                    Status::Unknown => false,
+                    Status::Unknown => watched.is_forgotten(wall_ms),
                     // There is nothing left that could be bad.
                     Status::Skipped => true,
                     Status::Ok | Status::Warning | Status::Critical => {
+                        watched.told_ms = wall_ms;
                         watched.is_good(value, patience)
                     }
                 };
@@ -110,6 +115,7 @@ impl Watched {
         patience: Patience,
     ) {
         self.good = 0;
+        self.told_ms = wall_ms;
         if self.warnings == 0 && self.raised.is_none() {
             self.began_ms = wall_ms;
         }
@@ -150,6 +156,11 @@ impl Watched {
         }
     }
 
+    /// Whether nobody could tell for longer than anything is remembered.
+    fn is_forgotten(&self, wall_ms: u64) -> bool {
+        u128::from(wall_ms.saturating_sub(self.told_ms)) > LONG.as_millis()
+    }
+
     /// Whether nothing is left to be watched.
     fn is_good(&mut self, value: Option<f64>, patience: Patience) -> bool {
         (self.warnings, self.criticals) = (0, 0);
@@ -173,14 +184,17 @@ mod tests {
     use super::*;
     use Status::{Critical, Ok, Unknown, Warning};
 
+    /// The alert after looks that are ten seconds apart, and with which of them it began.
     fn after(said: &[Status]) -> Option<(Status, u64)> {
         let mut alerts = Alerts::default();
         for (at, &status) in (0_u64..).zip(said) {
             let said = [("x", status, Some(1.0))];
-            alerts.take(at, Patience::default(), said.into_iter());
+            alerts.take(at * 10_000, Patience::default(), said.into_iter());
         }
         let raised = alerts.raised();
-        raised.first().map(|alert| (alert.status, alert.since_ms))
+        raised
+            .first()
+            .map(|alert| (alert.status, alert.since_ms / 10_000))
     }
 
     #[test]
@@ -219,8 +233,17 @@ mod tests {
         assert_eq!(after(&[Warning, Warning, Unknown, Unknown]), None);
         let told = after(&[Warning, Warning, Unknown, Warning]);
         assert_eq!(told, Some((Warning, 0)));
-        assert!(after(&[&[Critical; 2][..], &[Unknown; 50]].concat()).is_some());
+        assert!(after(&[&[Critical; 2][..], &[Unknown; 30]].concat()).is_some());
         assert_eq!(after(&[Critical, Critical, Status::Skipped]), None);
+    }
+
+    #[test]
+    fn an_alert_ends_when_nobody_could_tell_for_five_minutes() {
+        let failed = [Critical; 2];
+        assert_eq!(after(&[&failed[..], &[Unknown; 31]].concat()), None);
+        // Whoever could tell meanwhile begins anew.
+        let told = [&failed[..], &[Unknown; 20], &[Ok], &[Unknown; 30]].concat();
+        assert!(after(&told).is_some());
     }
 
     #[test]

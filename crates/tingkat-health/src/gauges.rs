@@ -1,5 +1,6 @@
 //! Health as numbers for whoever draws them over time: a source of gauges, whatever collects them.
 
+use crate::buckets::exact;
 use crate::check::Status;
 use crate::report::Report;
 
@@ -10,14 +11,14 @@ pub struct Gauge {
     pub name: &'static str,
     /// What it tells, in one sentence.
     pub help: &'static str,
-    /// Its label and the value of that; a bounded set.
-    pub label: Option<(&'static str, String)>,
+    /// Its labels and their values; a bounded set.
+    pub labels: Vec<(&'static str, String)>,
     /// The number.
     pub value: f64,
 }
 
 /// The names of all gauges and what they tell.
-pub const GAUGES: [(&str, &str); 8] = [
+pub const GAUGES: [(&str, &str); 9] = [
     ("tingkat_health_score", "How the cache is, from 0 to 100"),
     (
         "tingkat_health_coverage",
@@ -41,6 +42,10 @@ pub const GAUGES: [(&str, &str); 8] = [
         "What a check says: 0 well, 1 a warning, 2 critical",
     ),
     ("tingkat_health_check_value", "What a check measured"),
+    (
+        "tingkat_health_fact",
+        "How many things of an entity there are of which its operator wants to know",
+    ),
 ];
 
 /// The gauges of a report. What is not known has none: a gauge never stands for a guess.
@@ -54,31 +59,36 @@ pub fn gauges(report: &Report) -> Vec<Gauge> {
         alerts,
         status,
         value,
+        fact,
     ] = GAUGES;
     let mut all = Vec::new();
-    let mut put = |(name, help), label, value: Option<f64>| {
+    let mut put = |(name, help), labels, value: Option<f64>| {
         all.extend(value.map(|value| Gauge {
             name,
             help,
-            label,
+            labels,
             value,
         }));
     };
-    put(score, None, report.cache.score);
-    put(coverage, None, Some(report.cache.coverage));
+    put(score, Vec::new(), report.cache.score);
+    put(coverage, Vec::new(), Some(report.cache.coverage));
     let is_up = report.service.takes_requests();
-    put(service, None, Some(f64::from(u8::from(is_up))));
-    put(data, None, level(report.data));
+    put(service, Vec::new(), Some(f64::from(u8::from(is_up))));
+    put(data, Vec::new(), level(report.data));
     let seconds = report
         .poll_age_ms
         .map(|age| std::time::Duration::from_millis(age).as_secs_f64());
-    put(poll_age, None, seconds);
+    put(poll_age, Vec::new(), seconds);
     let count = u32::try_from(report.alerts.len()).unwrap_or(u32::MAX);
-    put(alerts, None, Some(f64::from(count)));
+    put(alerts, Vec::new(), Some(f64::from(count)));
     for said in &report.checks {
-        let label = || Some(("check", said.id.clone()));
-        put(status, label(), level(said.status));
-        put(value, label(), said.value);
+        let labels = || vec![("check", said.id.clone())];
+        put(status, labels(), level(said.status));
+        put(value, labels(), said.value);
+    }
+    for told in &report.facts {
+        let labels = vec![("entity", told.entity.clone()), ("fact", told.name.clone())];
+        put(fact, labels, Some(exact(told.value)));
     }
     all
 }

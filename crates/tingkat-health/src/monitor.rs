@@ -143,7 +143,8 @@ impl Monitor {
         }
     }
 
-    /// Of several servers the one that is worst off speaks for all.
+    /// Of several servers the one that is worst off speaks for all. While one of them is silent nobody
+    /// knows whether all are well; for the score those count that do speak.
     fn worst(&self, check: &'static Check, limits: Limits, look: &Look) -> Judged {
         let servers = look.redis.as_ref().map_or(&[][..], |redis| &redis.servers);
         let each = servers.iter().map(|server| {
@@ -158,19 +159,29 @@ impl Monitor {
             }
             judged
         });
-        let worst = each.max_by(|one, two| {
-            let rank = |judged: &Judged| (badness(judged.said.status), -judged.said.points);
-            let (one, two) = (rank(one), rank(two));
-            one.0.cmp(&two.0).then(one.1.total_cmp(&two.1))
-        });
-        worst.unwrap_or_else(|| {
+        let each: Vec<Judged> = each.collect();
+        let asked = each
+            .iter()
+            .filter(|judged| judged.part.status != Status::Skipped);
+        let known = asked.clone().filter(|judged| judged.part.is_known());
+        let (asked, known) = (asked.count(), known.count());
+        let counts = worst_of(each.iter().map(|judged| judged.part));
+        let said = each
+            .into_iter()
+            .max_by(|one, two| compared(&one.part, &two.part, badness));
+        let Some(mut judged) = said else {
             let status = if look.redis.is_some() {
                 Status::Unknown
             } else {
                 Status::Skipped
             };
-            nothing(check, check.id.to_owned(), limits, status)
-        })
+            return nothing(check, check.id.to_owned(), limits, status);
+        };
+        if let Some(part) = counts.filter(|_| known > 0) {
+            let share = exact(known as u64) / exact(asked as u64);
+            judged.part = Part { share, ..part };
+        }
+        judged
     }
 
     #[expect(clippy::unused_self, reason = "reads as one of the steps beside it")]
@@ -250,6 +261,24 @@ fn is_several(look: &Look) -> bool {
         let is_clustered = |server: &crate::server::Server| server.is_clustered == Some(true);
         redis.sentinels.is_some() || redis.servers.iter().any(is_clustered)
     })
+}
+
+/// The worst of what is known; anything else only where nothing is.
+fn worst_of(parts: impl Iterator<Item = Part>) -> Option<Part> {
+    let rank = |status| {
+        if status == Status::Unknown {
+            0
+        } else {
+            badness(status)
+        }
+    };
+    parts.max_by(|one, two| compared(one, two, rank))
+}
+
+/// Which of two is worse: by its status, and among equals by its points.
+fn compared(one: &Part, two: &Part, rank: fn(Status) -> u8) -> std::cmp::Ordering {
+    let by_status = rank(one.status).cmp(&rank(two.status));
+    by_status.then(two.points.total_cmp(&one.points))
 }
 
 /// How much a status of one server says of all: of one that is silent nobody knows whether it is well.

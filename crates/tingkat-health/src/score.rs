@@ -78,6 +78,8 @@ pub struct Part {
     pub points: f64,
     /// What the whole score is at most with 0 of them.
     pub most: u32,
+    /// Of what it is about, the share that it could look at: of three servers two.
+    pub share: f64,
 }
 
 impl Part {
@@ -89,11 +91,21 @@ impl Part {
             status,
             points,
             most: check.most,
+            share: 1.0,
         }
     }
 
-    const fn is_known(&self) -> bool {
+    pub(crate) const fn is_known(&self) -> bool {
         matches!(self.status, Status::Ok | Status::Warning | Status::Critical)
+    }
+
+    /// Whether it stands above everything else, so that nothing else needs to be known: a cluster that
+    /// calls itself down is no better for what nobody can ask it.
+    const fn is_plain(&self) -> bool {
+        match self.most {
+            0 => self.status.is_bad(),
+            most => most < ONE_CRITICAL && matches!(self.status, Status::Critical),
+        }
     }
 
     /// What is missing of its points, as a share.
@@ -139,10 +151,7 @@ pub fn score(parts: &[Part], is_several: bool) -> Score {
         0.0
     };
     let told: Vec<Part> = counted.into_iter().filter(Part::is_known).collect();
-    // What stands above everything else needs nothing else to be known.
-    let is_plain = told
-        .iter()
-        .any(|part| part.status.is_bad() && part.most == 0);
+    let is_plain = told.iter().any(Part::is_plain);
     if known == 0.0 || (coverage < ENOUGH && !is_plain) {
         return Score {
             score: None,
@@ -173,15 +182,15 @@ const GROUPS: [Group; 8] = [
 fn covered(counted: &[Part], is_several: bool) -> f64 {
     let shares = GROUPS.iter().map(|&group| {
         let here = || counted.iter().filter(move |part| part.group == group);
-        let whole: u32 = here().map(|part| part.weight).sum();
-        let known: u32 = here()
+        let whole: f64 = here().map(|part| f64::from(part.weight)).sum();
+        let known: f64 = here()
             .filter(|part| part.is_known())
-            .map(|part| part.weight)
+            .map(|part| f64::from(part.weight) * part.share)
             .sum();
-        if whole == 0 {
+        if whole == 0.0 {
             0.0
         } else {
-            f64::from(weight_of(group, is_several)) * f64::from(known) / f64::from(whole)
+            f64::from(weight_of(group, is_several)) * known / whole
         }
     });
     shares.sum()

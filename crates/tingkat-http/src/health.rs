@@ -13,8 +13,7 @@ use serde::Serialize;
 use tingkat::feed::FeedState;
 use tingkat_health::check::Status as CheckStatus;
 use tingkat_health::report::{Counted, service};
-use tingkat_health::{Alert, Gauge, Grade, Look, Monitor, Report, Said, Withheld, gauges};
-use tokio::sync::watch;
+use tingkat_health::{Alert, Grade, Look, Monitor, Report, Said, Withheld};
 
 use crate::app::{App, timestamp};
 use crate::problem::Problem;
@@ -118,13 +117,20 @@ pub(crate) async fn tell(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
-    let judged = app.health.borrow().clone();
-    let looked_at = judged.as_ref().map(|report| timestamp(report.looked_at_ms));
-    let judged = judged.unwrap_or_else(|| before_the_first_look(&app));
-    reply::of_now(StatusCode::OK, &Health::of(&judged, looked_at, &app))
+    let last = app.health.borrow().clone();
+    let judged = lately(&app).unwrap_or_else(|| without_a_look(&app));
+    reply::of_now(StatusCode::OK, &Health::of(&judged, last.as_deref(), &app))
 }
 
-fn before_the_first_look(app: &App) -> Arc<Report> {
+/// The last report, unless it is of another time.
+pub(crate) fn lately(app: &App) -> Option<Arc<Report>> {
+    let report = app.health.borrow().clone()?;
+    let age = app.clock.wall_ms().saturating_sub(report.looked_at_ms);
+    (u128::from(age) <= OLD.as_millis()).then_some(report)
+}
+
+/// What can be told without one.
+fn without_a_look(app: &App) -> Arc<Report> {
     Monitor::default().take(Look {
         wall_ms: app.clock.wall_ms(),
         observed: app.readiness.borrow().clone(),
@@ -133,14 +139,14 @@ fn before_the_first_look(app: &App) -> Arc<Report> {
 }
 
 impl<'a> Health<'a> {
-    /// What can be told at any time is told as it is now, the rest as it was judged last.
-    fn of(report: &'a Report, looked_at: Option<Timestamp>, app: &App) -> Self {
+    /// What can be told at any time is told as it is now, the rest as it was judged lately.
+    fn of(report: &'a Report, last: Option<&Report>, app: &App) -> Self {
         let observed = app.readiness.borrow();
         let feed = app.node.feed();
         let redis = observed.redis.name();
-        let is_as_judged = redis == report.redis.name();
+        let as_judged = last.filter(|last| redis == last.redis.name());
         Self {
-            looked_at,
+            looked_at: last.map(|last| timestamp(last.looked_at_ms)),
             service: Service {
                 status: service(&observed).name(),
             },
@@ -150,15 +156,14 @@ impl<'a> Health<'a> {
                 coverage: rounded(report.cache.coverage),
             },
             data: Data {
-                status: data(report, feed.as_ref(), app.clock.wall_ms()).name(),
+                status: data(report, last, feed.as_ref()).name(),
                 poll_age_ms: feed.and_then(|feed| feed.poll_age).map(millis),
                 bound_ms: feed.map(|feed| millis(feed.bound)),
             },
             redis: Redis {
                 status: redis,
-                since: report
-                    .redis_since_ms
-                    .filter(|_| is_as_judged)
+                since: as_judged
+                    .and_then(|last| last.redis_since_ms)
                     .map(timestamp),
             },
             checks: report.checks.iter().map(Check::of).collect(),
@@ -175,13 +180,17 @@ impl<'a> Health<'a> {
     }
 }
 
-/// How true the data is: as it was judged, if that was lately; else by what can be told at any time.
-fn data(report: &Report, feed: Option<&FeedState>, now_ms: u64) -> CheckStatus {
-    if u128::from(now_ms.saturating_sub(report.looked_at_ms)) <= OLD.as_millis() {
+/// How true the data is: as it was judged, if that was lately; else by what can be told at any time. What
+/// was critical when somebody looked last is not forgotten.
+fn data(report: &Report, last: Option<&Report>, feed: Option<&FeedState>) -> CheckStatus {
+    let Some(last) = last else {
+        return report.data;
+    };
+    if report.looked_at_ms == last.looked_at_ms {
         return report.data;
     }
     let is_late = |feed: &FeedState| feed.poll_age.is_some_and(|age| age >= feed.bound);
-    if report.data == CheckStatus::Critical || feed.is_some_and(is_late) {
+    if last.data == CheckStatus::Critical || feed.is_some_and(is_late) {
         CheckStatus::Critical
     } else {
         CheckStatus::Unknown
@@ -241,23 +250,6 @@ impl<'a> Summary<'a> {
             mean_age_ms: now.mean_age.map(millis),
             facts: facts.map(|fact| (fact.name.as_str(), fact.value)).collect(),
         }
-    }
-}
-
-/// The numbers of health, for whoever collects metrics.
-#[derive(Clone, Debug)]
-pub struct HealthGauges(watch::Receiver<Option<Arc<Report>>>);
-
-impl HealthGauges {
-    /// Those of the last report.
-    pub const fn of(reports: watch::Receiver<Option<Arc<Report>>>) -> Self {
-        Self(reports)
-    }
-
-    /// The gauges of now; none before the first look.
-    pub fn gauges(&self) -> Vec<Gauge> {
-        let report = self.0.borrow().clone();
-        report.map_or_else(Vec::new, |report| gauges(&report))
     }
 }
 

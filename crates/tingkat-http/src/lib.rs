@@ -44,7 +44,6 @@ mod warm;
 pub use app::App;
 pub use changes::Changes;
 pub use edge::{Edge, Ids};
-pub use health::HealthGauges;
 pub use heartbeat::Heartbeat;
 pub use keeps::Keeps;
 pub use limits::Limits;

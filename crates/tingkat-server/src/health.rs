@@ -19,7 +19,8 @@ pub(crate) async fn run(arguments: &Health, service: RunningNode) -> Result<(), 
     Ok(())
 }
 
-/// Whether the service or the data is not as it should be, the cache is bad, or something stays so.
+/// Whether the service is not as it should be, the data is not known to be true, the cache is bad, or
+/// something stays so. A cache that is still collecting is not bad.
 fn is_degraded(answer: &Value) -> bool {
     let text = |at: &str| answer.pointer(at).and_then(Value::as_str);
     let has_alerts = answer
@@ -27,7 +28,7 @@ fn is_degraded(answer: &Value) -> bool {
         .and_then(Value::as_array)
         .is_some_and(|alerts| !alerts.is_empty());
     text("/service/status") != Some("ready")
-        || matches!(text("/data/status"), Some("warning" | "critical"))
+        || text("/data/status") != Some("ok")
         || matches!(text("/cache/grade"), Some("D" | "F"))
         || has_alerts
 }
@@ -54,7 +55,7 @@ fn lines(answer: &Value, all: bool) -> Vec<String> {
         lines.push(String::new());
         lines.extend(table(&rows));
     }
-    let entities: Vec<[String; 9]> = items(answer, "/entities").filter_map(entity).collect();
+    let entities: Vec<[String; 10]> = items(answer, "/entities").filter_map(entity).collect();
     if all && !entities.is_empty() {
         lines.push(String::new());
         lines.extend(table(&[&[head()], &*entities].concat()));
@@ -147,15 +148,15 @@ fn row(check: &Value) -> [String; 4] {
 }
 
 /// What the columns of [`entity`] are.
-fn head() -> [String; 9] {
+fn head() -> [String; 10] {
     let names = [
-        "entity", "hits", "memory", "redis", "absent", "p99", "entries", "age", "facts",
+        "entity", "hits", "memory", "redis", "absent", "p99", "entries", "bytes", "age", "facts",
     ];
     names.map(str::to_owned)
 }
 
 /// A cache within the last minutes; nothing of one that nobody used.
-fn entity(summary: &Value) -> Option<[String; 9]> {
+fn entity(summary: &Value) -> Option<[String; 10]> {
     let number = |name: &str| summary.get(name).and_then(Value::as_f64);
     let has_entries = number("entries").is_some_and(|entries| entries > 0.0);
     if number("hit_ratio").is_none() && !has_entries {
@@ -165,7 +166,20 @@ fn entity(summary: &Value) -> Option<[String; 9]> {
         let share = number(name);
         share.map_or_else(|| "--".to_owned(), |it| format!("{:.0} %", it * 100.0))
     };
+    let aim = |name: &str| {
+        let aim = summary.get("objective").and_then(|it| it.get(name));
+        aim.and_then(Value::as_f64)
+    };
+    // Beside what is, what is aimed at.
+    let hits = match aim("hit_ratio") {
+        Some(aim) => format!("{} of {:.0} %", share("hit_ratio"), aim * 100.0),
+        None => share("hit_ratio"),
+    };
     let p99 = number("p99_ms").map_or_else(|| "--".to_owned(), |it| format!("{it:.1} ms"));
+    let p99 = match aim("p99_ms") {
+        Some(aim) => format!("{p99} of {aim:.0} ms"),
+        None => p99,
+    };
     let age = number("mean_age_ms");
     let age = age.map_or_else(|| "--".to_owned(), |it| format!("{:.0} s", it / 1_000.0));
     let facts = summary.get("facts").and_then(Value::as_object);
@@ -175,12 +189,13 @@ fn entity(summary: &Value) -> Option<[String; 9]> {
         .collect();
     Some([
         plain(summary.get("entity")),
-        share("hit_ratio"),
+        hits,
         share("memory_hit_ratio"),
         share("redis_hit_ratio"),
         share("absent_share"),
         p99,
         plain(summary.get("entries")),
+        plain(summary.get("bytes")),
         age,
         facts.join(" "),
     ])

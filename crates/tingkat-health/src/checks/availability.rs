@@ -33,7 +33,12 @@ pub(super) const CHECKS: &[Check] = &[
         .warns(0.0)
         .advice(|view, _| {
             let limit = view.redis().and_then(|redis| redis.limit.clone());
-            format!("A part of Redis can not be used: {}.", limit.unwrap_or_default())
+            let silent = silent(view).join(", ");
+            let why = match limit {
+                Some(limit) => limit,
+                None => format!("{silent} does not answer; see whether it runs, and the way to it"),
+            };
+            format!("A part of Redis can not be used: {why}.")
         }),
     Check::server("redis_loading", Group::Availability, loading)
         .weight(4)
@@ -131,7 +136,22 @@ fn limited(view: &View<'_>) -> Option<Reading> {
     if let Some(limit) = &redis.limit {
         view.note("limit", limit);
     }
-    Some(Is(f64::from(u8::from(redis.limit.is_some()))))
+    let silent = silent(view);
+    for name in &silent {
+        view.note("silent", name);
+    }
+    let is_limited = redis.limit.is_some() || !silent.is_empty();
+    Some(Is(f64::from(u8::from(is_limited))))
+}
+
+/// Those that do not answer, while others do.
+fn silent<'a>(view: &View<'a>) -> Vec<&'a str> {
+    let servers = view.redis().map_or(&[][..], |redis| &redis.servers);
+    if !servers.iter().any(|server| server.is_reached) {
+        return Vec::new();
+    }
+    let silent = servers.iter().filter(|server| !server.is_reached);
+    silent.map(|server| server.name.as_str()).collect()
 }
 
 fn loading(view: &View<'_>) -> Option<Reading> {

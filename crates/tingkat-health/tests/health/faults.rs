@@ -127,6 +127,7 @@ fn fault_6_the_grade_is_no_function_of_the_score() {
         status,
         points,
         most: 69,
+        share: 1.0,
     };
     let well = [part(100.0, Status::Ok); 30];
     for (critical, best) in [(0, Grade::A), (1, Grade::D), (2, Grade::F), (3, Grade::F)] {

@@ -31,6 +31,39 @@ fn of_several_servers_one_that_is_silent_leaves_unknown_what_the_others_are_well
 }
 
 #[test]
+fn a_server_that_is_silent_is_named_and_hides_what_the_others_say_from_nobody() {
+    let (mut stage, server) = Stage::busy();
+    let whole = stage.last.cache;
+    stage.look(server, |look| {
+        let servers = &mut look.redis.as_mut().unwrap().servers;
+        servers.push(Server::unknown("10.0.0.2:6379"));
+    });
+    assert_eq!(bad(&stage.last), [("redis_limited", Status::Warning)]);
+    let told = said(&stage.last, "redis_limited");
+    assert_eq!(told.evidence, ["silent=10.0.0.2:6379"]);
+    let advice = told.recommendation.as_deref().unwrap();
+    assert!(advice.contains("10.0.0.2:6379 does not answer"), "{advice}");
+    let half = stage.last.cache;
+    assert!(half.score < whole.score, "{half:?}");
+    assert!(half.coverage < 0.75 * whole.coverage, "{half:?}");
+}
+
+#[test]
+fn a_cluster_that_calls_itself_down_is_bad_however_many_of_it_are_silent() {
+    let mut server = busy();
+    server.is_clustered = Some(true);
+    server.set(Field::ClusterFailed, 1.0);
+    let mut stage = Stage::seen(&server, 7);
+    stage.look(server, |look| {
+        let servers = &mut look.redis.as_mut().unwrap().servers;
+        servers.extend((2..9).map(|n| Server::unknown(format!("10.0.0.{n}:6379"))));
+    });
+    let cache = stage.last.cache;
+    assert!(cache.coverage < 0.5, "{cache:?}");
+    assert!(cache.score.unwrap() <= 19.0, "{cache:?}");
+}
+
+#[test]
 fn without_a_name_of_the_process_and_its_age_nobody_knows_of_restarts() {
     let status = |change: fn(&mut Server)| {
         let mut server = busy();

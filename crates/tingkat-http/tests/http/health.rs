@@ -170,8 +170,11 @@ async fn what_changes_between_two_looks_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_of_another_time_is_no_word_on_the_data() {
+async fn a_report_of_another_time_is_no_word_on_anything() {
     let store = Store::new();
+    store
+        .observed
+        .send_modify(|observed| observed.redis = RedisState::Up);
     let mut monitor = Monitor::default();
     store.report.send_replace(Some(monitor.take(look(0))));
     store.report.send_replace(Some(monitor.take(look(10))));
@@ -182,6 +185,24 @@ async fn a_report_of_another_time_is_no_word_on_the_data() {
     let told = health(&store).await;
     assert_eq!(told["data"]["status"], "unknown");
     assert_eq!(told["looked_at"], "2026-05-01T12:00:10Z");
+    assert_eq!(told["cache"]["score"], Value::Null);
+    assert_eq!(told["cache"]["coverage"], 0.0);
+    let checks = told["checks"].as_array().unwrap();
+    let known = checks.iter().filter(|check| {
+        let status = check["status"].as_str().unwrap();
+        !["unknown", "skipped"].contains(&status)
+    });
+    let known: Vec<&Value> = known.map(|check| &check["id"]).collect();
+    assert_eq!(known, ["change_log"], "which is seen at any time");
+    assert_eq!(told["alerts"], json!([]));
+    // What shows without a look is told as it is.
+    assert_eq!(told["service"]["status"], "ready");
+    assert_eq!(
+        told["redis"],
+        json!({ "status": "up", "since": "2026-05-01T12:00:00Z" })
+    );
+    let metrics = store.body("/metrics").await;
+    assert!(!metrics.contains("\ntingkat_health_score "), "{metrics}");
 }
 
 #[tokio::test(start_paused = true)]

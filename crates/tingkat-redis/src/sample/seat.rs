@@ -7,7 +7,7 @@ use redis::{FromRedisValue as _, Pipeline, ServerError, Value};
 use tingkat::ports::{Clock, Tick};
 use tingkat_health::{Field, Server};
 
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::dial::dial;
 use crate::place::Place;
 use crate::{info, refusal};
@@ -28,6 +28,45 @@ pub(super) struct Seat {
     looked_at: u64,
     of_others: u64,
     spikes: Spikes,
+    refusals: Refusals,
+}
+
+/// What the server refused this seat: its own questions are no trouble of anybody.
+#[derive(Default)]
+struct Refusals {
+    run_id: Option<String>,
+    denied: u32,
+    others: u32,
+}
+
+impl Refusals {
+    fn count(&mut self, error: &ServerError) {
+        let counter = match error.code() {
+            "NOPERM" => &mut self.denied,
+            "ERR" => &mut self.others,
+            // One that loads or is busy, which is no error that is counted.
+            _ => return,
+        };
+        *counter = counter.saturating_add(1);
+    }
+
+    /// Leaves them out of what the server counted. Whoever resets its counters is owed a few.
+    fn leave_out(&mut self, server: &mut Server) {
+        if self.run_id != server.run_id {
+            *self = Self {
+                run_id: server.run_id.clone(),
+                ..Self::default()
+            };
+        }
+        for (field, own) in [
+            (Field::Denied, self.denied),
+            (Field::OtherErrors, self.others),
+        ] {
+            if let Some(counted) = server.number(field) {
+                server.set(field, (counted - f64::from(own)).max(0.0));
+            }
+        }
+    }
 }
 
 /// A connection and what it is good for.
@@ -42,8 +81,10 @@ struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Able {
     info: Info,
-    /// What is asked beside it.
-    beside: Vec<Question>,
+    /// Whether it is a node of a cluster; any other server refuses to be asked about one.
+    is_clustered: bool,
+    /// What is not asked again.
+    refused: Vec<Question>,
 }
 
 /// How much INFO may be asked for.
@@ -56,16 +97,16 @@ enum Info {
 }
 
 impl Able {
-    fn all() -> Self {
-        use Question::{Cluster, Latency, RandomKey, SlowLog};
+    fn all(config: &Config) -> Self {
         Self {
             info: Info::Everything,
-            beside: vec![Cluster, SlowLog, Latency, RandomKey],
+            is_clustered: config.mode == Mode::Cluster,
+            refused: Vec::new(),
         }
     }
 
     fn may(&self, question: Question) -> bool {
-        self.beside.contains(&question)
+        !self.refused.contains(&question) && (question != Question::Cluster || self.is_clustered)
     }
 }
 
@@ -88,6 +129,7 @@ impl Seat {
             looked_at: 0,
             of_others: 0,
             spikes: Spikes::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -125,15 +167,20 @@ impl Seat {
             None => Connection::open(&self.place, config, now).await?,
         };
         if now.since(connection.since) > TRIED_AGAIN {
-            (connection.able, connection.since) = (Able::all(), now);
+            let is_clustered = connection.able.is_clustered;
+            connection.able = Able {
+                is_clustered,
+                ..Able::all(config)
+            };
+            connection.since = now;
         }
         let before = connection.able.info;
-        let (questions, answers) = connection.ask().await?;
+        let (questions, answers) = connection.ask(self.keys()).await?;
         let took = clock.now().since(now);
         self.take_in(&questions, &answers, &mut connection.able, config, server);
         if connection.able.info != before && connection.able.info != Info::Nothing {
             // The server knows INFO, and not the word behind it.
-            let (questions, answers) = connection.ask().await?;
+            let (questions, answers) = connection.ask(self.keys()).await?;
             self.take_in(&questions, &answers, &mut connection.able, config, server);
         }
         connection.tell_of_itself(config, server);
@@ -153,12 +200,17 @@ impl Seat {
     ) {
         for (question, answer) in questions.iter().zip(answers) {
             if let Value::ServerError(error) = answer {
+                self.refusals.count(error);
                 able.was_refused(*question, error);
                 continue;
             }
             match question {
                 Question::Ping => {}
-                Question::Info => able.read_info(answer, server),
+                // It comes first, and so tells of refusals before this look.
+                Question::Info => {
+                    able.read_info(answer, server);
+                    self.refusals.leave_out(server);
+                }
                 Question::Cluster => {
                     if let Ok(text) = String::from_redis_value_ref(answer) {
                         info::read(&text, server);
@@ -184,6 +236,11 @@ impl Seat {
             server.set(Field::KeysLookedAt, exact(self.looked_at));
             server.set(Field::KeysOfOthers, exact(self.of_others));
         }
+    }
+
+    /// How many keys are looked at: one, until that is known to be allowed.
+    const fn keys(&self) -> usize {
+        if self.looked_at > 0 { KEYS_A_LOOK } else { 1 }
     }
 
     /// Whose a key is; the key itself is nobody's business.
@@ -225,7 +282,7 @@ impl Connection {
         let is_public = public.await.ok().flatten();
         Ok(Self {
             wire,
-            able: Able::all(),
+            able: Able::all(config),
             since: now,
             is_public,
         })
@@ -242,8 +299,8 @@ impl Connection {
     }
 
     /// All that may be asked, in one round trip.
-    async fn ask(&mut self) -> Result<(Vec<Question>, Vec<Value>), ()> {
-        let questions = self.able.questions();
+    async fn ask(&mut self, keys: usize) -> Result<(Vec<Question>, Vec<Value>), ()> {
+        let questions = self.able.questions(keys);
         let mut commands = Pipeline::with_capacity(questions.len());
         for question in &questions {
             self.able.put(*question, &mut commands);
@@ -257,7 +314,8 @@ impl Connection {
 }
 
 impl Able {
-    fn questions(&self) -> Vec<Question> {
+    fn questions(&self, keys: usize) -> Vec<Question> {
+        use Question::{Cluster, Latency, RandomKey, SlowLog};
         let mut questions = Vec::new();
         if self.info == Info::Nothing {
             // Whether it answers is worth knowing as well.
@@ -265,12 +323,8 @@ impl Able {
         } else {
             questions.push(Question::Info);
         }
-        for &question in &self.beside {
-            let times = if question == Question::RandomKey {
-                KEYS_A_LOOK
-            } else {
-                1
-            };
+        for (question, times) in [(Cluster, 1), (SlowLog, 1), (Latency, 1), (RandomKey, keys)] {
+            let times = if self.may(question) { times } else { 0 };
             questions.extend(std::iter::repeat_n(question, times));
         }
         questions
@@ -297,8 +351,8 @@ impl Able {
             return;
         }
         info::read(&text, server);
-        if server.is_clustered == Some(false) {
-            self.leave_out(Question::Cluster);
+        if let Some(is_clustered) = server.is_clustered {
+            self.is_clustered = is_clustered;
         }
     }
 
@@ -312,13 +366,11 @@ impl Able {
             Question::Info => self.less_info(),
             Question::Ping => {}
             Question::Cluster | Question::SlowLog | Question::Latency | Question::RandomKey => {
-                self.leave_out(question);
+                if !self.refused.contains(&question) {
+                    self.refused.push(question);
+                }
             }
         }
-    }
-
-    fn leave_out(&mut self, question: Question) {
-        self.beside.retain(|it| *it != question);
     }
 
     const fn less_info(&mut self) {

@@ -112,7 +112,20 @@ async fn what_stays_bad_is_told_with_what_to_do_and_strict_makes_it_an_error() {
         .cmd(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"])
         .await
         .unwrap();
-    says(&node, "memory_cannot_evict", "ok").await;
+    let now = says(&node, "memory_cannot_evict", "ok").await;
+    assert_eq!(
+        check(&now, "memory_cannot_evict")["recommendation"],
+        Value::Null
+    );
+    // The alert ends a few looks later, and with it all that was wrong.
+    eventually(PATIENCE, async || {
+        health(&node, &["--strict"]).await.code == Some(0)
+    })
+    .await
+    .unwrap();
+    let told = told(&node).await;
+    assert_eq!(told["alerts"], serde_json::json!([]));
+    assert_eq!(told["recommendations"], serde_json::json!([]));
 }
 
 #[tokio::test]
