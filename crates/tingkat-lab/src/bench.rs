@@ -5,6 +5,7 @@
 //! writes down, `report` is what comes out. It sees subjects by a port: what they are made of is
 //! wired by whoever runs it.
 
+mod beside;
 mod comparison;
 mod crowd;
 mod csv;
@@ -16,6 +17,7 @@ mod http;
 mod lane;
 mod law;
 mod ledger;
+mod live;
 mod metric;
 mod number;
 mod objective;
@@ -29,6 +31,7 @@ mod statistics;
 mod subject;
 mod text;
 mod trace;
+mod words;
 pub mod workload;
 
 #[cfg(test)]
@@ -42,6 +45,7 @@ pub use hdr::hdr;
 pub use html::page;
 pub use http::HttpSubject;
 pub use law::Trace;
+pub use live::{Now, Progress};
 pub use metric::Metric;
 pub use objective::{Objective, Verdict};
 pub use report::{PhaseReport, Report, SCHEMA_VERSION};

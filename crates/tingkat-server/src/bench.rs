@@ -5,11 +5,11 @@
 mod clean;
 mod in_process;
 mod keys;
+mod onlooker;
 mod outputs;
 mod place;
 mod plain_redis;
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
@@ -18,11 +18,12 @@ use tingkat::ports::Clock as _;
 use tingkat_lab::AskErrorKind;
 use tingkat_lab::bench::workload::preset_text;
 use tingkat_lab::bench::{
-    BenchError, Environment, HttpSubject, Plan, Report, Subject, run as measure,
+    BenchError, Environment, HttpSubject, Plan, Progress, Report, Subject, run as measure,
 };
 use tokio_util::sync::CancellationToken;
 
 use in_process::InProcess;
+use onlooker::Onlooker;
 use place::Place;
 use plain_redis::PlainRedis;
 
@@ -220,13 +221,10 @@ async fn with(
         runs: arguments.runs,
         environment,
     };
-    let is_told = !arguments.quiet && std::io::stderr().is_terminal();
-    let progress = |line: &str| {
-        if is_told {
-            tell_progress(line);
-        }
-    };
+    let onlooker = Onlooker::new(!arguments.quiet);
+    let progress = |progress: Progress<'_>| onlooker.hear(progress);
     let report = measure(&plan, subjects, stop, &progress).await;
+    onlooker.end();
     report.map_err(|error| {
         let code = if let BenchError::Subject { source, .. } = &error
             && source.is_unreachable()
@@ -239,9 +237,4 @@ async fn with(
         };
         Failure::chained(code, "nothing was measured", &error)
     })
-}
-
-#[expect(clippy::print_stderr, reason = "for whoever sits there and waits")]
-fn tell_progress(line: &str) {
-    eprintln!("{line}");
 }

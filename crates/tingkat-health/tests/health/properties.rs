@@ -422,8 +422,8 @@ fn all_that_counts_is_made_worse() {
         for policy in ["noeviction", "volatile-ttl", "allkeys-lru"] {
             for base in [Base::ALONE, quiet] {
                 let base = Base {
-                    kind,
                     policy,
+                    kind,
                     ..base
                 };
                 for worst in 0..WORSE.len() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{ClassReport, Report};
-use super::text::{kind, state, tier};
+use super::words::{kind, state, tier};
 
 /// The heads of the columns; times in microseconds.
 const HEAD: &str = "subject,run,phase,valid,operation,tier,outcome,operations,phase_seconds,\

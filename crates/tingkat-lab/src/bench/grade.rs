@@ -7,7 +7,7 @@ use super::metric::Metric;
 use super::objective::Objective;
 use super::report::{ClassReport, PhaseReport, Report};
 use super::subject::{Counters, Kind, State, Tier};
-use super::text;
+use super::words;
 use super::workload::Workload;
 
 /// How good a run was.
@@ -153,7 +153,7 @@ fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String
                 "{} look-ups were refused because too many loads were waiting: raise \
                  entity.{entity}.max_loads if the database can do more, entity.{entity}.max_queue \
                  if customers can wait",
-                text::count_of(counters.overloads)
+                words::count_of(counters.overloads)
             ),
         ));
     }
@@ -163,7 +163,7 @@ fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String
             format!(
                 "{} calls of Redis failed or took longer than redis.budget: see whether it is \
                  meant to be that slow; the breaker keeps most requests from paying for it",
-                text::count_of(counters.redis_failures)
+                words::count_of(counters.redis_failures)
             ),
         ));
     }
@@ -183,7 +183,7 @@ fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String
             format!(
                 "{} answers were older than feed.staleness_bound and not marked: this is a bug of \
                  Tingkat, unless something else writes these products",
-                text::count_of(staleness.beyond_bound)
+                words::count_of(staleness.beyond_bound)
             ),
         ));
     }
@@ -194,9 +194,9 @@ fn on_hits(entity: &str, counters: &Counters) -> String {
     if counters.evictions > 0 {
         format!(
             "memory had no room for {} entries, with {} in {}: raise entity.{entity}.memory_bytes",
-            text::count_of(counters.evictions),
-            text::count_of(counters.entries),
-            text::bytes(counters.bytes)
+            words::count_of(counters.evictions),
+            words::count_of(counters.entries),
+            words::bytes(counters.bytes)
         )
     } else {
         format!(
@@ -216,8 +216,8 @@ fn on_time(entity: &str, phase: &PhaseReport) -> Option<(&'static str, String)> 
     let class = frequent.max_by(|one, other| one.service.p99.total_cmp(&other.service.p99))?;
     let times = format!(
         "p50 {}, p99 {}",
-        text::time(class.service.p50),
-        text::time(class.service.p99)
+        words::time(class.service.p50),
+        words::time(class.service.p99)
     );
     let waits = phase
         .response

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::number::{real, share};
 use super::report::{CurvePoint, PhaseReport, Report, SubjectReport};
 use super::subject::Tier;
-use super::text;
+use super::{beside, text, words};
 
 const CSS: &str = include_str!("html/page.css");
 const PLOT_CSS: &str = include_str!("html/uPlot-1.6.32.min.css");
@@ -197,12 +197,12 @@ fn tiers(phase: &PhaseReport) -> String {
         );
         let word = match tier {
             Tier::Unknown => "no answer",
-            Tier::Memory | Tier::Redis | Tier::Database => text::tier(tier),
+            Tier::Memory | Tier::Redis | Tier::Database => words::tier(tier),
         };
         let _ = write!(
             legend,
             "<span><span class=\"key\" style=\"background:var(--c{number})\"></span>{word} {}</span>",
-            text::percent(part)
+            words::percent(part)
         );
     }
     format!(
@@ -230,7 +230,7 @@ fn table(rows: &[Vec<String>], words: usize) -> String {
 }
 
 fn beside(report: &Report) -> String {
-    let rows = text::ratio_rows(report);
+    let rows = beside::ratio_rows(report);
     match report.first().filter(|_| rows.len() > 1) {
         Some(first) => format!(
             "<h2>{} beside the others, in the same run</h2>\n{}",
@@ -250,7 +250,7 @@ fn comparison(report: &Report) -> String {
         let line = format!("hard to compare: {}", comparison.caveats.join(", "));
         html.push_str(&paragraph("missed", &line));
     }
-    html.push_str(&table(&text::comparison_rows(comparison), 2));
+    html.push_str(&table(&beside::comparison_rows(comparison), 2));
     html
 }
 
@@ -267,8 +267,8 @@ fn environment(report: &Report) -> String {
         "generator".to_owned(),
         format!(
             "{} an operation, up to {} a second in {} lanes",
-            text::time(generator.nanos_per_operation / 1e3),
-            text::count(generator.highest_rate),
+            words::time(generator.nanos_per_operation / 1e3),
+            words::count(generator.highest_rate),
             generator.lanes
         ),
     ));

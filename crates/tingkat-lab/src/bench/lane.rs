@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::law::{Draw, Lane};
 use super::ledger::Ledger;
+use super::live::Live;
 use super::number::{real_size, whole};
 use super::pacer::Pacer;
 use super::recorder::{Class, Flown, LATE, Recorder};
@@ -54,6 +55,8 @@ pub(super) struct Course {
     pub(super) ledger: Option<Arc<Ledger>>,
     pub(super) bound: Option<Duration>,
     pub(super) stop: CancellationToken,
+    /// Who looks on.
+    pub(super) live: Option<Arc<Live>>,
 }
 
 /// A course that is being run.
@@ -67,7 +70,10 @@ struct Running {
 impl Course {
     /// Sends all of it, and waits for the answers.
     pub(super) async fn run(self) -> std::io::Result<Recorder> {
-        let record = Recorder::new(self.start, self.length);
+        let mut record = Recorder::new(self.start, self.length);
+        if let Some(live) = &self.live {
+            record = record.watched_by(live);
+        }
         let (pace, end) = (self.pace, self.start.after(self.length));
         let mut running = Running {
             course: self,

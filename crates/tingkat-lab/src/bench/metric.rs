@@ -73,10 +73,10 @@ impl Unit {
     /// A number as people read it.
     pub(super) fn shown(self, number: f64) -> String {
         match self {
-            Self::Time => super::text::time(number),
-            Self::Share => super::text::percent(number),
-            Self::Rate => format!("{}/s", super::text::count(number)),
-            Self::Count => super::text::count(number),
+            Self::Time => super::words::time(number),
+            Self::Share => super::words::percent(number),
+            Self::Rate => format!("{}/s", super::words::count(number)),
+            Self::Count => super::words::count(number),
         }
     }
 

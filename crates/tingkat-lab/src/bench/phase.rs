@@ -14,6 +14,7 @@ use super::crowd;
 use super::lane::{Course, Pace};
 use super::law::{Draw, Lane, Places, Trace};
 use super::ledger::Ledger;
+use super::live::{Live, Progress, TOLD_EVERY};
 use super::number::{micros, nanos, real, real_size, share};
 use super::recorder::{Class, Recorder};
 use super::report::{
@@ -52,6 +53,7 @@ pub(super) struct Field<'a> {
     pub(super) seed: u64,
     pub(super) ledger: Option<Arc<Ledger>>,
     pub(super) stop: &'a CancellationToken,
+    pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
 }
 
 impl Field<'_> {
@@ -113,7 +115,7 @@ impl Field<'_> {
             None => self.generator.lanes.min(callers),
         };
         let places = Places::new(self.session.keys(), self.seed);
-        let start = SystemClock.now();
+        let (start, live) = (SystemClock.now(), Arc::new(Live::default()));
         let mut tasks = JoinSet::new();
         for number in 0..lanes {
             let lane = Lane { number, of: lanes };
@@ -140,11 +142,23 @@ impl Field<'_> {
                 ledger: self.ledger.clone(),
                 bound: self.subject.staleness_bound(),
                 stop: self.stop.clone(),
+                live: Some(Arc::clone(&live)),
             };
             tasks.spawn(course.run());
         }
         let mut all = Recorder::new(start, length);
-        while let Some(lane) = tasks.join_next().await {
+        let mut look = tokio::time::interval(TOLD_EVERY);
+        loop {
+            let lane = tokio::select! {
+                lane = tasks.join_next() => lane,
+                _ = look.tick() => {
+                    if let Some(now) = live.now(length) {
+                        (self.progress)(Progress::Goes(&now));
+                    }
+                    continue;
+                }
+            };
+            let Some(lane) = lane else { break };
             all.add(
                 lane.map_err(BenchError::panicked)?
                     .map_err(BenchError::Timer)?,

@@ -1,10 +1,12 @@
 //! What a lane writes down: how long each kind of operation took, by the tier that answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tingkat::ports::Tick;
 
+use super::live::Live;
 use super::number::nanos;
 use super::subject::{Kind, Operation, Outcome, State, Tier};
 
@@ -56,10 +58,23 @@ pub(super) struct Cell {
 }
 
 /// A part of the course.
+#[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) times: Histogram<u32>,
     pub(super) by_tier: [u64; 4],
     pub(super) errors: u64,
+}
+
+impl Part {
+    /// Adds what another lane did meanwhile.
+    pub(super) fn add(&mut self, other: &Self) {
+        // Both have the same bounds.
+        let _ = self.times.add(&other.times);
+        self.errors += other.errors;
+        for (count, more) in self.by_tier.iter_mut().zip(other.by_tier) {
+            *count += more;
+        }
+    }
 }
 
 /// An operation that has ended.
@@ -80,6 +95,7 @@ pub(super) struct Recorder {
     pub(super) parts: Vec<Part>,
     start: Tick,
     part: Duration,
+    live: Option<Arc<Live>>,
     /// By how much answers were older than the newest write that had returned.
     pub(super) staleness: Histogram<u64>,
     /// Answers that were older than the subject promises, and not marked.
@@ -104,6 +120,7 @@ impl Recorder {
             parts: Vec::new(),
             start,
             part: (length / parts).max(Duration::from_millis(1)),
+            live: None,
             staleness: histogram(),
             beyond_bound: 0,
             sent: 0,
@@ -113,6 +130,12 @@ impl Recorder {
             last_ended: start,
             in_volleys: Duration::ZERO,
         }
+    }
+
+    /// Hands each part over when it is through with it.
+    pub(super) fn watched_by(mut self, live: &Arc<Live>) -> Self {
+        self.live = Some(Arc::clone(live));
+        self
     }
 
     /// How long a part of the course is.
@@ -187,6 +210,9 @@ impl Recorder {
         let place = nanos(at.since(self.start)) / nanos(self.part).max(1);
         let place = usize::try_from(place).ok().filter(|it| *it < PARTS)?;
         while self.parts.len() <= place {
+            if let (Some(live), Some(last)) = (&self.live, self.parts.last()) {
+                live.take(self.parts.len() - 1, last);
+            }
             self.parts.push(Part {
                 times: bounded(1),
                 by_tier: [0; 4],
@@ -209,11 +235,7 @@ impl Recorder {
                 self.parts.push(part);
                 continue;
             };
-            let _ = own.times.add(&part.times);
-            own.errors += part.errors;
-            for (count, more) in own.by_tier.iter_mut().zip(part.by_tier) {
-                *count += more;
-            }
+            own.add(&part);
         }
         let _ = self.staleness.add(&other.staleness);
         self.beyond_bound += other.beyond_bound;

@@ -13,6 +13,7 @@ use super::environment::Environment;
 use super::lane::{Course, Idle, Pace};
 use super::law::{Draw, Lane, Places, Trace};
 use super::ledger::Ledger;
+use super::live::Progress;
 use super::number::{nanos, real, real_size};
 use super::phase::{Field, process_time};
 use super::report::{Generator, PhaseReport, Report, RunReport, SCHEMA_VERSION, SubjectReport};
@@ -87,7 +88,7 @@ impl BenchError {
 }
 
 /// Runs a plan on its subjects; the first is what it is about. With `stop` it ends soon, and tells
-/// what it has. `progress` hears what begins.
+/// what it has. `progress` hears what begins, and how it goes.
 ///
 /// # Errors
 /// There is nothing to report.
@@ -95,10 +96,10 @@ pub async fn run(
     plan: &Plan,
     subjects: &[Arc<dyn Subject>],
     stop: &CancellationToken,
-    progress: &(dyn Fn(&str) + Sync),
+    progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Report, BenchError> {
     plan.workload.check()?;
-    progress("finding out what the generator costs");
+    progress(Progress::Begins("finding out what the generator costs"));
     let generator = calibrate(&plan.workload).await?;
     let mut reports: Vec<SubjectReport> = subjects
         .iter()
@@ -161,7 +162,7 @@ struct Round<'a> {
     plan: &'a Plan,
     generator: Generator,
     stop: &'a CancellationToken,
-    progress: &'a (dyn Fn(&str) + Sync),
+    progress: &'a (dyn Fn(Progress<'_>) + Sync),
     number: usize,
 }
 
@@ -234,12 +235,12 @@ impl Round<'_> {
     ) -> Result<PhaseReport, BenchError> {
         let workload = &self.plan.workload;
         let (name, runs) = (subject.name(), self.plan.runs);
-        (self.progress)(&format!(
-            "run {} of {runs}, {name}: {} ({})",
-            self.number,
-            phase.name,
-            super::span::shown(workload.duration_of(phase))
-        ));
+        let length = super::span::shown(workload.duration_of(phase));
+        let begins = format!(
+            "run {} of {runs}, {name}: {} ({length})",
+            self.number, phase.name
+        );
+        (self.progress)(Progress::Begins(&begins));
         let stage = Stage {
             start: phase.start,
             way: phase.way,
@@ -263,6 +264,7 @@ impl Round<'_> {
                 .wrapping_add(u64::try_from(self.number).unwrap_or_default()),
             ledger: ledger.clone(),
             stop: self.stop,
+            progress: self.progress,
         };
         let is_first = workload.phases.first() == Some(phase);
         if is_first {
@@ -313,6 +315,7 @@ async fn calibrate(workload: &Workload) -> Result<Generator, BenchError> {
         ledger: None,
         bound: None,
         stop: CancellationToken::new(),
+        live: None,
     };
     // On a worker of the runtime, as lanes are.
     let mut task = tokio::task::JoinSet::new();

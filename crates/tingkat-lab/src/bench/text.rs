@@ -2,93 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::comparison::Comparison;
+use super::beside::{comparison, ratios};
 use super::number::{real, real_size, share};
 use super::report::{Latency, PhaseReport, Report, SubjectReport};
 use super::statistics::{median, spread};
-use super::subject::{Kind, State, Tier};
-
-/// A time in microseconds with the unit that suits it.
-pub(super) fn time(micros: f64) -> String {
-    match micros {
-        ..0.9995 => format!("{:.0} ns", micros * 1e3),
-        ..9.995 => format!("{micros:.2} µs"),
-        ..999.5 => format!("{micros:.0} µs"),
-        ..9_995.0 => format!("{:.2} ms", micros / 1e3),
-        ..999_500.0 => format!("{:.0} ms", micros / 1e3),
-        _ => format!("{:.2} s", micros / 1e6),
-    }
-}
-
-/// A number, rounded, with commas.
-pub(super) fn count(number: f64) -> String {
-    if number < 10.0 && number.fract() > 0.0 {
-        return format!("{number:.1}");
-    }
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count with commas.
-pub(super) fn count_of(number: u64) -> String {
-    count(real(number))
-}
-
-/// Bytes with the unit that suits them.
-pub(super) fn bytes(number: u64) -> String {
-    match number {
-        0..10_000 => format!("{number} bytes"),
-        10_000..10_000_000 => format!("{} KiB", count_of(number >> 10)),
-        _ => format!("{} MiB", count_of(number >> 20)),
-    }
-}
-
-/// A share in percent.
-pub(super) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent > 0.0 && percent < 0.1 {
-        format!("{percent:.3} %")
-    } else {
-        format!("{percent:.1} %")
-    }
-}
-
-/// The word for a kind.
-pub(super) const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Read => "read",
-        Kind::Absent => "absent",
-        Kind::Batch => "batch",
-        Kind::Write => "write",
-    }
-}
-
-/// The word for a tier.
-pub(super) const fn tier(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Memory => "memory",
-        Tier::Redis => "redis",
-        Tier::Database => "database",
-        Tier::Unknown => "--",
-    }
-}
-
-/// The word for an outcome.
-pub(super) const fn state(state: State) -> &'static str {
-    match state {
-        State::Current => "current",
-        State::Stale => "stale",
-        State::Absent => "absent",
-        State::Error => "error",
-    }
-}
+use super::words::{bytes, count, count_of, kind, percent, state, tier, time};
 
 /// How operations followed each other, and what that means for the times.
 pub(super) fn loop_of(report: &Report) -> String {
@@ -186,13 +104,13 @@ fn head(report: &Report) -> Vec<String> {
 }
 
 /// Each phase in all runs.
-struct Phases<'a> {
-    runs: Vec<&'a PhaseReport>,
+pub(super) struct Phases<'a> {
+    pub(super) runs: Vec<&'a PhaseReport>,
     /// The run in the middle, by how fast the slowest of a hundred was.
-    middle: &'a PhaseReport,
+    pub(super) middle: &'a PhaseReport,
 }
 
-fn phases_of(subject: &SubjectReport) -> Vec<Phases<'_>> {
+pub(super) fn phases_of(subject: &SubjectReport) -> Vec<Phases<'_>> {
     let Some(first) = subject.runs.first() else {
         return Vec::new();
     };
@@ -404,75 +322,6 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
     lines
 }
 
-/// How the first subject compares with another one in a phase.
-struct Ratio<'a> {
-    other: &'a str,
-    phase: &'a str,
-    rate: f64,
-    p50: f64,
-    p99: f64,
-}
-
-fn compared(report: &Report) -> Vec<Ratio<'_>> {
-    let Some(first) = report.first() else {
-        return Vec::new();
-    };
-    let own = phases_of(first);
-    let mut rows = Vec::new();
-    for other in report.subjects.iter().skip(1) {
-        let others = phases_of(other);
-        for own in &own {
-            let is_same = |it: &&Phases<'_>| it.middle.name == own.middle.name;
-            let Some(others) = others.iter().find(is_same) else {
-                continue;
-            };
-            let ratio = |of: &dyn Fn(&PhaseReport) -> f64| {
-                // Within one run the machine was about the same for both.
-                let pairs = own.runs.iter().zip(&others.runs);
-                let ratios = pairs.map(|(own, other)| of(own) / of(other).max(1e-9));
-                median(&ratios.collect::<Vec<_>>()).unwrap_or_default()
-            };
-            rows.push(Ratio {
-                other: &other.name,
-                phase: &own.middle.name,
-                rate: ratio(&|phase| phase.achieved_rate),
-                p50: ratio(&|phase| phase.noticed().p50),
-                p99: ratio(&|phase| phase.noticed().p99),
-            });
-        }
-    }
-    rows
-}
-
-/// The same as a table; only its heads where there is nothing beside it.
-pub(super) fn ratio_rows(report: &Report) -> Vec<Vec<String>> {
-    let heads = ["beside", "phase", "rate", "p50", "p99"];
-    let mut table = vec![heads.map(str::to_owned).to_vec()];
-    for row in compared(report) {
-        let times = |ratio: f64| format!("{ratio:.3} ×");
-        table.push(vec![
-            row.other.to_owned(),
-            row.phase.to_owned(),
-            times(row.rate),
-            times(row.p50),
-            times(row.p99),
-        ]);
-    }
-    table
-}
-
-fn ratios(report: &Report) -> Vec<String> {
-    let table = ratio_rows(report);
-    let Some(first) = report.first().filter(|_| table.len() > 1) else {
-        return Vec::new();
-    };
-    let title = format!("{} beside the others, in the same run", first.name);
-    let mut lines = vec![String::new(), title];
-    let table = aligned(&table, 2);
-    lines.extend(table.into_iter().map(|line| format!("  {line}")));
-    lines
-}
-
 fn verdicts(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(grades) = &report.grades {
@@ -510,59 +359,10 @@ fn verdicts(report: &Report) -> Vec<String> {
     lines
 }
 
-fn comparison(report: &Report) -> Vec<String> {
-    let Some(comparison) = &report.comparison else {
-        return Vec::new();
-    };
-    let mut lines = vec![String::new(), format!("beside {}", comparison.baseline)];
-    if !comparison.caveats.is_empty() {
-        lines.push(format!(
-            "  hard to compare: {}",
-            comparison.caveats.join(", ")
-        ));
-    }
-    let table = aligned(&comparison_rows(comparison), 2);
-    lines.extend(table.into_iter().map(|line| format!("  {line}")));
-    lines
-}
-
-/// What differs from an earlier run, with the heads of the columns; the first two have words.
-pub(super) fn comparison_rows(comparison: &Comparison) -> Vec<Vec<String>> {
-    let heads = ["phase", "number", "before", "now", "change", "verdict"];
-    let mut table = vec![heads.map(str::to_owned).to_vec()];
-    for row in &comparison.rows {
-        let unit = row.metric.unit();
-        table.push(vec![
-            row.phase.clone(),
-            row.metric.to_string(),
-            unit.shown(row.before),
-            unit.shown(row.now),
-            row.shown_change(),
-            row.verdict.words().to_owned(),
-        ]);
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::samples;
     use super::*;
-
-    #[test]
-    fn times_and_counts_have_three_digits_and_their_unit() {
-        let times = [0.099, 1.5, 15.4, 999.4, 1500.0, 15_400.0, 1_500_000.0].map(time);
-        assert_eq!(
-            times,
-            [
-                "99 ns", "1.50 µs", "15 µs", "999 µs", "1.50 ms", "15 ms", "1.50 s"
-            ]
-        );
-        let counts = [0.0, 1.5, 12.0, 999.0, 1000.0, 1_234_567.0].map(count);
-        assert_eq!(counts, ["0", "1.5", "12", "999", "1,000", "1,234,567"]);
-        let shares = [0.0, 0.0001, 0.5, 1.0].map(percent);
-        assert_eq!(shares, ["0.0 %", "0.010 %", "50.0 %", "100.0 %"]);
-    }
 
     #[test]
     fn a_report_is_read_in_a_terminal() {

@@ -1,5 +1,7 @@
 //! What is done to a subject: plain TOML, of which some are built in.
 
+mod check;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -283,54 +285,6 @@ impl Workload {
         Ok(workload)
     }
 
-    /// Whether it can be run, whatever changed it since it was read.
-    ///
-    /// # Errors
-    /// What is wrong, and what would be right.
-    pub fn check(&self) -> Result<(), WorkloadError> {
-        let wrong = |text: String| Err(WorkloadError(text));
-        if self.phases.is_empty() {
-            return Err(WorkloadError::no_phase());
-        }
-        let total = self.duration.saturating_add(self.warm_up);
-        if self.duration < Duration::from_millis(100) || total > LONGEST {
-            return wrong(format!(
-                "duration: expected at least 100ms, and at most an hour with the warm-up; it is {}",
-                span::shown(total)
-            ));
-        }
-        let is_rate = |rate: f64| (0.1..=HIGHEST_RATE).contains(&rate);
-        if let Some(rate) = self.rate.filter(|rate| !is_rate(*rate)) {
-            return wrong(format!(
-                "rate: expected 0.1 to {HIGHEST_RATE} operations a second, not {rate}"
-            ));
-        }
-        let is_concurrency = |it: usize| (1..=MOST_UNDER_WAY).contains(&it);
-        if !is_concurrency(self.concurrency) {
-            return wrong(format!(
-                "concurrency: expected 1 to {MOST_UNDER_WAY}, not {}",
-                self.concurrency
-            ));
-        }
-        if !(1..=MOST_KEYS).contains(&self.keys.most) {
-            return wrong(format!("keys.most: expected 1 to {MOST_KEYS}"));
-        }
-        check_exponent("keys.exponent", self.keys.exponent)?;
-        self.mix.check("mix")?;
-        if self.entity == Entity::Postcode && self.writes() {
-            return wrong("mix.write: postcodes are not written; expected 0".to_owned());
-        }
-        let are_together = self.phases.iter().any(|phase| phase.timed_together > 1);
-        if are_together && self.writes() {
-            // How old an answer was is known only of one that is timed by itself.
-            return wrong("timed_together: expected 1 in a workload that writes".to_owned());
-        }
-        for phase in &self.phases {
-            phase.check(self.rate, is_rate, is_concurrency)?;
-        }
-        Ok(())
-    }
-
     /// Whether it changes what is in the store.
     pub fn writes(&self) -> bool {
         let mixes = self.phases.iter().map(|phase| phase.mix(self));
@@ -364,70 +318,10 @@ pub fn preset_text(name: &str) -> Result<&'static str, WorkloadError> {
     })
 }
 
-fn check_exponent(place: &str, exponent: f64) -> Result<(), WorkloadError> {
-    if (0.0..=5.0).contains(&exponent) {
-        return Ok(());
-    }
-    Err(WorkloadError(format!(
-        "{place}: expected 0 to 5, not {exponent}"
-    )))
-}
-
-impl Mix {
-    fn check(&self, place: &str) -> Result<(), WorkloadError> {
-        let shares = [self.read, self.absent, self.batch, self.write];
-        let are_shares = shares.iter().all(|it| (0.0..=1e9).contains(it));
-        if !are_shares || shares.iter().sum::<f64>() <= 0.0 {
-            return Err(WorkloadError(format!(
-                "{place}: expected read, absent, batch and write, of which one at least is above 0"
-            )));
-        }
-        if !(1..=100).contains(&self.batch_keys) {
-            return Err(WorkloadError(format!(
-                "{place}.batch_keys: expected 1 to 100, not {}",
-                self.batch_keys
-            )));
-        }
-        Ok(())
-    }
-}
-
 impl Phase {
     /// What is done in it.
     pub fn mix<'a>(&'a self, workload: &'a Workload) -> &'a Mix {
         self.mix.as_ref().unwrap_or(&workload.mix)
-    }
-
-    fn check(
-        &self,
-        rate: Option<f64>,
-        is_rate: impl Fn(f64) -> bool,
-        is_concurrency: impl Fn(usize) -> bool,
-    ) -> Result<(), WorkloadError> {
-        let name = &self.name;
-        let wrong = |text: &str| Err(WorkloadError(format!("phase {name:?}: {text}")));
-        if !(0.001..=1e6).contains(&self.share) {
-            return wrong("share: expected a number above 0");
-        }
-        if rate.is_some_and(|rate| !is_rate(rate * self.rate_factor)) {
-            return wrong("rate_factor: the rate of this phase is out of bounds");
-        }
-        if !self.concurrency.is_none_or(&is_concurrency) || !self.crowd.is_none_or(is_concurrency) {
-            return wrong("concurrency, crowd: expected 1 to 10000");
-        }
-        if !(1..=MOST_TOGETHER).contains(&self.timed_together) {
-            return wrong("timed_together: expected 1 to 1000");
-        }
-        if !(0.0..=1.0).contains(&self.hot) {
-            return wrong("hot: expected a share from 0 to 1");
-        }
-        if let Some(exponent) = self.exponent {
-            check_exponent(&format!("phase {name:?}: exponent"), exponent)?;
-        }
-        if let Some(mix) = &self.mix {
-            mix.check(&format!("phase {name:?}: mix"))?;
-        }
-        Ok(())
     }
 }
 
