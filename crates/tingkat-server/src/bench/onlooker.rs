@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressStyle};
 use tingkat_lab::bench::Progress;
 
-const LINE: &str = "{bar:20} {msg}";
+const LINE: &str = "{bar:20} {wide_msg}";
 
 /// The steps of the bar.
 const STEPS: u64 = 1_000;
