@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tingkat_lab::start::{Start, measure};
 use tingkat_lab::{Answer, Target};
+use tingkat_testkit::figures::{self, Limit};
 use tingkat_testkit::{Redis, free_port};
 use tokio::process::Command;
 
@@ -62,6 +63,8 @@ async fn main() -> Result<(), Failure> {
     );
     let share = look / INTERVAL.as_secs_f64() * 100.0;
     println!("at one look in {INTERVAL:?}: {share:.4} % of a core (aim: {AIM} %)");
+    let what = "looks at health, at the usual interval of 10 s";
+    figures::target(what, share, "% of a core", Limit::AtMost(AIM));
     if share > AIM {
         return Err(format!("looks take {share:.4} % of a core, more than {AIM} %").into());
     }

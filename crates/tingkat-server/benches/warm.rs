@@ -1,6 +1,6 @@
 //! Warms many products into Redis by the command, beside what cannot be left out: the same statement in
-//! the same batches through `psql`, and the same bytes through `redis-cli --pipe`. Prints figures and
-//! judges nothing.
+//! the same batches through `psql`, and the same bytes through `redis-cli --pipe`. And what memory that
+//! takes, beside a tenth of them. Prints figures and judges nothing.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -32,6 +32,9 @@ const BATCH: usize = 200;
 const RUNS: usize = 3;
 const AIM: f64 = 1.3;
 
+/// Ten times the keys may take so many times the memory: the list of them, and nothing else.
+const MEMORY: f64 = 2.0;
+
 /// As many as the server takes in one answer.
 const CHUNK: usize = 1_000;
 
@@ -55,11 +58,25 @@ async fn main() -> Result<()> {
     let list = folder.path().join("keys.txt");
     fs::write(&list, ids.join("\n"))?;
 
-    let (mut warm, mut bare) = (Vec::new(), Vec::new());
+    let few = folder.path().join("few.txt");
+    fs::write(
+        &few,
+        ids.get(..PRODUCTS / 10).unwrap_or_default().join("\n"),
+    )?;
+
+    let (mut warm, mut bare, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     let pipe = folder.path().join("pipe");
     for run in 0..RUNS {
         redis.cmd(&["FLUSHALL"]).await?;
-        let took = warmed(folder.path(), &url, &redis, &list).await?;
+        let (_, of_few) = warmed(folder.path(), &url, &redis, &few).await?;
+        redis.cmd(&["FLUSHALL"]).await?;
+        let (took, of_all) = warmed(folder.path(), &url, &redis, &list).await?;
+        println!(
+            "resident at most: {} MiB, {} MiB for a tenth",
+            of_all >> 20,
+            of_few >> 20
+        );
+        memory.push(mebibytes(of_all) / mebibytes(of_few));
         if run == 0 {
             write_commands(&redis, &ids, &pipe).await?;
         }
@@ -78,6 +95,7 @@ async fn main() -> Result<()> {
     }
     warm.sort();
     bare.sort();
+    memory.sort_by(f64::total_cmp);
     let middle = RUNS / 2;
     if let (Some(warm), Some(bare)) = (warm.get(middle), bare.get(middle)) {
         let ratio = warm.as_secs_f64() / bare.as_secs_f64();
@@ -85,6 +103,12 @@ async fn main() -> Result<()> {
         let what = format!("warm {PRODUCTS} products into redis, the whole command");
         let unit = "× SELECT and redis-cli --pipe";
         figures::target(&what, ratio, unit, Limit::AtMost(AIM));
+    }
+    if let Some(ratio) = memory.get(middle) {
+        println!("memory: {ratio:.2} × that of a tenth (aim: {MEMORY})");
+        let what = format!("warm {PRODUCTS} products into redis, memory of the command");
+        let unit = "× that of a tenth of them";
+        figures::target(&what, *ratio, unit, Limit::AtMost(MEMORY));
     }
     Ok(())
 }
@@ -101,8 +125,13 @@ fn program(folder: &Path, url: &str, redis: &Redis) -> Command {
     command
 }
 
-/// The whole command, from its start to its end.
-async fn warmed(folder: &Path, url: &str, redis: &Redis, list: &Path) -> Result<Duration> {
+/// Nobody has so much that it matters.
+fn mebibytes(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes >> 20).unwrap_or(u32::MAX)).max(1.0)
+}
+
+/// The whole command, from its start to its end: how long it took, and the most memory that it had.
+async fn warmed(folder: &Path, url: &str, redis: &Redis, list: &Path) -> Result<(Duration, u64)> {
     let begun = SystemClock.now();
     let mut command = program(folder, url, redis);
     command.args([
@@ -129,8 +158,7 @@ async fn warmed(folder: &Path, url: &str, redis: &Redis, list: &Path) -> Result<
     if !ended.success() {
         return Err(format!("not all is warm: {report}").into());
     }
-    println!("resident at most: {} MiB", most >> 20);
-    Ok(took)
+    Ok((took, most))
 }
 
 /// The statements of the loads, one after the other.

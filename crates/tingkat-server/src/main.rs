@@ -14,6 +14,7 @@ mod panics;
 mod running_node;
 mod schema;
 mod serve;
+mod signals;
 mod verify;
 mod warm;
 

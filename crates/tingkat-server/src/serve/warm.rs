@@ -14,7 +14,7 @@ use tingkat::Node;
 use tingkat::ports::{Clock, Remote};
 use tingkat::warm::{End, Order, Reason, Report, Stopped, Warming, Wish};
 use tingkat_health::{Observed, WarmState};
-use tingkat_redis::Redis;
+use tingkat_redis::{Redis, State};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -211,12 +211,24 @@ impl Parts {
         while !observed.borrow().source_was_ever_up {
             self.clock.sleep(LOOK).await;
         }
+        self.let_redis_connect().await;
         let remote = self.redis.as_deref().map(|redis| redis as &dyn Remote);
         if let Some(remote) = remote {
             self.accesses.read(&self.node, remote, &self.prefix).await;
         }
         self.orders.remember(self.remembered.load(remote).await);
         self.run(Reason::Start).await
+    }
+
+    /// A Redis that is being connected is waited for: what other nodes keep there need not be loaded. One
+    /// that is away is not.
+    async fn let_redis_connect(&self) {
+        let Some(redis) = &self.redis else { return };
+        let mut state = redis.state();
+        tokio::select! {
+            _ = state.wait_for(|state| *state != State::Connecting) => {}
+            () = self.clock.sleep(self.config.deadline / 2) => {}
+        }
     }
 
     /// A run to its end; nothing where another one goes on or the node stops.

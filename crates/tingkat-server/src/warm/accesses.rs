@@ -73,7 +73,10 @@ impl Accesses {
             let name = cell_name(prefix, entity);
             let now = clock.wall_ms();
             let merged = match remote {
-                Some(remote) => self.merge_in_redis(remote, &name, &seen, now).await,
+                Some(remote) => {
+                    let known = self.lock().get(entity).cloned().unwrap_or_default();
+                    merge_in_redis(remote, &name, known, &seen, now, self.most).await
+                }
                 None => None,
             };
             let mut known = self.lock();
@@ -99,43 +102,45 @@ impl Accesses {
         }
     }
 
-    /// The account with what was seen, once it is written; nothing where Redis did not take it.
-    async fn merge_in_redis(
-        &self,
-        remote: &dyn Remote,
-        name: &str,
-        seen: &[(String, u64)],
-        now: u64,
-    ) -> Option<Account> {
-        for _ in 0..ATTEMPTS {
-            let cell = remote.get(name).await.ok()?;
-            let found = cell.as_ref().and_then(Account::decode);
-            if seen.is_empty() {
-                return found;
-            }
-            let mut account = found.unwrap_or_default();
-            account.add(seen, now, self.most);
-            let new = account.encode();
-            let head = cell.as_ref().and_then(head_of);
-            let is_ours = match (cell, head) {
-                (None, _) => remote.set_if_absent(name, new, KEPT_FOR).await.ok()?,
-                (Some(_), Some(head)) => remote.fill(name, &head, new, KEPT_FOR).await.ok()?,
-                // Nobody's cell.
-                (Some(_), None) => {
-                    remote.remove(&[name.to_owned()]).await.ok()?;
-                    false
-                }
-            };
-            if is_ours {
-                return Some(account);
-            }
-        }
-        None
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Account>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The account with what was seen, once it is written; nothing where Redis did not take it, or has none and
+/// there is nothing to add. A Redis that lost it is told what this node knows of it.
+async fn merge_in_redis(
+    remote: &dyn Remote,
+    name: &str,
+    known: Account,
+    seen: &[(String, u64)],
+    now: u64,
+    most: usize,
+) -> Option<Account> {
+    for _ in 0..ATTEMPTS {
+        let cell = remote.get(name).await.ok()?;
+        let found = cell.as_ref().and_then(Account::decode);
+        if seen.is_empty() {
+            return found;
+        }
+        let mut account = found.unwrap_or_else(|| known.clone());
+        account.add(seen, now, most);
+        let new = account.encode();
+        let head = cell.as_ref().and_then(head_of);
+        let is_ours = match (cell, head) {
+            (None, _) => remote.set_if_absent(name, new, KEPT_FOR).await.ok()?,
+            (Some(_), Some(head)) => remote.fill(name, &head, new, KEPT_FOR).await.ok()?,
+            // Nobody's cell.
+            (Some(_), None) => {
+                remote.remove(&[name.to_owned()]).await.ok()?;
+                false
+            }
+        };
+        if is_ours {
+            return Some(account);
+        }
+    }
+    None
 }
 
 /// What is looked up most comes first; of those that are alike, the key that is first.
@@ -281,15 +286,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_redis_a_node_goes_by_what_it_saw_itself() {
         let clock = TestClock::new();
-        let redis = FakeRedis::new();
         let (node, cache) = node();
         let account = Accesses::new(2);
         for (key, times) in [("a", 1), ("b", 3), ("c", 2)] {
             look_up(&cache, key, times).await;
         }
-        let away = redis.handle();
-        away.cut();
-        away.disconnect(true);
         account.merge(&node, &clock, None, "t:").await;
         assert_eq!(
             account.top("product", 10),
@@ -299,6 +300,29 @@ mod tests {
         look_up(&cache, "c", 5).await;
         account.merge(&node, &clock, None, "t:").await;
         assert_eq!(account.top("product", 1), ["c"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_outlives_a_redis_that_is_away_and_one_that_comes_back_empty() {
+        let (redis, clock) = (FakeRedis::new(), TestClock::new());
+        let (node, cache) = node();
+        let (account, handle) = (Accesses::new(100), redis.handle());
+        look_up(&cache, "a", 3).await;
+        account.merge(&node, &clock, Some(&handle), "t:").await;
+        handle.disconnect(true);
+        look_up(&cache, "b", 2).await;
+        account.merge(&node, &clock, Some(&handle), "t:").await;
+        assert_eq!(account.top("product", 10), ["a", "b"]);
+        handle.restore();
+        redis.flush();
+        // Nobody asked for anything: there is nothing to tell Redis yet.
+        account.merge(&node, &clock, Some(&handle), "t:").await;
+        assert_eq!(account.top("product", 10), ["a", "b"]);
+        look_up(&cache, "c", 1).await;
+        account.merge(&node, &clock, Some(&handle), "t:").await;
+        let other = Accesses::new(100);
+        other.read(&node, &handle, "t:").await;
+        assert_eq!(other.top("product", 10), ["a", "b", "c"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::cli::Warm;
 use crate::config::{Loaded, Surroundings};
 use crate::exit::{Code, Failure};
 use crate::output::tell;
+use crate::signals::Interrupts;
 
 /// Warms, and tells what came of it.
 pub(crate) async fn run(
@@ -18,11 +19,12 @@ pub(crate) async fn run(
     loaded: Loaded,
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
+    let interrupts = Interrupts::listen()?;
     let progress = Progress::new(!arguments.no_progress);
     let outcome = if arguments.url.is_some() {
-        on_node::warm(arguments, loaded, surroundings, &progress).await
+        on_node::warm(arguments, loaded, surroundings, &progress, &interrupts).await
     } else {
-        let report = in_process::warm(arguments, loaded, &progress).await;
+        let report = in_process::warm(arguments, loaded, &progress, &interrupts).await;
         report.map_err(Broken::from)
     };
     progress.end();
@@ -47,14 +49,6 @@ pub(crate) async fn run(
         return Ok(());
     }
     Err(Failure::said(Code::Failed))
-}
-
-/// Completes with the first Ctrl-C; the second one ends the program at once.
-pub(super) async fn interrupted() {
-    // Where signals can not be heard the system ends the program.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// What a file is called in messages.

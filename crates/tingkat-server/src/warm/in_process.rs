@@ -8,7 +8,6 @@ use tingkat::ports::Remote;
 use tingkat::warm::{Plan, PlanEntity, Report, Warmer, ordered};
 use tokio_util::sync::CancellationToken;
 
-use super::command::interrupted;
 use super::told::Progress;
 use super::{Accesses, Orders, listed};
 use crate::cli::Warm;
@@ -16,6 +15,7 @@ use crate::config::{Config, Loaded};
 use crate::exit::{Code, Failure};
 use crate::logging;
 use crate::serve::Parts;
+use crate::signals::Interrupts;
 
 /// Keys of each entity that are compared with the database.
 const CHECKED: usize = 100;
@@ -28,12 +28,14 @@ pub(super) async fn warm(
     arguments: &Warm,
     loaded: Loaded,
     progress: &Progress,
+    interrupts: &Interrupts,
 ) -> Result<Report, Failure> {
     let settings = loaded.into_settings()?;
     logging::start(&settings);
     let config = Config::build(settings)?;
     let (parts, prefix) = Parts::assemble(&config, false).await?;
-    let outcome = with_parts(arguments, &config, &parts, &prefix, progress).await;
+    let heard = (progress, interrupts);
+    let outcome = with_parts(arguments, &config, &parts, &prefix, heard).await;
     parts.close().await;
     outcome
 }
@@ -43,7 +45,7 @@ async fn with_parts(
     config: &Config,
     parts: &Parts,
     prefix: &str,
-    progress: &Progress,
+    (progress, interrupts): (&Progress, &Interrupts),
 ) -> Result<Report, Failure> {
     let remote = usable_redis(parts).await?;
     let accesses = Arc::new(Accesses::new(config.warm.accesses));
@@ -61,11 +63,11 @@ async fn with_parts(
     let mut run = std::pin::pin!(warmer.run(plan, &stop, tell));
     tokio::select! {
         report = &mut run => return Ok(report),
-        () = interrupted() => stop.cancel(),
+        () = interrupts.first() => stop.cancel(),
     }
     tokio::select! {
         report = &mut run => Ok(report),
-        () = interrupted() => Err(Failure::new(Code::Interrupted, "stopped at once")),
+        () = interrupts.second() => Err(Failure::new(Code::Interrupted, "stopped at once")),
     }
 }
 

@@ -7,13 +7,13 @@ use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 use tingkat::warm::{End, EntityReport, Report};
 
-use super::command::interrupted;
 use super::told::Progress;
 use super::{Keys, listed};
 use crate::cli::{self, Warm};
 use crate::config::{Loaded, Surroundings};
 use crate::exit::{Code, Failure};
 use crate::running_node::RunningNode;
+use crate::signals::Interrupts;
 
 const PATH: &str = "/v1/warm";
 
@@ -46,6 +46,7 @@ pub(super) async fn warm(
     loaded: Loaded,
     surroundings: &Surroundings,
     progress: &Progress,
+    interrupts: &Interrupts,
 ) -> Result<Report, Broken> {
     let service = cli::Service {
         url: arguments.url.clone(),
@@ -60,10 +61,15 @@ pub(super) async fn warm(
             arguments.entities.is_empty() || arguments.entities.iter().any(|it| it == name);
         is_wanted && known.iter().any(|it| it == name)
     };
-    let look = LOOK;
     let mut body = options(arguments);
+    let asked = Asked {
+        node: &node,
+        progress,
+        interrupts,
+        look: LOOK,
+    };
     if let Some(keys) = listed::given(arguments, top, is_entity)? {
-        return all_parts(&node, progress, look, &body, parts(keys)).await;
+        return asked.all_parts(&body, parts(keys)).await;
     }
     if !arguments.entities.is_empty() {
         body.insert("entities".to_owned(), json!(arguments.entities));
@@ -71,63 +77,7 @@ pub(super) async fn warm(
     if let Some(top) = arguments.top {
         body.insert("top".to_owned(), json!(top));
     }
-    let run = Run {
-        node: &node,
-        progress,
-        look,
-        before: None,
-    };
-    run.carry_out(body).await
-}
-
-/// One run for each part, until one is not gone through.
-async fn all_parts(
-    node: &RunningNode,
-    progress: &Progress,
-    look: Duration,
-    options: &Map<String, Value>,
-    parts: Vec<Keys>,
-) -> Result<Report, Broken> {
-    let mut whole: Option<Report> = None;
-    let mut parts = parts.into_iter();
-    while let Some(keys) = parts.next() {
-        let mut body = options.clone();
-        body.insert("keys".to_owned(), json!(keys));
-        let run = Run {
-            node,
-            progress,
-            look,
-            before: whole.as_ref(),
-        };
-        let (report, failure) = match run.carry_out(body).await {
-            Ok(report) => (report, None),
-            Err(Broken { failure, so_far }) => {
-                // Before the first part there is nothing to tell.
-                if so_far.is_none() && whole.is_none() {
-                    return Err(failure.into());
-                }
-                (
-                    so_far.unwrap_or_else(|| untried(&keys, End::Running)),
-                    Some(failure),
-                )
-            }
-        };
-        let end = report.end;
-        add(&mut whole, report);
-        if failure.is_some() || end != End::Completed {
-            for keys in parts.by_ref() {
-                add(&mut whole, untried(&keys, end));
-            }
-        }
-        if let Some(failure) = failure {
-            return Err(Broken {
-                failure,
-                so_far: whole,
-            });
-        }
-    }
-    // A list without a key was refused.
-    whole.ok_or_else(|| Failure::unexpected("nothing was warmed").into())
+    asked.carry_out(body, None).await
 }
 
 fn add(whole: &mut Option<Report>, report: Report) {
@@ -135,6 +85,21 @@ fn add(whole: &mut Option<Report>, report: Report) {
         Some(whole) => whole.add(&report),
         None => *whole = Some(report),
     }
+}
+
+/// Leaves the keys of entities out that an earlier part was given up for.
+fn not_given_up(keys: Keys, whole: &mut Option<Report>) -> Keys {
+    let is_given_up = |entity: &str| {
+        let mut known = whole.iter().flat_map(|report| &report.entities);
+        known.any(|it| it.entity == entity && it.stopped.is_some())
+    };
+    let (given_up, others): (Keys, Keys) = keys
+        .into_iter()
+        .partition(|(entity, _)| is_given_up(entity));
+    if !given_up.is_empty() {
+        add(whole, untried(&given_up, End::Completed));
+    }
+    others
 }
 
 /// A report of keys that no node was told of.
@@ -200,46 +165,102 @@ fn parts(keys: Keys) -> Vec<Keys> {
     parts
 }
 
-/// One run of a node.
-struct Run<'a> {
+/// A node that is asked to warm.
+struct Asked<'a> {
     node: &'a RunningNode,
     progress: &'a Progress,
+    interrupts: &'a Interrupts,
     /// How often the node is asked how far it is.
     look: Duration,
-    /// What was done before it.
-    before: Option<&'a Report>,
 }
 
-impl Run<'_> {
-    async fn carry_out(&self, body: Map<String, Value>) -> Result<Report, Broken> {
+impl Asked<'_> {
+    /// One run for each part, until one is not gone through.
+    async fn all_parts(
+        &self,
+        options: &Map<String, Value>,
+        parts: Vec<Keys>,
+    ) -> Result<Report, Broken> {
+        let mut whole: Option<Report> = None;
+        let mut parts = parts.into_iter();
+        while let Some(keys) = parts.next() {
+            let keys = not_given_up(keys, &mut whole);
+            if keys.is_empty() {
+                continue;
+            }
+            let mut body = options.clone();
+            body.insert("keys".to_owned(), json!(keys));
+            let (report, failure) = match self.carry_out(body, whole.as_ref()).await {
+                Ok(report) => (report, None),
+                Err(Broken { failure, so_far }) => {
+                    // Before the first part there is nothing to tell.
+                    if so_far.is_none() && whole.is_none() {
+                        return Err(failure.into());
+                    }
+                    (
+                        so_far.unwrap_or_else(|| untried(&keys, End::Running)),
+                        Some(failure),
+                    )
+                }
+            };
+            let end = report.end;
+            add(&mut whole, report);
+            if failure.is_some() || end != End::Completed {
+                for keys in parts.by_ref() {
+                    add(&mut whole, untried(&keys, end));
+                }
+            }
+            if let Some(failure) = failure {
+                return Err(Broken {
+                    failure,
+                    so_far: whole,
+                });
+            }
+        }
+        // A list without a key was refused.
+        whole.ok_or_else(|| Failure::unexpected("nothing was warmed").into())
+    }
+
+    /// A run, after what was `before`.
+    async fn carry_out(
+        &self,
+        body: Map<String, Value>,
+        before: Option<&Report>,
+    ) -> Result<Report, Broken> {
         let begun = self.node.post(PATH, &Value::Object(body)).await?;
         let run = begun.get("run").and_then(Value::as_u64).unwrap_or_default();
         let mut so_far = None;
-        let outcome = self.ended_or_stopped(run, &mut so_far).await;
+        let outcome = self.ended_or_stopped(run, before, &mut so_far).await;
         outcome.map_err(|failure| Broken { failure, so_far })
     }
 
     async fn ended_or_stopped(
         &self,
         run: u64,
+        before: Option<&Report>,
         so_far: &mut Option<Report>,
     ) -> Result<Report, Failure> {
         tokio::select! {
-            report = self.ended(run, so_far) => return report,
-            () = interrupted() => {}
+            report = self.ended(run, before, so_far) => return report,
+            () = self.interrupts.first() => {}
         }
         let stopping = async {
             self.node.delete(PATH).await?;
-            self.ended(run, so_far).await
+            self.ended(run, before, so_far).await
         };
         tokio::select! {
             report = stopping => report,
-            () = interrupted() => Err(Failure::new(Code::Interrupted, "stopped at once; the node may go on")),
+            () = self.interrupts.second() => Err(Failure::new(Code::Interrupted, "stopped at once; the node may go on")),
         }
     }
 
     /// The report, once the node says that the run has ended.
-    async fn ended(&self, run: u64, so_far: &mut Option<Report>) -> Result<Report, Failure> {
+    async fn ended(
+        &self,
+        run: u64,
+        before: Option<&Report>,
+        so_far: &mut Option<Report>,
+    ) -> Result<Report, Failure> {
         loop {
             let standing = self.standing().await?;
             let of = |name: &str| {
@@ -255,7 +276,7 @@ impl Run<'_> {
                 let line = "the node was restarted, or warmed something else since";
                 return Err(Failure::new(Code::Unexpected, line));
             };
-            match self.before {
+            match before {
                 Some(before) => {
                     let mut whole = before.clone();
                     whole.add(&report);
@@ -343,7 +364,13 @@ mod tests {
     ) -> Result<Report, (Failure, Option<Report>)> {
         let (node, progress) = (node(answers).await, Progress::new(false));
         let parts = parts.iter().map(|names| keys(names)).collect();
-        let outcome = all_parts(&node, &progress, SHORT, &Map::new(), parts).await;
+        let asked = Asked {
+            node: &node,
+            progress: &progress,
+            interrupts: &Interrupts::listen().unwrap(),
+            look: SHORT,
+        };
+        let outcome = asked.all_parts(&Map::new(), parts).await;
         outcome.map_err(|broken| (broken.failure, broken.so_far))
     }
 
@@ -389,6 +416,19 @@ mod tests {
         let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
         let report = run(answers, &parts).await.unwrap();
         assert_eq!((report.end, report.success), (End::Cancelled, false));
+        let product = &report.entities[0];
+        assert_eq!((product.wanted, product.loaded, product.left), (5, 1, 4));
+    }
+
+    #[tokio::test]
+    async fn an_entity_that_was_given_up_is_not_sent_again() {
+        let mut given_up = shown("last", 1, End::Completed, 1, 1);
+        given_up["last"]["report"]["success"] = false.into();
+        given_up["last"]["report"]["entities"][0]["stopped"] = "nothing_there".into();
+        let answers = vec![begun(1), given_up];
+        let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
+        let report = run(answers, &parts).await.unwrap();
+        assert!(!report.success, "{report:?}");
         let product = &report.entities[0];
         assert_eq!((product.wanted, product.loaded, product.left), (5, 1, 4));
     }

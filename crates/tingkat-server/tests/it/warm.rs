@@ -337,6 +337,16 @@ async fn what_is_interrupted_tells_what_it_did_and_goes_on_where_it_was() {
         "all that was loaded is there"
     );
 
+    // Whoever runs jobs ends them otherwise, and is told the same.
+    let mut process = store.program(&slowly).start();
+    has_begun(usize::try_from(loaded).unwrap() + 100).await;
+    process.signal(Signal::TERM);
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let more = report(&ended);
+    assert_eq!(more["end"], "cancelled");
+    let loaded = loaded + entity(&more, "product")["loaded"].as_u64().unwrap();
+
     // Killed: what reached Redis is not loaded again, and nothing else is missing.
     let mut process = store.program(&slowly).start();
     let before = usize::try_from(loaded).unwrap();

@@ -15,6 +15,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// So many failures in a row are enough: the source is away, and somebody else must mend it.
 const MOST_FAILURES: u32 = 4;
 
+/// After so many keys in a row of which there is no such thing the others are not tried: it is a list of
+/// something else, and each costs a load and room in the tiers.
+const MOST_ABSENT: usize = 1_000;
+
 /// How many loads of one entity may be under way: one more for each round that goes well, half as
 /// many when something is in the way.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Pace {
     usual: Option<Duration>,
     pause: Duration,
     failures: u32,
+    /// Keys in a row that the source does not know.
+    absent: usize,
 }
 
 impl Pace {
@@ -37,6 +43,7 @@ impl Pace {
             usual: None,
             pause: Duration::ZERO,
             failures: 0,
+            absent: 0,
         }
     }
 
@@ -59,6 +66,19 @@ impl Pace {
     /// Nothing comes of going on.
     pub(super) const fn is_hopeless(&self) -> bool {
         self.failures >= MOST_FAILURES
+    }
+
+    /// Whether nothing was there for so long that nothing will be.
+    pub(super) const fn is_in_vain(&self) -> bool {
+        self.absent >= MOST_ABSENT
+    }
+
+    /// Of a part, so many keys are there, and so many are known not to be.
+    pub(super) fn found(&mut self, there: usize, absent: usize) {
+        self.absent = match there {
+            0 => self.absent.saturating_add(absent),
+            _ => 0,
+        };
     }
 
     /// A load went well and took so long.
@@ -224,5 +244,20 @@ mod tests {
         let any = Rate::new(0, at(0));
         assert_eq!((any.part(200), any.take(200, at(0))), (200, Duration::ZERO));
         assert_eq!(any.take(200, at(0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn keys_that_are_nowhere_are_given_up_after_a_thousand_in_a_row() {
+        let mut pace = Pace::new(4);
+        for _ in 0..4 {
+            pace.found(0, 200);
+        }
+        pace.found(1, 199);
+        for _ in 0..4 {
+            pace.found(0, 200);
+            assert!(!pace.is_in_vain());
+        }
+        pace.found(0, 200);
+        assert!(pace.is_in_vain());
     }
 }

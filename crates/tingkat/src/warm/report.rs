@@ -135,6 +135,8 @@ pub enum Stopped {
     Failing,
     /// It is kept in memory alone, which is full.
     MemoryFull,
+    /// Of many keys in a row there is no such thing.
+    NothingThere,
 }
 
 impl Stopped {
@@ -146,6 +148,7 @@ impl Stopped {
             Self::NoOrder => "it could not be told which keys are wanted",
             Self::Failing => "given up after failures in a row",
             Self::MemoryFull => "memory is full",
+            Self::NothingThere => "given up after 1000 keys in a row that the source does not know",
         }
     }
 }

@@ -141,35 +141,46 @@ struct Done {
     took: Duration,
 }
 
-/// Keys of a part for which more was done than to look.
+/// What became of the keys of a part.
+#[derive(Default)]
 struct Asked {
     /// The source had them, wherever they are now.
     loaded: usize,
     /// The neighbours that are needed for it did not do their share.
     in_vain: usize,
+    /// Something is there, wherever it is.
+    there: usize,
+    /// The source knows no such thing.
+    absent: usize,
 }
 
 impl Asked {
     fn of(outcomes: &[Warmed]) -> Self {
-        let (mut loaded, mut in_vain) = (0, 0);
+        let mut asked = Self::default();
         for outcome in outcomes {
             match outcome {
-                Warmed::Loaded { .. } | Warmed::Failed(Cause::NotKept) => loaded += 1,
+                Warmed::Loaded {
+                    is_absent: true, ..
+                } => {
+                    asked.loaded += 1;
+                    asked.absent += 1;
+                }
+                Warmed::Loaded { .. } | Warmed::Failed(Cause::NotKept) => {
+                    asked.loaded += 1;
+                    asked.there += 1;
+                }
                 Warmed::Failed(
                     Cause::Overloaded
                     | Cause::Deadline
                     | Cause::Source
                     | Cause::NotCurrent
                     | Cause::RemoteAway,
-                ) => in_vain += 1,
-                Warmed::Failed(Cause::Malformed | Cause::ShutDown)
-                | Warmed::Memory { .. }
-                | Warmed::Remote
-                | Warmed::Copied { .. }
-                | Warmed::Cold => {}
+                ) => asked.in_vain += 1,
+                Warmed::Memory { .. } | Warmed::Remote | Warmed::Copied { .. } => asked.there += 1,
+                Warmed::Failed(Cause::Malformed | Cause::ShutDown) | Warmed::Cold => {}
             }
         }
-        Self { loaded, in_vain }
+        asked
     }
 }
 
@@ -246,7 +257,8 @@ impl Run<'_> {
         let mut sample = Sample::new(if self.only_looks { 0 } else { self.check });
         let mut under_way: UnderWay = FuturesUnordered::new();
         let mut keys = keys.into_iter().peekable();
-        while keys.peek().is_some() && self.end().is_none() && !pace.is_hopeless() {
+        let goes_on = |pace: &Pace| !pace.is_hopeless() && !pace.is_in_vain();
+        while keys.peek().is_some() && self.end().is_none() && goes_on(&pace) {
             if under_way.len() >= pace.allowed() {
                 let next = self.next(index, &mut under_way, &mut pace, &mut sample);
                 either(next, self.over()).await;
@@ -279,6 +291,8 @@ impl Run<'_> {
         }
         if pace.is_hopeless() {
             self.stopped(index, Stopped::Failing);
+        } else if pace.is_in_vain() {
+            self.stopped(index, Stopped::NothingThere);
         }
         sample.keys
     }
@@ -350,6 +364,7 @@ impl Run<'_> {
             return;
         };
         let asked = Asked::of(&done.outcomes);
+        pace.found(asked.there, asked.absent);
         self.rate
             .give_back(done.keys.len() - asked.loaded.min(done.keys.len()));
         // A few keys that the source can not load say nothing about the others.

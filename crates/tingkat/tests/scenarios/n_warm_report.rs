@@ -215,3 +215,25 @@ async fn what_is_not_answered_from_the_tiers_is_left_out_unless_it_is_named() {
     let (_, outcome) = warming.start(Reason::Request, wish).unwrap();
     assert!(!outcome.await.unwrap().success, "its keys are named");
 }
+
+/// Half a million look-ups of rubbish, and as many cells that say so, would be done for nothing.
+#[tokio::test(start_paused = true)]
+async fn a_list_of_something_else_is_given_up_and_a_few_keys_of_the_past_are_not() {
+    let stage = Stage::new();
+    let real = products(&stage, 2_000);
+    let shop = stage.node().await;
+    let rubbish: Vec<String> = (0..5_000).map(|n| format!("rubbish{n}")).collect();
+    let report = warm(&shop, plan_of(&rubbish)).await;
+    let entity = &report.entities[0];
+    assert_eq!(entity.stopped, Some(Stopped::NothingThere), "{report:?}");
+    assert!(!report.success, "{report:?}");
+    assert!(entity.left > 2_500, "{report:?}");
+    assert_eq!(entity.absent, entity.loaded);
+    // Every third is still sold.
+    let mixed = rubbish.chunks(2).zip(&real);
+    let mixed: Vec<String> = mixed
+        .flat_map(|(gone, real)| [gone, std::slice::from_ref(real)].concat())
+        .collect();
+    let report = warm(&shop, plan_of(&mixed)).await;
+    assert!(report.success, "{report:?}");
+}

@@ -149,6 +149,7 @@ enum WarmingStopped {
     NoOrder,
     Failing,
     MemoryFull,
+    NothingThere,
 }
 
 /// What came of comparing keys with the source.
