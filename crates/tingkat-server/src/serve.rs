@@ -183,7 +183,8 @@ impl Parts {
         let on_private = |entity: &str| privacy.on_private(entity);
         let sources = database.sources();
         let shop = Shop::with_policies(&node, sources, policy, &privacy.names, on_private);
-        let documents = Documents::new(&node, database.documents(), policy, &privacy.names);
+        let documents = database.documents();
+        let documents = Documents::new(&node, documents, policy, &privacy.names, on_private);
         for cache in node.registry().all() {
             config.policies.set_mode(&*cache);
         }

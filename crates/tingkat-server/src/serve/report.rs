@@ -35,7 +35,11 @@ pub(super) fn started(doors: &Doors, config: &Config, prefix: &str) {
         ..
     } in &config.privacy.withheld
     {
-        let fields = fields.join(", ");
+        let fields = if fields.is_empty() {
+            "every private field".to_owned()
+        } else {
+            fields.join(", ")
+        };
         tracing::info!("privacy: {entity} keeps {fields} out of redis ({policy})");
     }
     for rule in &config.waived {
