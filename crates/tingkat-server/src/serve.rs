@@ -73,6 +73,11 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         health: judged_by,
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
+    if let Some(tls) = &config.tls {
+        let (tls, clock) = (tls.clone(), Arc::clone(&parts.clock));
+        let reminding = report::remind(tls, clock, shutdown.clone());
+        parts.tasks.spawn(reminding);
+    }
 
     let leave = Leave {
         clock: Arc::clone(&parts.clock),
