@@ -282,3 +282,44 @@ async fn a_certificate_is_renewed_under_its_name_or_another_and_the_log_says_whi
     says_times(&process, "read again: nothing to change", 2).await;
     assert!(look_up(address, &old.authority()).await.is_ok());
 }
+
+#[tokio::test]
+async fn commands_that_ask_a_node_say_what_to_do_about_tls() {
+    let folder = Folder::new();
+    let url = "https://shop.example";
+    for arguments in [
+        &["health", url][..],
+        &["healthcheck", url],
+        &["verify", url],
+        &["bench", "postcode", "--url", url],
+        &["forget", "product", "7", "--url", url],
+        &["inspect", "product", "7", "--url", url],
+        &["warm", "--url", url],
+    ] {
+        let ended = Program::new(&folder, arguments).run().await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
+        let said = [ended.stdout, ended.stderr].concat();
+        for words in [
+            "https:// is not spoken here",
+            "server.admin_listen",
+            "tunnel",
+        ] {
+            assert!(said.contains(words), "{arguments:?}: {said}");
+        }
+    }
+    // The service that is configured here, where it is.
+    let certificates = Certificates::generate().unwrap();
+    let who = Identity::Server;
+    let ended = Program::new(&folder, &["health"])
+        .with(
+            "TINGKAT__SERVER__TLS__CERTIFICATE",
+            certificates.certificate(who),
+        )
+        .with("TINGKAT__SERVER__TLS__KEY", certificates.key(who))
+        .run()
+        .await;
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    let words =
+        "operators are served over TLS here, which commands do not speak: set server.admin_listen";
+    assert!(ended.stderr.contains(words), "{ended:?}");
+}
