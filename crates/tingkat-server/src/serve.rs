@@ -13,6 +13,9 @@ mod socket;
 mod supervisor;
 mod warm;
 
+#[cfg(test)]
+mod bugs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
