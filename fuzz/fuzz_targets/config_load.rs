@@ -66,8 +66,9 @@ impl Name {
 fuzz_target!(|input: Input<'_>| {
     let (file, secret) = (input.file.to_owned(), input.secret.to_owned());
     let read = move |path: &Path| match path.to_str() {
-        Some("tingkat.toml") => Ok(file.clone()),
-        Some("secret") => Ok(secret.clone()),
+        Some("tingkat.toml") => Ok(file.clone().into_bytes()),
+        // Certificates and keys as well.
+        Some("secret") => Ok(secret.clone().into_bytes()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
     let variables = input.variables.into_iter();
@@ -81,7 +82,7 @@ fuzz_target!(|input: Input<'_>| {
     };
     let from = Surroundings {
         variables,
-        read: Box::new(read),
+        files: read.into(),
         memory: input.memory,
     };
     let loaded = load(&flags, &from);

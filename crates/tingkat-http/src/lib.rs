@@ -52,5 +52,5 @@ pub use openapi::openapi;
 pub use problem::{Code, Problem};
 pub use router::{Face, face, router};
 pub use serve::{Connections, Listener, Routes, serve};
-pub use tls::{Tls, TlsError};
+pub use tls::{Tls, TlsError, Validity};
 pub use tokens::{Scope, Tokens, TokensError};

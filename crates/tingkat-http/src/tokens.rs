@@ -77,6 +77,11 @@ impl Tokens {
         self.known().is_empty()
     }
 
+    /// Whether there is a token for exactly this.
+    pub fn has(&self, scope: Scope) -> bool {
+        self.known().iter().any(|(granted, _)| *granted == scope)
+    }
+
     /// Who holds the token of an `Authorization`, if it is one of these.
     pub(crate) fn holder(&self, authorization: &HeaderValue) -> Option<Holder> {
         let known = self.known();
@@ -109,8 +114,7 @@ impl Tokens {
 
     /// Whether look-ups are for those alone who bring a token.
     pub(crate) fn guard_look_ups(&self) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().any(|(scope, _)| *scope == Scope::Read)
+        self.has(Scope::Read)
     }
 
     /// Lets a request pass that brings a token for `scope` as `Authorization: Bearer`.

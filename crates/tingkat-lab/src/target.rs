@@ -17,6 +17,12 @@ use crate::connection::Connection;
 /// Longer than the server itself lets a request take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What helps whoever asks for TLS: it would need a name and an authority, and who operates or measures a
+/// service is beside it.
+const NO_TLS: &str = "https:// is not spoken here, only http://: ask where the service listens without TLS, \
+                      such as server.admin_listen on its own machine (http://127.0.0.1:9091), or through \
+                      a tunnel to it (ssh -L 9091:127.0.0.1:9091 host)";
+
 /// The largest batch of products is a tenth of this.
 const MOST_BODY_BYTES: usize = 4 << 20;
 
@@ -52,6 +58,9 @@ impl Target {
             AskError::of(AskErrorKind::Malformed)(what)
         };
         let uri: Uri = url.parse().map_err(|_| malformed())?;
+        if uri.scheme_str() == Some("https") {
+            return Err(AskError::of(AskErrorKind::Malformed)(NO_TLS));
+        }
         let is_plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
         let host = uri.host().filter(|_| is_plain && uri.query().is_none());
         let host = host.ok_or_else(malformed)?.trim_matches(['[', ']']);

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, RedisError, TlsCertificates};
 use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 
+/// What a certificate in PEM begins with.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
 /// The files and names that an operator gives; what is left out is as the system has it.
 #[derive(Clone, Debug, Default)]
 pub struct TlsFiles {
@@ -36,22 +39,26 @@ pub struct Tls {
 pub struct TlsError(String);
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files, as `read` gives them.
     ///
     /// # Errors
     /// One can not be read or holds something else; says which, and what is wrong.
-    pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+    pub fn read(
+        files: &TlsFiles,
+        read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+    ) -> Result<Self, TlsError> {
         if let Some(name) = &files.server_name
             && rustls::pki_types::ServerName::try_from(name.as_str()).is_err()
         {
             return Err(TlsError(format!("{name:?} is no name of a server")));
         }
+        let certificates = |path: &Path| pem(path, &read, CERTIFICATE, "certificate");
         let root_cert = files.authority.as_deref().map(certificates).transpose()?;
         let client_tls = match (&files.certificate, &files.key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some(ClientTlsConfig {
                 client_cert: certificates(certificate)?,
-                client_key: pem(key, "PRIVATE KEY", "private key")?,
+                client_key: pem(key, &read, "PRIVATE KEY", "private key")?,
             }),
             (Some(_), None) => {
                 return Err(TlsError("the client certificate lacks its key".to_owned()));
@@ -99,14 +106,15 @@ impl Tls {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<u8>, TlsError> {
-    pem(path, "-----BEGIN CERTIFICATE-----", "certificate")
-}
-
 /// The file, if it has at least one such block: the client takes a file without any for an
 /// authority that vouches for nobody.
-fn pem(path: &Path, mark: &str, what: &str) -> Result<Vec<u8>, TlsError> {
-    let bytes = std::fs::read(path)
+fn pem(
+    path: &Path,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+    mark: &str,
+    what: &str,
+) -> Result<Vec<u8>, TlsError> {
+    let bytes = read(path)
         .map_err(|error| TlsError(format!("failed to read {}: {error}", path.display())))?;
     if String::from_utf8_lossy(&bytes).contains(mark) {
         return Ok(bytes);

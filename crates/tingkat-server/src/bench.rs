@@ -48,6 +48,9 @@ pub(crate) async fn run(
         return Ok(());
     }
     let wanted = arguments.wanted()?;
+    if loaded.settings.environment == Profile::Unknown {
+        return Err(Failure::problems(loaded.problems));
+    }
     let is_production = loaded.settings.environment == Profile::Production;
     if is_production && !arguments.allow_production {
         let line = "this is configured for production, where a benchmark takes its time from \

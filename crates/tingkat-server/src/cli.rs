@@ -134,7 +134,7 @@ joins a Redis on localhost if one answers. Secrets are read from the environment
   PORT               the port to listen on, unless --listen names it          [8080]
   TINGKAT_ENV        development, staging or production                       [development]
 
-  TINGKAT__SERVER__TOKENS  who may write: write:<SHA-256 of a token in hexadecimal>, …
+  TINGKAT__SERVER__TOKENS  who may do what: operate:<SHA-256 of a token in hexadecimal>,write:…
 
 Each is read from a file as well, named by the variable with _FILE. Every key of the configuration
 has a variable: `tingkat config explain KEY` names it, `tingkat config init` prints them all.";

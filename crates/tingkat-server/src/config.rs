@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tingkat::breaker;
+use tingkat::clock::SystemClock;
 use tingkat_health::Neighbour;
 use tingkat_http::{Edge, Keeps, Limits, Tls, Tokens};
 use tingkat_shop::popularity::{PostcodeWeights, ProductWeights, Weights};
@@ -46,6 +47,7 @@ use crate::exit::Failure;
 
 pub(crate) use edge::is_concerned as concerns_the_edge;
 pub(crate) use health::{Health, with_limits};
+pub(crate) use keys::Key;
 pub(crate) use kind::{size, size_text, time};
 pub(crate) use listeners::{Place, Socket, nearest, operators};
 pub(crate) use policies::Policies;
@@ -57,6 +59,7 @@ pub(crate) use second_path::SecondPath;
 pub(crate) use secrets::Secrets;
 pub(crate) use settings::{Environment, Flags, Settings};
 pub(crate) use surroundings::{Surroundings, wants_no_colour};
+pub(crate) use tls::{CERTIFICATE, Term, is_concerned as concerns_tls};
 pub(crate) use warm::Warm;
 
 /// Where the embedded database is unless said otherwise.
@@ -67,6 +70,8 @@ const DEFAULT_FILE: &str = "tingkat.db";
 pub(crate) struct Loaded {
     pub(crate) settings: Settings,
     pub(crate) problems: Vec<Problem>,
+    /// For how long clients believe the service's certificate.
+    pub(crate) term: Option<Term>,
 }
 
 /// What `serve` needs to know.
@@ -141,18 +146,43 @@ pub(crate) struct Feed {
 pub(crate) fn load(flags: &Flags, from: &Surroundings) -> Loaded {
     let mut problems = Vec::new();
     let settings = Settings::read(flags, from, &mut problems);
+    if problems.iter().any(Problem::is_about_the_file) {
+        // What the file says is not known: nothing is told to be missing, or not to fit the rest.
+        return Loaded {
+            settings,
+            problems,
+            term: None,
+        };
+    }
     // Before the rules, which are silent about what is told already.
     redis::build(&settings, &mut problems);
-    tls::build(&settings, &mut problems);
+    let tls = tls::build(&settings, &mut problems);
     queries::build(&settings, &mut problems);
-    rules::check(&settings, from.memory, &mut problems);
+    let term = tls.as_ref().and_then(|tls| Term::of(tls, &SystemClock));
+    rules::check(&settings, from.memory, term.as_ref(), &mut problems);
     health::check(&settings, &mut problems);
-    Loaded { settings, problems }
+    Loaded {
+        settings,
+        problems,
+        term,
+    }
 }
 
 impl Loaded {
-    /// The settings, unless something is wrong with them.
-    pub(crate) fn into_settings(self) -> Result<Settings, Failure> {
+    /// The settings, unless something is wrong with them that stops a service which is not started yet.
+    pub(crate) fn for_start(self) -> Result<Settings, Failure> {
+        self.judged()
+    }
+
+    /// The settings, unless something is wrong with them. A certificate whose time has passed stops
+    /// nothing but a start: a node that runs must be found, probed, operated and told of other tokens
+    /// all the same.
+    pub(crate) fn into_settings(mut self) -> Result<Settings, Failure> {
+        self.problems.retain(|problem| !problem.is_about_time());
+        self.judged()
+    }
+
+    fn judged(self) -> Result<Settings, Failure> {
         if self.problems.is_empty() {
             Ok(self.settings)
         } else {
@@ -204,6 +234,7 @@ impl Config {
         if !problems.is_empty() {
             return Err(Failure::problems(problems));
         }
+        let term = tls.as_ref().and_then(|tls| Term::of(tls, &SystemClock));
         Ok(Self {
             listen: listeners::main(&settings),
             admin_listen: listeners::aside(&settings, "server.admin_listen"),
@@ -237,7 +268,7 @@ impl Config {
             policies: Policies::of(&settings),
             keeps: policies::keeps(&settings),
             privacy: Privacy::of(&settings),
-            waived: rules::waived(&settings),
+            waived: rules::waived(&settings, term.as_ref()),
             is_development: settings.environment == Environment::Development,
             #[cfg(feature = "broken-rules")]
             switched_off: switched_off()?,

@@ -119,11 +119,15 @@ fn since(answer: &Value) -> String {
 fn withheld(entity: &Value) -> String {
     let text = |name: &str| plain(entity.get(name));
     let fields: Vec<&str> = items(entity, "/fields").filter_map(Value::as_str).collect();
+    let fields = if fields.is_empty() {
+        "what its values have".to_owned()
+    } else {
+        fields.join(", ")
+    };
     format!(
-        "privacy  {} {} ({}), {} values kept out",
+        "privacy  {} {} ({fields}), {} values kept out",
         text("policy"),
         text("entity"),
-        fields.join(", "),
         text("values")
     )
 }

@@ -69,7 +69,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         .map_err(|error| Failure::unexpected(format!("failed to start the runtime: {error}")))?;
     match &cli.command {
         Command::Serve(arguments) => {
-            let settings = loaded.into_settings()?;
+            let settings = loaded.for_start()?;
             let level = logging::start(&settings);
             let config = config::Config::build(settings)?;
             runtime.block_on(serve::run(

@@ -25,7 +25,13 @@ impl RunningNode {
         let token = token.map_err(|problem| Failure::problems(vec![problem]))?;
         let url = match &flags.url {
             Some(url) => url.clone(),
-            None => config::operators(&loaded.into_settings()?),
+            None => config::operators(&loaded.into_settings()?).ok_or_else(|| {
+                Failure::configuration(
+                    "operators are served over TLS here, which commands do not speak: set \
+                     server.admin_listen to a loopback address such as 127.0.0.1:9091, where it is \
+                     not needed",
+                )
+            })?,
         };
         Ok(Self { url, token })
     }

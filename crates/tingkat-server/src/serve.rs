@@ -13,6 +13,9 @@ mod socket;
 mod supervisor;
 mod warm;
 
+#[cfg(test)]
+mod bugs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +76,11 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
         health: judged_by,
     };
     parts.tasks.spawn(reloader.listen(hangup, shutdown.clone()));
+    if let Some(tls) = &config.tls {
+        let (tls, clock) = (tls.clone(), Arc::clone(&parts.clock));
+        let reminding = report::remind(tls, clock, shutdown.clone());
+        parts.tasks.spawn(reminding);
+    }
 
     let leave = Leave {
         clock: Arc::clone(&parts.clock),
@@ -183,7 +191,8 @@ impl Parts {
         let on_private = |entity: &str| privacy.on_private(entity);
         let sources = database.sources();
         let shop = Shop::with_policies(&node, sources, policy, &privacy.names, on_private);
-        let documents = Documents::new(&node, database.documents(), policy, &privacy.names);
+        let documents = database.documents();
+        let documents = Documents::new(&node, documents, policy, &privacy.names, on_private);
         for cache in node.registry().all() {
             config.policies.set_mode(&*cache);
         }

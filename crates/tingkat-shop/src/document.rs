@@ -98,23 +98,29 @@ pub type DocumentSource = Arc<dyn Source<DocumentKey, Document>>;
 pub struct Documents(Arc<BTreeMap<&'static str, Cache<DocumentKey, Document>>>);
 
 impl Documents {
-    /// Those of these entities, cached in the tiers of `node`; `policy` is asked for each by its name.
+    /// Those of these entities, cached in the tiers of `node`; `policy` and `on_private` are asked for
+    /// each by its name.
     pub fn new(
         node: &Node,
         sources: impl IntoIterator<Item = (&'static str, DocumentSource)>,
         policy: impl Fn(&str) -> Option<Policy>,
         names: &Arc<Names>,
+        on_private: impl Fn(&str) -> OnPrivate,
     ) -> Self {
         let caches = sources.into_iter().map(|(entity, source)| {
-            let cache = Cache::builder(entity)
+            let then = on_private(entity);
+            let codec = Arc::new(Judged::new(names, then));
+            let builder = Cache::builder(entity)
                 .node(node)
                 .source(source)
                 .schema(SCHEMA)
                 .policy(policy(entity).unwrap_or_else(self::policy))
-                .codec(Arc::new(Judged::new(names)))
-                .weigher(Document::memory_size)
-                .build();
-            (entity, cache)
+                .weigher(Document::memory_size);
+            let builder = match then {
+                OnPrivate::Refuse => builder.codec(codec),
+                OnPrivate::Strip => builder.stripped_by(codec, names),
+            };
+            (entity, builder.build())
         });
         Self(Arc::new(caches.collect()))
     }
@@ -130,17 +136,18 @@ impl Documents {
     }
 }
 
-/// The text itself, unless the JSON has a private field: such a value does not reach the remote tier.
+/// The text itself, unless the JSON has a private field: such a value does not reach the remote tier,
+/// or is written anew without the field.
 struct Judged {
     names: Arc<Names>,
     structure: Arc<dyn Codec<Value>>,
 }
 
 impl Judged {
-    fn new(names: &Arc<Names>) -> Self {
+    fn new(names: &Arc<Names>, then: OnPrivate) -> Self {
         Self {
             names: Arc::clone(names),
-            structure: privacy::codec(names, OnPrivate::Refuse),
+            structure: privacy::codec(names, then),
         }
     }
 }
@@ -148,8 +155,12 @@ impl Judged {
 impl Codec<Document> for Judged {
     fn encode(&self, document: &Document) -> Result<Vec<u8>, CodecError> {
         if !self.names.is_empty() {
-            let value = serde_json::from_str(document.json()).map_err(CodecError::new)?;
-            self.structure.encode(&value)?;
+            let value: Value = serde_json::from_str(document.json()).map_err(CodecError::new)?;
+            let left = self.structure.decode(&self.structure.encode(&value)?)?;
+            // Where nothing was taken out, the text stays as the statement gave it.
+            if left != value {
+                return MessagePack.encode(&left.to_string());
+            }
         }
         MessagePack.encode(document)
     }
@@ -167,9 +178,13 @@ mod tests {
         Document::try_from(text.to_owned()).unwrap()
     }
 
+    fn judged(names: &[&str], then: OnPrivate) -> Judged {
+        Judged::new(&Arc::new(Names::new(names).unwrap()), then)
+    }
+
     #[test]
     fn a_document_keeps_its_text_through_redis() {
-        let codec = Judged::new(&Arc::new(Names::usual()));
+        let codec = judged(&["email"], OnPrivate::Refuse);
         for text in ["null", "1.10", r#"{"b": 1e3, "a": ["\u0041", {}]}"#] {
             let bytes = codec.encode(&document(text)).unwrap();
             assert_eq!(codec.decode(&bytes).unwrap().json(), text);
@@ -181,18 +196,39 @@ mod tests {
         for text in ["", "{", "{}{}", "'x'", "NaN"] {
             assert!(Document::try_from(text.to_owned()).is_err(), "{text}");
             let bytes = MessagePack.encode(&text.to_owned()).unwrap();
-            let codec = Judged::new(&Arc::new(Names::usual()));
+            let codec = judged(&["email"], OnPrivate::Refuse);
             assert!(codec.decode(&bytes).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_private_field_keeps_a_document_out_of_redis() {
-        let codec = Judged::new(&Arc::new(Names::usual()));
+        let codec = judged(&["phone"], OnPrivate::Refuse);
         let text = r#"{"driver": [{"phone": "0123456789"}]}"#;
         assert!(codec.encode(&document(text)).is_err());
-        let codec = Judged::new(&Arc::new(Names::new(["rank"]).unwrap()));
+        let codec = judged(&["rank"], OnPrivate::Refuse);
         assert!(codec.encode(&document(text)).is_ok());
+    }
+
+    #[test]
+    fn a_private_field_is_stripped_and_what_has_none_keeps_its_text() {
+        let codec = judged(&["phone"], OnPrivate::Strip);
+        for (text, left) in [
+            (
+                r#"{"b": 1.5, "driver": [{"phone": "0123456789", "name": "Siti"}], "a": -7}"#,
+                r#"{"b": 1.5, "driver": [{"name": "Siti"}], "a": -7}"#,
+            ),
+            (r#"[{"homePhone": null}]"#, "[{}]"),
+        ] {
+            let bytes = codec.encode(&document(text)).unwrap();
+            let stripped = codec.decode(&bytes).unwrap();
+            let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(value(stripped.json()), value(left), "{text}");
+        }
+        for text in ["1.10", r#"{"b": 1e3, "a": ["\u0041", {}]}"#, "-0.0"] {
+            let bytes = codec.encode(&document(text)).unwrap();
+            assert_eq!(codec.decode(&bytes).unwrap().json(), text);
+        }
     }
 
     #[test]

@@ -109,10 +109,9 @@ impl CheckError {
     }
 
     pub(crate) fn of(error: sqlx::Error) -> Self {
-        let refused = matches!(sqlstate(&error).as_deref(), Some(code)
-            if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)));
-        let (kind, message) = if refused {
-            (CheckErrorKind::Refused, "the database refuses us")
+        let refused = sqlstate(&error).as_deref().and_then(refused);
+        let (kind, message) = if let Some(why) = refused {
+            (CheckErrorKind::Refused, why)
         } else if let Some(why) = tls::refused(&error) {
             (CheckErrorKind::Unreachable, why)
         } else {
@@ -134,6 +133,25 @@ impl CheckError {
     /// What is wrong.
     pub const fn kind(&self) -> CheckErrorKind {
         self.kind
+    }
+}
+
+/// What a database says that answers and does not let us in or at its tables, by PostgreSQL's code:
+/// each of these has another remedy.
+fn refused(code: &str) -> Option<&'static str> {
+    match code {
+        "3D000" => Some("the database refuses us: the server has no database of this name"),
+        // For a user that there is not as well: who asks is not to learn which users there are.
+        "28P01" => Some("the database refuses us: the password is not the one of this user"),
+        "28000" => Some(
+            "the database refuses us: this user may not connect from here (a role that is not there \
+             or may not log in, or a line of pg_hba.conf)",
+        ),
+        "42501" => Some("the database refuses us: this user lacks a right"),
+        _ => ["28", "3D", "42"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            .then_some("the database refuses us"),
     }
 }
 
@@ -360,5 +378,17 @@ mod tests {
             assert_eq!(recovery_of_sqlstate(code), expected, "{code}");
         }
         assert_eq!(recovery(&sqlx::Error::PoolTimedOut), Recovery::Disconnected);
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_a_wrong_password_and_a_missing_right_are_told_apart() {
+        let codes = ["3D000", "28P01", "28000", "42501", "42P01"];
+        let told: Vec<&str> = codes.iter().filter_map(|code| refused(code)).collect();
+        assert_eq!(told.len(), codes.len());
+        for (at, one) in told.iter().enumerate() {
+            assert!(one.starts_with("the database refuses us"), "{one}");
+            assert!(!told[..at].contains(one), "{one}");
+        }
+        assert_eq!(refused("57P03"), None);
     }
 }

@@ -31,6 +31,8 @@ pub enum Identity {
     Client,
     /// A server whose certificate ended in 2001.
     Expired,
+    /// A server whose certificate begins in 2090.
+    NotYet,
     /// A server on `elsewhere.invalid`.
     WrongName,
     /// A server like the first, vouched for by an authority that nobody trusts.
@@ -87,10 +89,11 @@ impl Certificates {
 
 impl Identity {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Server,
         Self::Client,
         Self::Expired,
+        Self::NotYet,
         Self::WrongName,
         Self::UnknownAuthority,
     ];
@@ -100,6 +103,7 @@ impl Identity {
             Self::Server => "server",
             Self::Client => "client",
             Self::Expired => "expired",
+            Self::NotYet => "not-yet",
             Self::WrongName => "wrong-name",
             Self::UnknownAuthority => "unknown-authority",
         }
@@ -107,7 +111,9 @@ impl Identity {
 
     fn params(self) -> Result<CertificateParams> {
         let names: &[&str] = match self {
-            Self::Server | Self::Expired | Self::UnknownAuthority => &["localhost", "127.0.0.1"],
+            Self::Server | Self::Expired | Self::NotYet | Self::UnknownAuthority => {
+                &["localhost", "127.0.0.1"]
+            }
             Self::Client => &["client"],
             Self::WrongName => &["elsewhere.invalid"],
         };
@@ -116,7 +122,11 @@ impl Identity {
         params
             .distinguished_name
             .push(DnType::CommonName, self.file_name());
-        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_before = if self == Self::NotYet {
+            date_time_ymd(2090, 1, 1)
+        } else {
+            date_time_ymd(2000, 1, 1)
+        };
         params.not_after = if self == Self::Expired {
             date_time_ymd(2001, 1, 1)
         } else {

@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::wire::patiently;
 
 fn identity(certificates: &Certificates, who: Identity) -> Tls {
-    Tls::read(&certificates.certificate(who), &certificates.key(who)).unwrap()
+    let (certificate, key) = (certificates.certificate(who), certificates.key(who));
+    Tls::read(&certificate, &key, |path| std::fs::read(path)).unwrap()
 }
 
 struct Server {
@@ -102,11 +103,29 @@ async fn a_new_certificate_is_shown_to_the_next_connection() {
     let server = Server::start(identity(&certificates, Identity::Expired)).await;
     let expired = server.ask(&certificates, "localhost").await.unwrap_err();
     assert!(expired.contains("xpired"), "{expired}");
-    server
-        .tls
-        .replace(&identity(&certificates, Identity::Server));
+    let renewed = identity(&certificates, Identity::Server);
+    assert!(server.tls.replace(&renewed));
     assert!(server.ask(&certificates, "localhost").await.is_ok());
     server.stopped().await;
+}
+
+#[test]
+fn a_certificate_says_until_when_it_counts_and_whether_it_is_another() {
+    let certificates = Certificates::generate().unwrap();
+    let until = |who| {
+        let validity = identity(&certificates, who).validity().unwrap();
+        assert!(validity.from < validity.until);
+        (validity.from.to_string(), validity.until.to_string())
+    };
+    let (midnight, end) = ("2000-01-01T00:00:00Z".to_owned(), "2100-01-01T00:00:00Z");
+    assert_eq!(until(Identity::Server), (midnight.clone(), end.to_owned()));
+    let end = "2001-01-01T00:00:00Z".to_owned();
+    assert_eq!(until(Identity::Expired), (midnight, end));
+    assert_eq!(until(Identity::NotYet).0, "2090-01-01T00:00:00Z");
+
+    let shown = identity(&certificates, Identity::Server);
+    assert!(!shown.replace(&identity(&certificates, Identity::Server)));
+    assert!(shown.replace(&identity(&certificates, Identity::WrongName)));
 }
 
 #[tokio::test]
@@ -135,7 +154,8 @@ fn files_that_are_none_or_do_not_fit_are_named() {
     let certificate = certificates.certificate(Identity::Server);
     let key = certificates.key(Identity::Server);
     let said = |certificate: &std::path::Path, key: &std::path::Path| {
-        Tls::read(certificate, key).unwrap_err().to_string()
+        let read = Tls::read(certificate, key, |path| std::fs::read(path));
+        read.unwrap_err().to_string()
     };
     let nowhere = certificate.with_file_name("nowhere.pem");
     assert!(said(&nowhere, &key).contains("nowhere.pem"));

@@ -140,11 +140,11 @@ async fn sentinels_and_nodes_have_logins_and_tls_of_their_own() {
         .start()
         .await
         .unwrap();
-    let tls = Tls::read(&TlsFiles {
+    let files = TlsFiles {
         authority: Some(certificates.authority()),
         ..TlsFiles::default()
-    })
-    .unwrap();
+    };
+    let tls = Tls::read(&files, |path| std::fs::read(path)).unwrap();
     let config = |password: &str| {
         let mut sentinels = watched(&set);
         let address = sentinels.address.take().unwrap();

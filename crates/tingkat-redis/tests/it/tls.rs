@@ -31,7 +31,7 @@ fn known_as(certificates: &Certificates, identity: Identity) -> TlsFiles {
 
 fn tier(server: &Redis, files: &TlsFiles) -> Tier {
     start(Config {
-        tls: Tls::read(files).unwrap(),
+        tls: Tls::read(files, |path| std::fs::read(path)).unwrap(),
         ..patient(&server.url())
     })
 }
@@ -137,7 +137,7 @@ async fn each_node_of_a_cluster_proves_its_name() {
     let cluster = Cluster::config().node(node).start().await.unwrap();
     let tier = start(Config {
         mode: Mode::Auto,
-        tls: Tls::read(&trusting(&certificates)).unwrap(),
+        tls: Tls::read(&trusting(&certificates), |path| std::fs::read(path)).unwrap(),
         ..patient(&cluster.nodes[0].url())
     });
     is_up(&tier).await;
@@ -157,7 +157,8 @@ async fn each_node_of_a_cluster_proves_its_name() {
 #[test]
 fn files_that_can_not_be_used_are_named() {
     let certificates = certificates();
-    let told = |files: TlsFiles| Tls::read(&files).unwrap_err().to_string();
+    let read = |files: &TlsFiles| Tls::read(files, |path| std::fs::read(path));
+    let told = |files: TlsFiles| read(&files).unwrap_err().to_string();
     let missing = TlsFiles {
         authority: Some("/nowhere/ca.pem".into()),
         ..TlsFiles::default()
@@ -183,7 +184,7 @@ fn files_that_can_not_be_used_are_named() {
     assert_eq!(told(nameless), "\"not a name\" is no name of a server");
     let shown = format!(
         "{:?}",
-        Tls::read(&known_as(&certificates, Identity::Client)).unwrap()
+        read(&known_as(&certificates, Identity::Client)).unwrap()
     );
     assert_eq!(shown, "Tls { server_name: None, .. }");
 }

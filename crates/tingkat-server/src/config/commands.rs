@@ -57,7 +57,8 @@ fn judge(loaded: &Loaded) -> Result<(), Failure> {
 
 fn check(report: &Report, loaded: &Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
-    let waived = rules::waived(settings);
+    let term = loaded.term.as_ref();
+    let waived = rules::waived(settings, term);
     if report.json {
         let problems: Vec<Value> = loaded.problems.iter().map(super::Problem::object).collect();
         let is_right = problems.is_empty();
@@ -67,6 +68,7 @@ fn check(report: &Report, loaded: &Loaded) -> Result<(), Failure> {
             "file": settings.file,
             "problems": problems,
             "waived": waived,
+            "certificate": term.map(super::Term::object),
         });
         tell(report, &[], &object);
         return if is_right {
@@ -83,6 +85,14 @@ fn check(report: &Report, loaded: &Loaded) -> Result<(), Failure> {
     )];
     if !waived.is_empty() {
         lines.push(format!("Waived: {}.", waived.join(", ")));
+    }
+    if let Some(term) = term {
+        let warning = if term.is_due() { "Warning: " } else { "" };
+        lines.push(format!(
+            "{warning}{}: {}.",
+            super::tls::CERTIFICATE,
+            term.told()
+        ));
     }
     tell(report, &lines, &Value::Null);
     Ok(())

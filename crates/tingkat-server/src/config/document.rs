@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Key, Own};
 use super::kind::Raw;
 use super::origin::{Origin, Source};
-use super::problem::Problem;
+use super::problem::{FILE, Problem};
 use super::{suggest, syntax};
 
 /// Deeper than this nothing is configured.
@@ -17,6 +17,9 @@ const DEEPEST: usize = 8;
 
 /// A file longer than this is no configuration.
 pub(crate) const LONGEST: usize = 1 << 20;
+
+/// What helps where no key is like what was written.
+const ALL_KEYS: &str = "`tingkat config init` prints all keys";
 
 /// What makes a section one of an entity that the operator names.
 const LOAD: &str = ".load";
@@ -44,8 +47,9 @@ pub(crate) struct Document {
 pub(crate) fn read(name: &str, text: String) -> Document {
     if text.len() > LONGEST {
         let message = format!("{name}: longer than a configuration can be ({LONGEST} bytes)");
+        let help = "a configuration has keys and their values: is it another file?".to_owned();
         return Document {
-            problems: vec![Problem::new("file", None, message)],
+            problems: vec![Problem::new(FILE, None, message).helped(Some(help))],
             ..Document::default()
         };
     }
@@ -209,7 +213,8 @@ fn fault(leaf: &Leaf, own: &[&'static Own]) -> Option<(String, Option<String>)> 
         && let Err(expected) = keys::check_name(name)
     {
         let found = super::redact::quoted(name);
-        return Some((format!("entity: {expected}; found {found}"), None));
+        let help = "begin the section with a name like that: [entity.shipping_rate]".to_owned();
+        return Some((format!("entity: {expected}; found {found}"), Some(help)));
     }
     if keys::is_section(&leaf.path) {
         let message = format!("{}: expected a section; found a value", leaf.path);
@@ -231,7 +236,8 @@ pub(crate) fn unknown(path: &str, own: &[&'static Own]) -> (String, Option<Strin
             Some("the environment is told by TINGKAT_ENV alone".to_owned()),
         );
     }
-    (message, meant(path, own))
+    let help = meant(path, own).unwrap_or_else(|| ALL_KEYS.to_owned());
+    (message, Some(help))
 }
 
 fn meant(path: &str, own: &[&'static Own]) -> Option<String> {

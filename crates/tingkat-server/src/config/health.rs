@@ -116,6 +116,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Vec<Problem>) {
         };
         let (told, other) = (name(&path), name(&other));
         let message = format!("{told}: expected {than} {other} ({right}), found {wrong}");
-        problems.push(Problem::new(&path, origin, message));
+        let help = format!("a warning comes before it is critical: change {told} or {other}");
+        problems.push(Problem::new(&path, origin, message).helped(Some(help)));
     }
 }

@@ -9,10 +9,13 @@ mod table;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::kind::Kind;
+use super::kind::{Kind, Raw};
 
 pub(crate) use entity::{ENTITIES, Known};
 pub(crate) use own::{Own, check_name, declare, example, is_built_in};
+
+/// A longer default is no help.
+const MOST_SHOWN: usize = 60;
 
 /// One thing that can be configured.
 #[derive(Clone, Debug)]
@@ -40,6 +43,24 @@ impl Key {
         let own = self.own_variable();
         let known = self.variable.map(str::to_owned);
         [Some(own), known].into_iter().flatten().collect()
+    }
+
+    /// What helps whoever wrote a value that it does not take.
+    pub(crate) fn remedy(&self, raw: &Raw) -> String {
+        let quotes = match (self.kind, raw) {
+            (Kind::Flag | Kind::Integer { .. } | Kind::Share { .. }, Raw::Text(_)) => {
+                "write it without quotes; "
+            }
+            (Kind::Time { .. }, Raw::Integer(_)) => "write it with a unit and in quotes; ",
+            _ => "",
+        };
+        let path = &self.path;
+        let asks = format!("`tingkat config explain {path}` says what it is for");
+        let default = self.default.as_deref();
+        match default.filter(|it| (1..=MOST_SHOWN).contains(&it.len())) {
+            Some(default) => format!("{quotes}left out, it is {default}; {asks}"),
+            None => format!("{quotes}{asks}"),
+        }
     }
 
     /// The section, and the name in it, which may have a dot: an entity is one section, and so are the
@@ -91,7 +112,6 @@ pub(crate) fn is_section(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kind::Raw;
     use super::*;
 
     #[test]

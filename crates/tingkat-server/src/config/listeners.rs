@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::origin::Origin;
 use super::settings::Settings;
+use super::tls::CERTIFICATE;
 
 /// The keys of those that are not for shoppers.
 pub(super) const ASIDE: [&str; 2] = ["server.admin_listen", "server.metrics_listen"];
@@ -62,15 +63,18 @@ pub(super) fn collide(one: SocketAddr, two: SocketAddr) -> bool {
     overlap && one.port() == two.port() && one.port() != 0
 }
 
-/// Where operators reach the service from this machine.
-pub(crate) fn operators(settings: &Settings) -> String {
+/// Where operators reach the service from this machine without TLS, if anywhere.
+pub(crate) fn operators(settings: &Settings) -> Option<String> {
     let admin = aside(settings, "server.admin_listen");
-    url(admin.unwrap_or_else(|| main(settings)))
+    let is_plain = settings.text(CERTIFICATE).is_none()
+        // What stays on this machine is served without, as `serve/doors.rs` does.
+        || admin.is_some_and(|it| it.ip().is_loopback());
+    is_plain.then(|| url(admin.unwrap_or_else(|| main(settings))))
 }
 
 /// Where a probe reaches the service from this machine without TLS, if anywhere.
 pub(crate) fn nearest(settings: &Settings) -> Option<Place> {
-    if settings.text("server.tls.certificate").is_none() {
+    if settings.text(CERTIFICATE).is_none() {
         return Some(Place::Url(url(main(settings))));
     }
     if let Some(socket) = socket(settings) {

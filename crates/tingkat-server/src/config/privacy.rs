@@ -22,13 +22,16 @@ impl Privacy {
         let names = names(settings);
         let mut withheld = Vec::new();
         let mut stripped = Vec::new();
-        for entity in ENTITIES {
+        for entity in settings.entities() {
             let on_private = on_private(settings, entity.section);
-            if on_private == OnPrivate::Strip {
+            let is_stripped = on_private == OnPrivate::Strip;
+            if is_stripped {
                 stripped.push(entity.name);
             }
+            // Of a document nobody knows beforehand which fields it has.
+            let is_document = !ENTITIES.iter().any(|known| known.name == entity.name);
             let fields: Vec<PrivateField> = (entity.private)(&names);
-            if !fields.is_empty() {
+            if !fields.is_empty() || (is_stripped && is_document) {
                 withheld.push(Withheld {
                     entity: entity.section,
                     policy: word(on_private),

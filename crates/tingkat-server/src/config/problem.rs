@@ -9,11 +9,15 @@ use miette::{
 use serde_json::{Value, json};
 
 use super::origin::Origin;
+use super::rules::OUT_OF_DATE;
+
+/// What a problem is about that is not about a key of the file.
+pub(crate) const FILE: &str = "file";
 
 /// One thing that is wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    /// What it is about: a key, or `file`.
+    /// What it is about: a key, or [`FILE`].
     pub(crate) about: String,
     pub(crate) origin: Option<Origin>,
     /// One line without a secret.
@@ -43,6 +47,16 @@ impl Problem {
             rule: Some(rule),
             ..self
         }
+    }
+
+    /// Whether it hides what else may be said: of a file that can not be read nobody knows what it sets.
+    pub(crate) fn is_about_the_file(&self) -> bool {
+        self.about == FILE
+    }
+
+    /// Whether nobody made a mistake, but time went by.
+    pub(crate) fn is_about_time(&self) -> bool {
+        self.rule == Some(OUT_OF_DATE)
     }
 
     fn help_line(&self) -> Option<String> {

@@ -61,7 +61,8 @@ fn refuse_loads(settings: &Settings, loads: &[OwnLoad], problems: &mut Vec<Probl
         let origin = setting.origin.clone();
         let (name, queries) = (origin.called(&path), origin.name_of(QUERIES));
         let message = format!("{name}: the file is looked for in {queries}, which is not set");
-        problems.push(Problem::new(&path, Some(origin), message));
+        let help = format!("set {queries} to the directory with your statements");
+        problems.push(Problem::new(&path, Some(origin), message).helped(Some(help)));
     }
 }
 
@@ -69,7 +70,7 @@ fn problem(wrong: &WrongQuery, origin: Option<&Origin>) -> Problem {
     let file = redact::urls(&wrong.file.display().to_string()).into_owned();
     let name = origin.map_or_else(|| QUERIES.to_owned(), |origin| origin.called(QUERIES));
     let message = format!("{name}: {file}: {}", wrong.problem);
-    let help = wrong.is_unknown.then(|| {
+    let unknown = || {
         let known: Vec<String> = Queries::names().collect();
         let found = wrong.file.file_name().and_then(|name| name.to_str());
         let meant = suggest::nearest(found.unwrap_or_default(), known.iter().map(String::as_str));
@@ -77,8 +78,14 @@ fn problem(wrong: &WrongQuery, origin: Option<&Origin>) -> Problem {
             || format!("the statements are {}", known.join(", ")),
             |meant| format!("did you mean {meant}?"),
         )
-    });
-    Problem::new(QUERIES, origin.cloned(), message).helped(help)
+    };
+    let help = if wrong.is_unknown {
+        unknown()
+    } else {
+        "docs/your-own-tables.md says what each file gives; `tingkat schema check` asks the database"
+            .to_owned()
+    };
+    Problem::new(QUERIES, origin.cloned(), message).helped(Some(help))
 }
 
 /// The embedded database is made by the service itself, with its own tables.
@@ -103,6 +110,9 @@ fn refuse_embedded(settings: &Settings, problems: &mut Vec<Problem>) {
             "{name}: the embedded database has tables of its own; expected a PostgreSQL database in {}",
             origin.name_of("source.url")
         );
-        problems.push(Problem::new(path, Some(origin), message));
+        let help = format!(
+            "set DATABASE_URL to postgres://user:password@host/database, or take {name} out"
+        );
+        problems.push(Problem::new(path, Some(origin), message).helped(Some(help)));
     }
 }

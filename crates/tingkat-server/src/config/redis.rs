@@ -1,6 +1,6 @@
 //! Where Redis is, put together from a URL, its parts, and what stands beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -90,7 +90,10 @@ pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Option<
     if mode == Mode::Cluster && address.database() != 0 {
         let number = address.database();
         beside.tell(path, |name, _| {
-            format!("{name}: a cluster has no databases: take the number {number} off")
+            (
+                format!("{name}: a cluster has no databases, and this names the number {number}"),
+                "take the number off".to_owned(),
+            )
         });
     }
     let sentinels = beside.sentinels(mode);
@@ -112,12 +115,14 @@ struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    fn tell(&mut self, path: &str, message: impl FnOnce(&str, &Origin) -> String) {
+    /// What is wrong, and what helps.
+    fn tell(&mut self, path: &str, told: impl FnOnce(&str, &Origin) -> (String, String)) {
         let origin = self.settings.get(path).map(|it| it.origin.clone());
         let origin = origin.unwrap_or(Origin::Base);
         let name = origin.called(path);
-        let text = message(&name, &origin);
-        self.problems.push(Problem::new(path, Some(origin), text));
+        let (text, help) = told(&name, &origin);
+        let told = Problem::new(path, Some(origin), text);
+        self.problems.push(told.helped(Some(help)));
     }
 
     /// What a key is called by whoever set it.
@@ -129,7 +134,10 @@ impl Beside<'_> {
     /// A host that is no host makes a URL that is none.
     fn no_address(&mut self) {
         self.tell("redis.host", |name, _| {
-            format!("{name}: expected a host, such as cache.internal")
+            (
+                format!("{name}: expected a host, such as cache.internal"),
+                "write the name or the address alone; the port stands in redis.port".to_owned(),
+            )
         });
     }
 
@@ -141,7 +149,10 @@ impl Beside<'_> {
         for path in PARTS {
             if self.settings.chosen(path).map(Origin::rank) == Some(url) {
                 self.tell(path, |name, _| {
-                    format!("{name}: {called} is set as well, and says all that it says; take one of them out")
+                    (
+                        format!("{name}: {called} is set as well, and says all that it says"),
+                        format!("take {name} or {called} out"),
+                    )
                 });
             }
         }
@@ -156,14 +167,20 @@ impl Beside<'_> {
             && user != other
         {
             self.tell("redis.username", |name, _| {
-                format!("{name}: {called} names another user; take one of them out")
+                (
+                    format!("{name}: {called} names another user"),
+                    format!("take {name} out, or the user out of {called}"),
+                )
             });
         }
         if let (Some(password), Some(other)) = (password, self.settings.secret("redis.password"))
             && password.expose_secret() != other.expose_secret()
         {
             self.tell("redis.password", |name, _| {
-                format!("{name}: {called} has another password; take one of them out")
+                (
+                    format!("{name}: {called} has another password"),
+                    format!("take {name} out, or the password out of {called}"),
+                )
             });
         }
     }
@@ -178,7 +195,10 @@ impl Beside<'_> {
         if let Some(path) = set.filter(|_| !is_watched) {
             self.tell(&path, |name, origin| {
                 let mode = origin.name_of("redis.mode");
-                format!("{name}: has a meaning only with {mode}=sentinel or auto")
+                (
+                    format!("{name}: has a meaning only with {mode}=sentinel or auto"),
+                    format!("take it out, or set {mode} to sentinel"),
+                )
             });
             return Sentinels::default();
         }
@@ -190,7 +210,10 @@ impl Beside<'_> {
         if let Some(path) = login.filter(|_| address.is_none()) {
             self.tell(path, |name, origin| {
                 let hosts = origin.name_of(SENTINEL_HOSTS);
-                format!("{name}: needs {hosts}, so that the password goes nowhere else")
+                (
+                    format!("{name}: needs {hosts}, so that the password goes nowhere else"),
+                    format!("set {hosts}, such as one:26379,two:26379"),
+                )
             });
         }
         Sentinels { address, master }
@@ -210,7 +233,10 @@ impl Beside<'_> {
             let url = self.called(url);
             self.tell(&first, |_, origin| {
                 let section = origin.name_of("redis.tls");
-                format!("{section}: has a meaning only with TLS; begin {url} with rediss://")
+                (
+                    format!("{section}: has a meaning only with TLS"),
+                    format!("begin {url} with rediss://, or take {section} out"),
+                )
             });
             return Tls::default();
         }
@@ -221,10 +247,12 @@ impl Beside<'_> {
             key: file("key"),
             server_name: path("server_name").map(str::to_owned),
         };
-        Tls::read(&files).unwrap_or_else(|error| {
+        let read = |path: &Path| settings.files.bytes(path);
+        Tls::read(&files, read).unwrap_or_else(|error| {
             self.tell(&first, |_, origin| {
                 let section = origin.name_of("redis.tls");
-                format!("{section}: {error}")
+                let help = "ca, certificate and key are files in PEM that this user may read, and a certificate comes with its key";
+                (format!("{section}: {error}"), help.to_owned())
             });
             Tls::default()
         })

@@ -91,14 +91,16 @@ fn own() -> String {
         "\n### `[entity.<name>]`\n\n\
          A section with another name and with `load` is [an entity of your \
          own](your-own-tables.md#entities-of-your-own): of 1 to 32 small letters, digits or single `_`. \
-         It has the keys above but for `privacy`, and two more. The section stands in the file; \
+         It has the keys above and two more. The section stands in the file; \
          its keys have variables as all others.\n\n\
          | key | takes | default | what for |\n| --- | --- | --- | --- |\n",
     );
     let first = ENTITIES.first().map_or("", |entity| entity.section);
     for key in &own.keys {
         let usual = keys::find(&format!("entity.{first}.{}", key.parts().1));
-        if usual.is_none_or(|usual| usual.default != key.default) {
+        if usual
+            .is_none_or(|usual| (&usual.default, usual.sentence) != (&key.default, key.sentence))
+        {
             text.push_str(&row(key));
         }
     }

@@ -11,11 +11,17 @@ use super::origin::Origin;
 use super::privacy;
 use super::problem::Problem;
 use super::settings::Settings;
+use super::tls::Term;
 
-pub(crate) use environment::{WAIVERS, waived};
+pub(crate) use environment::{OUT_OF_DATE, WAIVERS, waived};
 
-/// Checks all of them.
-pub(crate) fn check(settings: &Settings, memory: Option<u64>, problems: &mut Vec<Problem>) {
+/// Checks all of them, with the memory that the process may use and the term of its certificate.
+pub(crate) fn check(
+    settings: &Settings,
+    memory: Option<u64>,
+    term: Option<&Term>,
+    problems: &mut Vec<Problem>,
+) {
     let mut rules = Rules { settings, problems };
     rules.feed();
     rules.deadlines();
@@ -27,7 +33,7 @@ pub(crate) fn check(settings: &Settings, memory: Option<u64>, problems: &mut Vec
     rules.own();
     rules.placement();
     rules.privacy();
-    environment::check(settings, problems);
+    environment::check(settings, term, problems);
 }
 
 struct Rules<'a> {
@@ -36,8 +42,9 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// Tells it of the one of these keys that was set last: it is the one to change.
-    fn tell(&mut self, paths: &[&str], message: impl FnOnce(&Origin, &str) -> String) {
+    /// Tells it of the one of these keys that was set last: it is the one to change. What is wrong comes
+    /// first, what helps second.
+    fn tell(&mut self, paths: &[&str], told: impl FnOnce(&Origin, &str) -> (String, String)) {
         let latest = paths
             .iter()
             .filter_map(|path| Some((*path, &self.settings.get(path)?.origin)))
@@ -45,9 +52,9 @@ impl Rules<'_> {
             .rev()
             .max_by_key(|(_, origin)| origin.rank());
         if let Some((path, origin)) = latest {
-            let text = message(origin, path);
-            self.problems
-                .push(Problem::new(path, Some(origin.clone()), text));
+            let (text, help) = told(origin, path);
+            let told = Problem::new(path, Some(origin.clone()), text);
+            self.problems.push(told.helped(Some(help)));
         }
     }
 
@@ -65,7 +72,10 @@ impl Rules<'_> {
         let (one, two) = (time_text(one), time_text(two));
         self.tell(&[long, short], |origin, _| {
             let (long, short) = (origin.name_of(long), origin.name_of(short));
-            format!("{long}: expected {by} {short} ({two}), found {one}{why}")
+            (
+                format!("{long}: expected {by} {short} ({two}), found {one}{why}"),
+                format!("set {long} higher, or {short} lower"),
+            )
         });
     }
 
@@ -109,7 +119,10 @@ impl Rules<'_> {
                 self.tell(&[&tier, &value], |origin, _| {
                     let (tier, value) = (origin.name_of(&tier), origin.name_of(&value));
                     let (room, most) = (size_text(room), size_text(most));
-                    format!("{value}: expected at most {tier} ({room}), found {most}")
+                    (
+                        format!("{value}: expected at most {tier} ({room}), found {most}"),
+                        format!("set {tier} higher, or {value} lower"),
+                    )
                 });
             }
             total = total.saturating_add(room);
@@ -123,8 +136,12 @@ impl Rules<'_> {
         let (total, memory) = (size_text(total), size_text(memory));
         self.tell(&largest, |origin, path| {
             let name = origin.name_of(path);
-            format!(
-                "{name}: the memory tiers take {total} together, and this process may use {memory}"
+            (
+                format!(
+                    "{name}: the memory tiers take {total} together, and this process may use {memory}"
+                ),
+                "set it and the memory_bytes of other entities lower, or give the process more memory"
+                    .to_owned(),
             )
         });
     }
@@ -142,7 +159,10 @@ impl Rules<'_> {
             if let Some((other, taken)) = taken.copied() {
                 self.tell(&[key, other], |origin, _| {
                     let (name, other) = (origin.called(key), origin.called(other));
-                    format!("{name}: {address} is taken by {other} ({taken}); expected another port, or off")
+                    (
+                        format!("{name}: {address} is taken by {other} ({taken})"),
+                        format!("give one of them another port, or set {key} to off"),
+                    )
                 });
             }
             open.push((key, address));
@@ -157,14 +177,20 @@ impl Rules<'_> {
             self.tell(&[uri, head], |origin, _| {
                 let (uri, head) = (origin.name_of(uri), origin.name_of(head));
                 let (most, part) = (size_text(most), size_text(part));
-                format!("{uri}: expected less than {head} ({most}), found {part}")
+                (
+                    format!("{uri}: expected less than {head} ({most}), found {part}"),
+                    format!("set {head} higher, or {uri} lower"),
+                )
             });
         }
         let required = self.settings.list("readiness.require");
         if super::redis::is_off(self.settings) && required.iter().any(|it| it == "redis") {
             self.tell(&["readiness.require"], |origin, path| {
                 let name = origin.called(path);
-                format!("{name}: Redis is off, so the node would never be ready; expected a list without redis")
+                (
+                    format!("{name}: Redis is off, so the node would never be ready"),
+                    "take redis out of the list, or set redis.url".to_owned(),
+                )
             });
         }
     }
@@ -199,8 +225,11 @@ impl Rules<'_> {
         if total > most {
             self.tell(&["source.max_connections", &last], |origin, _| {
                 let name = origin.name_of("source.max_connections");
-                format!(
-                    "{name}: expected at least {total}, the max_loads of all entities together; found {most}"
+                (
+                    format!(
+                        "{name}: expected at least {total}, the max_loads of all entities together; found {most}"
+                    ),
+                    format!("set {name} higher, or a max_loads lower"),
                 )
             });
         }
@@ -246,14 +275,11 @@ impl Rules<'_> {
                     "privacy.fields",
                 ];
                 let (section, path) = (entity.section, &field.path);
-                let told = self.problems.len();
                 self.tell(&paths, |origin, set| {
                     let name = origin.called(set);
-                    format!("{name}: {section} has the field {path}, {why}")
+                    let message = format!("{name}: {section} has the field {path}, {why}");
+                    (message, help)
                 });
-                if let Some(problem) = self.problems.get_mut(told) {
-                    problem.help = Some(help);
-                }
             }
         }
     }
@@ -265,7 +291,10 @@ impl Rules<'_> {
             if is_off && self.settings.text(&path) == Some("redis") {
                 self.tell(&[&path], |origin, path| {
                     let name = origin.name_of(path);
-                    format!("{name}: Redis is off, so nothing would be cached; expected memory")
+                    (
+                        format!("{name}: Redis is off, so nothing would be cached"),
+                        format!("set {name} to memory, or redis.url to where Redis is"),
+                    )
                 });
             }
         }
@@ -279,7 +308,7 @@ mod tests {
     #[test]
     fn the_defaults_and_every_scenario_keep_all_rules() {
         use crate::config::settings::Flags;
-        use crate::config::surroundings::Surroundings;
+        use crate::config::surroundings::{Files, Surroundings};
         for scenario in
             std::iter::once(None).chain(crate::config::presets::SCENARIOS.iter().map(Some))
         {
@@ -290,12 +319,12 @@ mod tests {
             };
             let from = Surroundings {
                 variables: std::collections::BTreeMap::new(),
-                read: Box::new(|_| Err(std::io::ErrorKind::NotFound.into())),
+                files: Files::default(),
                 memory: Some(8 << 30),
             };
             let mut problems = Vec::new();
             let settings = Settings::read(&flags, &from, &mut problems);
-            check(&settings, from.memory, &mut problems);
+            check(&settings, from.memory, None, &mut problems);
             assert!(problems.is_empty(), "{scenario:?}: {problems:?}");
             assert_eq!(settings.text("scenario"), scenario.copied());
         }

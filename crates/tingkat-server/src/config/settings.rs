@@ -11,8 +11,8 @@ use super::keys::{self, ENTITIES, Key, Known, Own};
 use super::kind::{Raw, Value};
 use super::origin::Origin;
 use super::presets::{self, ENVIRONMENT_PRESETS, Preset, SCENARIO_PRESETS};
-use super::problem::Problem;
-use super::surroundings::Surroundings;
+use super::problem::{FILE, Problem};
+use super::surroundings::{Files, Surroundings};
 use super::{document, redact, suggest};
 
 /// Where a file is looked for.
@@ -35,6 +35,8 @@ pub(crate) enum Environment {
     Development,
     Staging,
     Production,
+    /// What was said is none of these, so that nothing is claimed that one of them asks for.
+    Unknown,
 }
 
 impl Environment {
@@ -43,6 +45,7 @@ impl Environment {
             Self::Development => "development",
             Self::Staging => "staging",
             Self::Production => "production",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -60,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) environment: Environment,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
+    /// How the files are read that it names.
+    pub(crate) files: Files,
     /// For each key what the layers say, the one that counts last.
     layers: HashMap<&'static str, Vec<Setting>>,
     /// Entities that the operator names.
@@ -81,6 +86,7 @@ impl Settings {
         let mut settings = Self {
             environment,
             file,
+            files: from.files.clone(),
             own,
             ..Self::default()
         };
@@ -128,7 +134,8 @@ impl Settings {
             Err(expected) => {
                 let name = origin.called(path);
                 let message = format!("{name}: {expected}");
-                problems.push(Problem::new(path, Some(origin), message));
+                let told = Problem::new(path, Some(origin), message);
+                problems.push(told.helped(Some(key.remedy(raw))));
             }
         }
     }
@@ -262,7 +269,7 @@ fn environment(from: &Surroundings, problems: &mut Vec<Problem>) -> Environment 
         Ok(text) => text,
         Err(problem) => {
             problems.push(problem);
-            None
+            return Environment::Unknown;
         }
     };
     let Some(text) = text else {
@@ -271,15 +278,23 @@ fn environment(from: &Surroundings, problems: &mut Vec<Problem>) -> Environment 
     if let Some(known) = ALL.into_iter().find(|it| it.name() == text) {
         return known;
     }
-    let meant = suggest::nearest(&text, ALL.into_iter().map(Environment::name));
-    let meant = meant.map_or_else(String::new, |it| format!("; did you mean {it}?"));
+    let mut names = ALL.into_iter().map(Environment::name);
+    let meant = suggest::nearest(&text, names.clone());
+    let begun = text.to_lowercase();
+    // As `prod` begins.
+    let meant = meant.or_else(|| names.find(|it| begun.len() > 2 && it.starts_with(&begun)));
+    let help = match meant {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "unset it on a developer's machine".to_owned(),
+    };
     let message = format!(
-        "{ENVIRONMENT}: expected development, staging or production; found {}{meant}",
+        "{ENVIRONMENT}: expected development, staging or production; found {}",
         redact::quoted(&text)
     );
     let origin = Origin::Variable(ENVIRONMENT.to_owned());
-    problems.push(Problem::new("environment", Some(origin), message));
-    Environment::default()
+    let told = Problem::new("environment", Some(origin), message);
+    problems.push(told.helped(Some(help)));
+    Environment::Unknown
 }
 
 fn file(
@@ -293,7 +308,7 @@ fn file(
     };
     for place in places {
         let name = redact::urls(&place.display().to_string()).into_owned();
-        match (from.read)(place) {
+        match from.files.text(place) {
             Ok(text) => {
                 let mut document = document::read(&name, text);
                 problems.append(&mut document.problems);
@@ -303,7 +318,8 @@ fn file(
                 if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => {}
             Err(error) => {
                 let message = format!("failed to read {name}: {error}");
-                problems.push(Problem::new("file", None, message));
+                let help = "name a file that this user may read with --config, or make this one so";
+                problems.push(Problem::new(FILE, None, message).helped(Some(help.to_owned())));
                 return (None, Document::default());
             }
         }

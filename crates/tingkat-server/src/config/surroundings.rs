@@ -5,8 +5,10 @@ mod memory;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
@@ -17,12 +19,55 @@ use super::origin::Origin;
 use super::problem::Problem;
 use super::{document, keys, redact, suggest};
 
-type Read = Box<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+type Read = dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync;
+
+/// How files are read: the one of the configuration, and those that it names.
+#[derive(Clone)]
+pub(crate) struct Files(Arc<Read>);
+
+impl Files {
+    /// A file such as one with certificates.
+    pub(crate) fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = (self.0)(path)?;
+        if bytes.len() > LONGEST {
+            let message = format!("it is longer than {LONGEST} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(bytes)
+    }
+
+    /// A file that people write; of one that is too long there is more than is allowed.
+    pub(crate) fn text(&self, path: &Path) -> io::Result<String> {
+        text((self.0)(path)?)
+    }
+}
+
+impl<F> From<F> for Files
+where
+    F: Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync + 'static,
+{
+    fn from(read: F) -> Self {
+        Self(Arc::new(read))
+    }
+}
+
+impl Default for Files {
+    /// There are none.
+    fn default() -> Self {
+        Self::from(|_: &Path| Err(io::ErrorKind::NotFound.into()))
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Files")
+    }
+}
 
 /// What a service is started in.
 pub(crate) struct Surroundings {
     pub(crate) variables: BTreeMap<String, OsString>,
-    pub(crate) read: Read,
+    pub(crate) files: Files,
     /// What this process may use; nothing where that is not known.
     pub(crate) memory: Option<u64>,
 }
@@ -38,8 +83,8 @@ impl Surroundings {
         let named = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         Self {
             variables: named.filter(|(_, value)| !value.is_empty()).collect(),
-            read: Box::new(read),
-            memory: memory::limit(read),
+            files: read.into(),
+            memory: memory::limit(|path| text(read(path)?)),
         }
     }
 
@@ -49,8 +94,10 @@ impl Surroundings {
             return Ok(None);
         };
         let text = value.to_str().map(str::to_owned);
-        text.map(Some)
-            .ok_or_else(|| about(name, name, format!("{name}: not UTF-8")))
+        text.map(Some).ok_or_else(|| {
+            let help = format!("set {name} to a text in UTF-8");
+            about(name, name, format!("{name}: not UTF-8")).helped(Some(help))
+        })
     }
 
     /// The token with which commands speak to a service that runs: never a flag, which everybody on
@@ -66,7 +113,8 @@ impl Surroundings {
         let (direct, file_path) = (self.variable(name)?, self.variable(&file)?);
         if direct.is_some() && file_path.is_some() {
             let message = format!("{name} and {file}: only one of them may be set");
-            return Err(about(path, name, message));
+            let help = format!("unset {name} if {file} is the one that is right, else {file}");
+            return Err(about(path, name, message).helped(Some(help)));
         }
         if let Some(text) = direct {
             return Ok(Some((text, Origin::Variable(name.to_owned()))));
@@ -74,14 +122,17 @@ impl Surroundings {
         let Some(at) = file_path else {
             return Ok(None);
         };
-        let text = (self.read)(Path::new(&at)).map_err(|error| {
+        let text = self.files.text(Path::new(&at)).map_err(|error| {
             let at = redact::urls(&at);
-            about(path, &file, format!("{file}: failed to read {at}: {error}"))
+            let help = format!("name a file that this user may read, or set {name} instead");
+            about(path, &file, format!("{file}: failed to read {at}: {error}")).helped(Some(help))
         })?;
         // Editors end files with a newline.
         let text = text.trim_end_matches(['\r', '\n']).to_owned();
         if text.is_empty() {
-            return Err(about(path, &file, format!("{file}: the file is empty")));
+            let help = format!("write the value into the file, or unset {file}");
+            let message = format!("{file}: the file is empty");
+            return Err(about(path, &file, message).helped(Some(help)));
         }
         Ok(Some((text, Origin::Variable(file))))
     }
@@ -164,13 +215,18 @@ pub(crate) fn wants_no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// A file, if it is not too long to be a configuration.
-fn read(path: &Path) -> io::Result<String> {
+/// A file, and of one that is too long one byte more than is allowed.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)?
         .take(most)
-        .read_to_string(&mut text)?;
-    Ok(text)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    let message = "it is not UTF-8";
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, message))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::keys;
 use super::origin::{Origin, Source};
-use super::problem::Problem;
+use super::problem::{FILE, Problem};
 
 /// What the parser says, by its first words, and what helps. The first that fits counts.
 const HELP: &[(&[&str], &str)] = &[
@@ -81,7 +81,7 @@ pub(super) fn problems(name: &str, text: &str, errors: &[toml::de::Error]) -> Ve
             span: error.span().unwrap_or(0..0),
         };
         let help = Some(help(&message));
-        Problem::new("file", Some(origin), format!("not TOML: {message}")).helped(help)
+        Problem::new(FILE, Some(origin), format!("not TOML: {message}")).helped(help)
     });
     problems.collect()
 }

@@ -6,6 +6,7 @@ mod own;
 mod reloads;
 mod scenarios;
 mod thrown;
+mod tls;
 mod wrong;
 
 use std::collections::BTreeMap;
@@ -38,8 +39,13 @@ impl Case {
         self
     }
 
-    fn and_file(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn and_file(mut self, name: &str, text: &str) -> Self {
         self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    fn flag_config(mut self, path: &str) -> Self {
+        self.flags.config = Some(path.into());
         self
     }
 
@@ -52,14 +58,15 @@ impl Case {
         let files: BTreeMap<String, String> = self.files.iter().cloned().collect();
         let read = move |path: &Path| {
             let found = files.get(path.to_str().unwrap()).cloned();
-            found.ok_or_else(|| io::ErrorKind::NotFound.into())
+            let bytes = found.map(String::into_bytes);
+            bytes.ok_or_else(|| io::ErrorKind::NotFound.into())
         };
         let variables = self.variables.iter().cloned();
         let from = Surroundings {
             variables: variables
                 .map(|(name, value)| (name, value.into()))
                 .collect(),
-            read: Box::new(read),
+            files: read.into(),
             memory: Some(8 << 30),
         };
         load(&self.flags, &from)

@@ -6,8 +6,10 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::report;
 use crate::config::{
-    Config, Flags, Health, Policies, Secrets, Settings, Surroundings, concerns_the_edge, load,
+    CERTIFICATE, Config, Flags, Health, Key, Policies, Secrets, Settings, Surroundings,
+    concerns_the_edge, concerns_tls, load,
 };
 use crate::exit::Failure;
 use crate::logging::Level;
@@ -55,18 +57,21 @@ impl Reloader {
     }
 
     fn apply(&self, config: Config, running: &Settings) -> Settings {
-        let changed: Vec<&str> = config
+        // With a listener that speaks TLS, or without one, the service was started.
+        let has_tls = self.tls.is_some() && config.tls.is_some();
+        let reloads = |key: &Key| key.reloads && (has_tls || !concerns_tls(&key.path));
+        let mut changed: Vec<&str> = config
             .settings
             .differences(running)
             .into_iter()
-            .filter(|key| key.reloads)
+            .filter(|key| reloads(key))
             .map(|key| key.path.as_str())
             .collect();
         let waiting: Vec<&str> = config
             .settings
             .differences(&self.started)
             .into_iter()
-            .filter(|key| !key.reloads)
+            .filter(|key| !reloads(key))
             .map(|key| key.path.as_str())
             .collect();
         if changed.contains(&"log.level") {
@@ -85,8 +90,13 @@ impl Reloader {
             self.policies.send_replace(config.policies);
         }
         // The files may be others under the same names.
-        if let (Some(tls), Some(new)) = (&self.tls, &config.tls) {
-            tls.replace(new);
+        if let (Some(tls), Some(new)) = (&self.tls, &config.tls)
+            && tls.replace(new)
+        {
+            if !changed.contains(&CERTIFICATE) {
+                changed.push(CERTIFICATE);
+            }
+            report::certificate(new);
         }
         if changed.is_empty() {
             tracing::info!("the configuration was read again: nothing to change");

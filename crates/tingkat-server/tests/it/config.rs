@@ -3,11 +3,11 @@
 use std::fs;
 
 use serde_json::Value;
-use tingkat_testkit::{Certificates, Identity, eventually};
+use tingkat_testkit::{Certificates, Identity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::program::{Ended, Folder, PATIENCE, Program};
+use crate::program::{Ended, Folder, Program};
 
 async fn config(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     let arguments = [&["config"], arguments].concat();
@@ -149,6 +149,63 @@ async fn a_file_configures_what_is_served() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_has_expired_is_told_by_check_and_not_served_in_production() {
+    let certificates = Certificates::generate().unwrap();
+    let folder = Folder::new();
+    let showing = |who: Identity, environment: &'static str| {
+        let (certificate, key) = (certificates.certificate(who), certificates.key(who));
+        let certificate = certificate.to_str().unwrap().to_owned();
+        let variables = [
+            ("TINGKAT__SERVER__TLS__CERTIFICATE", certificate),
+            (
+                "TINGKAT__SERVER__TLS__KEY",
+                key.to_str().unwrap().to_owned(),
+            ),
+            ("TINGKAT_ENV", environment.to_owned()),
+            (
+                "TINGKAT__ALLOW",
+                "embedded-database,tokens-unset".to_owned(),
+            ),
+        ];
+        let folder = &folder;
+        async move |arguments: &[&str]| {
+            let program = Program::new(folder, arguments);
+            let set = variables.iter();
+            let program = set.fold(program, |program, (name, value)| program.with(name, value));
+            program.run().await
+        }
+    };
+    let check = ["config", "check"];
+    let right = showing(Identity::Server, "production")(&check).await;
+    let line = "server.tls.certificate: the certificate is valid until 2100-01-01T00:00:00Z, ";
+    assert!(right.stdout.contains(line), "{right:?}");
+    let warned = showing(Identity::Expired, "development")(&check).await;
+    let line =
+        "Warning: server.tls.certificate: the certificate has expired at 2001-01-01T00:00:00Z.";
+    assert!(
+        warned.code == Some(0) && warned.stdout.contains(line),
+        "{warned:?}"
+    );
+    let report = showing(Identity::Expired, "development")(&["config", "check", "--json"]).await;
+    let certificate = &json(&report)["certificate"];
+    assert_eq!(certificate["valid_until"], "2001-01-01T00:00:00Z");
+    assert_eq!(certificate["is_due"], true);
+    // A node that runs is not to be restarted for it: a probe looks for it all the same.
+    let probed = showing(Identity::Expired, "production")(&["healthcheck"]).await;
+    assert_ne!(probed.code, Some(78), "{probed:?}");
+    for command in [&check[..], &["serve"]] {
+        let refused = showing(Identity::Expired, "production")(command).await;
+        assert_eq!(refused.code, Some(78), "{refused:?}");
+        assert_eq!(
+            refused.stderr,
+            "tingkat: TINGKAT__SERVER__TLS__CERTIFICATE: the certificate has expired at \
+             2001-01-01T00:00:00Z\n  help: put one there that is valid now, and its key; or set the \
+             clock of this machine right; or allow it: allow = [\"certificate-out-of-date\"]\n"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_waived_rule_is_in_the_log_and_in_readiness() {
     let program = Program::serve(&Folder::new())
         .with("TINGKAT_ENV", "staging")
@@ -173,25 +230,17 @@ async fn a_service_with_a_certificate_speaks_tls_and_one_without_its_key_does_no
     assert_eq!(ended.code, Some(78));
     assert_eq!(
         ended.stderr,
-        "tingkat: TINGKAT__SERVER__TLS__CERTIFICATE: lacks its key, server.tls.key\n"
+        "tingkat: TINGKAT__SERVER__TLS__CERTIFICATE: lacks its key, server.tls.key\n  \
+         help: set it to the file with the private key, in PEM\n"
     );
-    let program = Program::serve(&folder)
+    let (_process, address) = Program::serve(&folder)
         .with("TINGKAT__SERVER__TLS__CERTIFICATE", &certificate)
         .with(
             "TINGKAT__SERVER__TLS__KEY",
             certificates.key(Identity::Server),
-        );
-    let process = program.start();
-    let address = eventually(PATIENCE, || {
-        let log = process.log();
-        let address = log
-            .split_once("listening on https://")
-            .and_then(|(_, rest)| rest.split_whitespace().next())
-            .map(str::to_owned);
-        std::future::ready(address)
-    })
-    .await
-    .unwrap();
+        )
+        .encrypted()
+        .await;
     // The first byte of a TLS record that carries an alert.
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 use tingkat_testkit::postgres::Database;
+use tingkat_testkit::redis::Reply;
 use tingkat_testkit::{Redis, eventually};
 
 use crate::program::{Ended, Folder, Node, PATIENCE, Program};
@@ -221,6 +222,86 @@ async fn a_table_of_ones_own_is_installed_checked_served_followed_and_forgotten(
         "{entry}"
     );
     assert_eq!(get(&node, rate, "").await.body, json!({ "sen": 850 }));
+}
+
+/// A statement that gives more than may be kept.
+const PRIVATE: &str = "
+    SELECT postcode_prefix AS key, '[]' AS deps,
+        jsonb_build_object('sen', sen, 'driver', jsonb_build_object('phone', '0123456789', 'name', 'Siti'))::text AS value
+    FROM shipping_rate
+    WHERE postcode_prefix = ANY ($1::text[])
+";
+
+/// Every byte of the rates in Redis.
+async fn rates(redis: &Redis) -> String {
+    let keys = redis.cmd(&["KEYS", "*c:shipping_rate.*"]).await.unwrap();
+    let mut all = String::new();
+    for key in keys.items() {
+        let value = redis.cmd(&["GET", &key.text().unwrap()]).await.unwrap();
+        if let Reply::Bulk(bytes) = value {
+            all += &String::from_utf8_lossy(&bytes);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_private_field_of_ones_own_is_stripped_or_keeps_its_value_out_of_redis() {
+    let database = store().await;
+    let redis = Redis::start().await.unwrap();
+    let folder = folder(PRIVATE, Some(CHANGES));
+    let installed = program(&folder, &["schema", "install"], &database)
+        .run()
+        .await;
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    let serve = async |prefix: &str, privacy: &str| {
+        let node = program(&folder, &["serve"], &database)
+            .with("REDIS_URL", redis.url())
+            .with("REDIS_KEY_PREFIX", prefix)
+            .with("TINGKAT__ENTITY__SHIPPING_RATE__PRIVACY", privacy)
+            // What is compressed could not be looked through.
+            .with("TINGKAT__ENTITY__SHIPPING_RATE__COMPRESS_ABOVE", "64MiB")
+            .listening()
+            .await;
+        node.sees("source", "up").await;
+        node.sees("redis", "up").await;
+        node
+    };
+    let rate = "/v1/x/shipping_rate/50";
+
+    let refusing = serve("it:refuse:", "refuse").await;
+    let driver = json!({ "name": "Siti", "phone": "0123456789" });
+    let whole = json!({ "sen": 800, "driver": driver });
+    assert_eq!(get(&refusing, rate, "").await.body, whole);
+    let told =
+        json!([{ "entity": "shipping_rate", "policy": "refuse", "fields": [], "values": 1 }]);
+    eventually(PATIENCE, async || {
+        refusing.readiness().await.1["privacy"] == told
+    })
+    .await
+    .unwrap();
+    assert_eq!(rates(&redis).await, "");
+
+    let stripping = serve("it:strip:", "strip").await;
+    let rest = json!({ "sen": 800, "driver": { "name": "Siti" } });
+    assert_eq!(get(&stripping, rate, "").await.body, rest);
+    let told = json!([{ "entity": "shipping_rate", "policy": "strip", "fields": [], "values": 0 }]);
+    assert_eq!(stripping.readiness().await.1["privacy"], told);
+    stripping
+        .says("privacy: shipping_rate keeps every private field out of redis (strip)")
+        .await;
+    let stored = eventually(PATIENCE, async || {
+        let bytes = rates(&redis).await;
+        bytes.contains("Siti").then_some(bytes)
+    });
+    let stored = stored.await.unwrap();
+    assert!(
+        !stored.contains("phone") && !stored.contains("0123456789"),
+        "{stored}"
+    );
+    // What another node reads there is the same.
+    let other = serve("it:strip:", "strip").await;
+    assert_eq!(get(&other, rate, "").await.body, rest);
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 //! who they are.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tingkat_testkit::redis::Reply;
 use tingkat_testkit::{Certificates, Postgres, Redis, eventually};
 
-use crate::program::{Folder, PATIENCE, Program};
+use crate::program::{Folder, PATIENCE, PROGRAM, Program};
 use crate::wire::{TOKENS, get, patch};
 
 const PREFIX: &str = "shop:prod:";
@@ -49,7 +51,10 @@ impl Neighbours {
                 format!("rediss://shop:hunter2-redis@{}", self.redis.addr()),
             ),
             ("REDIS_KEY_PREFIX", PREFIX.to_owned()),
-            ("TINGKAT__SERVER__TOKENS", TOKENS.to_owned()),
+            (
+                "TINGKAT__SERVER__TOKENS",
+                TOKENS.replace("write:", "operate:"),
+            ),
         ]
     }
 
@@ -151,6 +156,39 @@ async fn without_one_of_the_five_production_is_not_started_and_told_which() {
         );
         assert_eq!(folder.names(), [""; 0]);
     }
+}
+
+/// The lines between the fences under which the pages show the five variables.
+fn five_of(page: &str) -> &str {
+    let (_, rest) = page.split_once("```sh\nTINGKAT_ENV=production\n").unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[tokio::test]
+async fn the_five_variables_of_the_pages_are_a_right_production() {
+    let page = |name: &str| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        fs::read_to_string(root.join(name)).unwrap()
+    };
+    let (readme, configuration) = (page("README.md"), page("docs/configuration.md"));
+    let readme = five_of(&readme);
+    assert_eq!(readme, five_of(&configuration));
+    assert_eq!(readme.lines().count(), 4);
+    let script =
+        format!("set -a\nTINGKAT_ENV=production\nTOKEN=foo\n{readme}\nexec {PROGRAM} config check");
+    let folder = Folder::new();
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &script]).current_dir(folder.path());
+    let ended = shell
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&ended.stdout),
+        "The configuration is right, for production, without a file.\n",
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]

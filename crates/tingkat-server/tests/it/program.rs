@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -98,6 +99,20 @@ impl Program {
         }
     }
 
+    /// Starts it with a certificate, and waits until it listens.
+    pub(crate) async fn encrypted(self) -> (Process, SocketAddr) {
+        let mut process = self.start();
+        let address = eventually(PATIENCE, || {
+            let log = process.log();
+            let rest = log.split_once("listening on https://").map(|it| it.1);
+            let address = rest.and_then(|rest| rest.split_whitespace().next());
+            assert!(address.is_some() || process.is_running(), "{log}");
+            std::future::ready(address.map(str::to_owned))
+        });
+        let address = address.await.unwrap().parse().unwrap();
+        (process, address)
+    }
+
     /// Runs it until it ends by itself.
     pub(crate) async fn run(self) -> Ended {
         self.start().ended().await
@@ -149,6 +164,13 @@ impl Process {
         if self.is_running() {
             kill_process(Pid::from_child(&self.child), signal).unwrap();
         }
+    }
+
+    /// Waits until a line of the log has these words.
+    pub(crate) async fn says(&self, words: &str) {
+        eventually(PATIENCE, || std::future::ready(self.log().contains(words)))
+            .await
+            .unwrap_or_else(|_| panic!("{words:?} is not in the log:\n{}", self.log()));
     }
 
     /// Waits until it ends by itself.
@@ -243,10 +265,6 @@ impl Node {
 
     /// Waits until a line of the log has these words.
     pub(crate) async fn says(&self, words: &str) {
-        eventually(PATIENCE, || {
-            std::future::ready(self.process.log().contains(words))
-        })
-        .await
-        .unwrap_or_else(|_| panic!("{words:?} is not in the log:\n{}", self.process.log()));
+        self.process.says(words).await;
     }
 }

@@ -90,7 +90,7 @@ async fn a_database_that_comes_later_is_found_and_was_missed_aloud_once() {
 
     let node = start(&server.url("shop"), "off").await;
     has_refused(&server, "database \"shop\" does not exist").await;
-    waits(&node, "the database refuses us").await;
+    waits(&node, "the server has no database of this name").await;
     was_told_once(&node, &AWAY);
 
     server
@@ -135,7 +135,7 @@ async fn passwords_that_become_right_are_accepted_and_were_told_to_be_wrong_once
     eventually(PATIENCE, async || refused().await >= ATTEMPTS)
         .await
         .unwrap();
-    waits(&node, "the database refuses us").await;
+    waits(&node, "the password is not the one of this user").await;
     was_told_once(&node, &[&AWAY[..], &["redis is away: "]].concat());
     let log = node.process.log();
     assert!(!log.contains("hunter2"), "{log}");

@@ -6,14 +6,18 @@ use rustix::process::Signal;
 use tingkat_testkit::{Certificates, Postgres, Redis, eventually};
 
 use crate::program::{Folder, Node, PATIENCE, Program};
-use crate::wire::{TOKENS, get, patch};
+use crate::wire::{TOKENS, ask_as, get, patch};
 
 /// What every planted secret has in it.
 const SEED: &str = "hunter2";
 
+/// A token that operates, and what the service knows of it: its SHA-256, which is as secret.
+const OPERATOR: &str = "hunter2-operator";
+const OPERATOR_HASH: &str = "4665732c2e928be0cebed0123a52c51419ba1cc60ec6308165ee075cbd7854a4";
+
 /// Everything that a program says, and whatever it was asked for.
 fn assert_clean(what: &str, text: &str) {
-    if let Some(at) = text.find(SEED) {
+    if let Some(at) = text.find(SEED).or_else(|| text.find(OPERATOR_HASH)) {
         let from = text.floor_char_boundary(at.saturating_sub(200));
         let to = text.ceil_char_boundary(at + 50);
         panic!("{what}: {}", &text[from..to]);
@@ -45,7 +49,10 @@ async fn serving(wrong: &Wrong) -> Node {
     let program = Program::serve(&folder)
         .with("REDIS_URL", &wrong.redis)
         .with("DATABASE_URL_FILE", &database)
-        .with("TINGKAT__SERVER__TOKENS", TOKENS)
+        .with(
+            "TINGKAT__SERVER__TOKENS",
+            format!("{TOKENS},operate:{OPERATOR_HASH}"),
+        )
         .with("TINGKAT__SERVER__CORS_ORIGINS", "https://shop.example")
         .with("TINGKAT__SERVER__TRUSTED_PROXIES", "127.0.0.0/8")
         .with("TINGKAT__LOG__ACCESS", "1")
@@ -78,6 +85,15 @@ async fn answers(node: &Node) -> String {
         "/",
         "/openapi.json",
         "/v1/health",
+        "/v1/caches",
+        "/v1/caches/product",
+        "/v1/caches/product/keys/1",
+        "/v1/caches/nowhere?token=hunter2-query",
+        "/v1/warm",
+        "/v1/forget",
+        "/v1/x/nowhere/1",
+        "/docs",
+        "/problems",
         "/v1/nowhere",
         "/v1/products/1?access_token=hunter2-query",
         "/v1/changes?token=hunter2-query",
@@ -97,9 +113,52 @@ async fn answers(node: &Node) -> String {
         assert!(reply.status >= 400, "{reply:?}");
         said += &reply.whole();
     }
+    said += &operated(node).await;
     let metrics = get(node, "/metrics", bearer).await;
     assert!(metrics.whole().contains("tingkat_build_info"));
     said += &metrics.whole();
+    said
+}
+
+/// Everything that is answered to an operator, who brings a token and writes others where they do not
+/// belong.
+async fn operated(node: &Node) -> String {
+    let mut said = String::new();
+    for (method, path, body) in [
+        ("POST", "/v1/forget", r#"{"entity":"product","keys":["1"]}"#),
+        (
+            "POST",
+            "/v1/forget",
+            r#"{"entity":"product","all":true,"password":"hunter2-body"}"#,
+        ),
+        ("POST", "/v1/forget?token=hunter2-query", "hunter2-body"),
+        ("POST", "/v1/warm", r#"{"keys":{"product":["1"]}}"#),
+        (
+            "POST",
+            "/v1/warm",
+            r#"{"keys":{"product":["1"]},"token":"hunter2-body"}"#,
+        ),
+        ("POST", "/v1/warm", "[\"hunter2-body\"]"),
+        ("GET", "/v1/warm", ""),
+        ("DELETE", "/v1/warm?token=hunter2-query", ""),
+        ("GET", "/v1/caches", ""),
+        ("GET", "/v1/caches/product/keys/1", ""),
+        ("GET", "/v1/health", ""),
+        ("PATCH", "/v1/products/1", r#"{"stock":1}"#),
+    ] {
+        let reply = ask_as(node, OPERATOR, method, path, body).await;
+        // It is known, and does not write.
+        assert_ne!(reply.status, 401, "{method} {path}: {reply:?}");
+        assert_eq!(
+            reply.status == 403,
+            method == "PATCH",
+            "{method} {path}: {reply:?}"
+        );
+        said += &reply.whole();
+        // Nobody knows this one.
+        let stranger = ask_as(node, "hunter2-stranger", method, path, body).await;
+        said += &stranger.whole();
+    }
     said
 }
 
@@ -126,7 +185,9 @@ async fn says_no_secret(wrong: Wrong) {
     let log = node.process.log();
     // Requests were logged, with a known token and without, and what was asked for was not.
     assert!(
-        log.contains(" access ") && log.contains("scope=\"write\""),
+        log.contains(" access ")
+            && log.contains("scope=\"write\"")
+            && log.contains("scope=\"operate\""),
         "{log}"
     );
     let mut access = log.lines().filter(|line| line.contains(" access "));
@@ -255,6 +316,17 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
         &["health", "--json"],
         &["healthcheck"],
         &["warm", "--json"],
+        // Where nobody listens: what is judged and measured is in the test below.
+        &["verify", "--wait", "0s", "--json", "http://127.0.0.1:1"],
+        &["verify", "--wait", "0s", "http://shop:hunter2@127.0.0.1:1"],
+        &["bench", "postcode", "--json", "--url", "http://127.0.0.1:1"],
+        &["bench", "postcode", "--url", "http://u:hunter2@127.0.0.1:1"],
+        &[
+            "bench",
+            "postcode",
+            "--url",
+            "https://u:hunter2@127.0.0.1:1",
+        ],
     ];
     let folder = Folder::new();
     fs::write(folder.path().join("secret"), "hunter2").unwrap();
@@ -275,6 +347,69 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
     }
     // What is right was read, and could have been shown.
     assert!(fingerprints > 20, "{fingerprints}");
+}
+
+#[tokio::test]
+async fn an_installation_is_judged_and_measured_without_a_secret_being_told() {
+    let database = Postgres::config()
+        .password("hunter2-db")
+        .start()
+        .await
+        .unwrap();
+    database.create_database("shop").await.unwrap();
+    let redis = Redis::config().user("shop", "on >hunter2-redis ~* &* +@all");
+    let redis = redis.start().await.unwrap();
+    let url = format!("redis://shop:hunter2-redis@{}/", redis.addr());
+    let folder = Folder::new();
+    let run = |arguments: &[&str]| {
+        Program::new(&folder, arguments)
+            .with("DATABASE_URL", database.url("shop"))
+            .with("REDIS_URL", &url)
+            .with("REDIS_KEY_PREFIX", "it:secrets:")
+            .with(
+                "TINGKAT__SERVER__TOKENS",
+                format!("operate:{OPERATOR_HASH}"),
+            )
+            .with("TINGKAT_TOKEN", OPERATOR)
+    };
+    let installed = run(&["schema", "install", "--demo"]).run().await;
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    let node = run(&["serve"]).listening().await;
+    node.sees("redis", "up").await;
+    let at = format!("http://{}", node.target.address());
+    let quick = ["--duration", "300ms", "--warm-up", "0s"];
+    let bench = |rest: &[&'static str]| [&["bench"], rest, &quick].concat();
+    let mut commands = vec![
+        vec!["verify", "--json", &at],
+        vec!["verify", "--read-only", &at],
+        bench(&["postcode", "--json", "--against", "redis"]),
+    ];
+    for rest in [
+        &["--json"][..],
+        &["--quiet", "--html", "out.html", "--csv", "out.csv"],
+    ] {
+        let mut command = bench(&["postcode"]);
+        command.extend(["--url", &at]);
+        command.extend(rest);
+        commands.push(command);
+    }
+    for command in commands {
+        let ended = run(&command).start().ended_within(PATIENCE * 3).await;
+        assert!(matches!(ended.code, Some(0 | 3)), "{command:?}: {ended:?}");
+        assert!(
+            ended.stdout.len() + ended.stderr.len() > 100,
+            "{command:?}: {ended:?}"
+        );
+        assert_clean(&format!("{command:?}"), &ended.stdout);
+        assert_clean(&format!("{command:?}"), &ended.stderr);
+    }
+    for name in folder.names() {
+        let written = fs::read(folder.path().join(&name)).unwrap();
+        assert_clean(&name, &String::from_utf8_lossy(&written));
+    }
+    assert!(folder.names().contains(&"out.html".to_owned()));
+    assert_clean("log", &node.process.log());
+    assert_clean("output", &node.process.output("stdout"));
 }
 
 #[tokio::test]

@@ -71,7 +71,18 @@ pub(crate) async fn post(node: &Node, path: &str, body: &str) -> Reply {
 
 /// Sends a request with the token, and with a body if there is one.
 pub(crate) async fn ask(node: &Node, method: &str, address: &str, body: &str) -> Reply {
-    let mut head = format!("{method} {address} HTTP/1.1\r\nauthorization: Bearer {TOKEN}\r\n");
+    ask_as(node, TOKEN, method, address, body).await
+}
+
+/// The same with another token.
+pub(crate) async fn ask_as(
+    node: &Node,
+    token: &str,
+    method: &str,
+    address: &str,
+    body: &str,
+) -> Reply {
+    let mut head = format!("{method} {address} HTTP/1.1\r\nauthorization: Bearer {token}\r\n");
     if !body.is_empty() {
         let length = body.len();
         let _ = write!(

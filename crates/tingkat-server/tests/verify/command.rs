@@ -292,7 +292,7 @@ async fn a_port_that_speaks_without_tls_as_well_fails_the_check_of_it() {
         (before_tls(&redis).await, BTreeSet::from(["redis_tls"])),
     ] {
         let mut config = tingkat_redis::Config::new(redis.url_at(port).parse().unwrap(), PREFIX);
-        config.tls = tingkat_redis::Tls::read(&files).unwrap();
+        config.tls = tingkat_redis::Tls::read(&files, |path| std::fs::read(path)).unwrap();
         let probe = tingkat_redis::Probe::start(config, Arc::new(SystemClock));
         probe.is_there(PATIENCE).await.unwrap();
         let mut scene = installation.scene();

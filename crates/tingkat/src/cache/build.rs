@@ -160,6 +160,14 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         self
     }
 
+    /// Another encoding, which leaves the fields with these names out: they are taken out of what is
+    /// loaded, as with [`OnPrivate::Strip`], so that no tier has them.
+    pub fn stripped_by(mut self, codec: Arc<dyn Codec<V>>, names: &Names) -> Self {
+        self.codec = Some(codec);
+        self.strips = Some(names.fingerprint());
+        self
+    }
+
     /// Bytes that a value takes in memory, its own size included.
     pub fn weigher(mut self, weigh: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
         self.weigh = Weigh::Told(Arc::new(weigh));

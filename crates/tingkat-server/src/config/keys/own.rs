@@ -10,6 +10,9 @@ use super::entity::{ENTITIES, Known, keys_of};
 use super::{Key, is_section};
 use crate::config::kind::Kind;
 
+/// What the key means here, where it is known only of each value which fields it has.
+const PRIVACY: &str = "What is done with a value that has a field of `privacy.fields`: it is answered and not written to Redis, or the field is taken out of what is loaded";
+
 /// The longest name.
 const LONGEST: usize = 32;
 
@@ -78,8 +81,13 @@ fn own(name: &'static str) -> Own {
         // The fields of a document are judged value by value, as it is written to Redis.
         private: |_| Vec::new(),
     };
-    let is_of_documents = |key: &Key| key.parts().1 != "privacy";
-    let policy = keys_of(&known).filter(is_of_documents);
+    let policy = keys_of(&known).map(|key| match key.parts().1 {
+        "privacy" => Key {
+            sentence: PRIVACY,
+            ..key
+        },
+        _ => key,
+    });
     let keys = own_keys(name).into_iter().chain(policy).collect();
     Own { known, keys }
 }

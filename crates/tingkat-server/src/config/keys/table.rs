@@ -198,8 +198,8 @@ fn server() -> Vec<Key> {
         key("server.rate_limit.writes", number(0, 1_000_000), "0", "The same for whatever writes or operates").reloads(),
         key("server.rate_limit.write_burst", number(1, 1_000_000), "20", "Writes that it may send at once, after a pause").reloads(),
         key("server.rate_limit.clients", number(1, 10_000_000), "65536", "So many clients are remembered, of look-ups and of writes; those that ask least are forgotten first").reloads(),
-        key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS, but for operators and scrapers on a loopback address; SIGHUP reads the file again"),
-        key("server.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)"),
+        key("server.tls.certificate", Kind::Path, "-", "Our certificate and its chain (PEM), with which the service speaks TLS, but for operators and scrapers on a loopback address; SIGHUP reads both files again, also under the same names. Whether there is TLS at all changes with a restart").reloads(),
+        key("server.tls.key", Kind::Path, "-", "The private key of our certificate (PEM)").reloads(),
         key("readiness.require", Kind::Choices(&Neighbour::NAMES), "-", "Without these the node takes no requests, although it could answer them; what all nodes share takes all of them out at once"),
     ]
 }

@@ -3,11 +3,14 @@
 use std::net::IpAddr;
 
 use secrecy::ExposeSecret as _;
+use tingkat_http::{Scope, Tokens};
 use tingkat_sql::Url;
 
+use crate::config::origin::Origin;
 use crate::config::problem::Problem;
 use crate::config::redis;
 use crate::config::settings::{Environment, Settings};
+use crate::config::tls::{self, Term};
 
 const EMBEDDED: &str = "embedded-database";
 const PLAIN_DATABASE: &str = "database-without-tls";
@@ -16,6 +19,7 @@ const PLAIN_REDIS: &str = "redis-without-tls";
 const OPEN_REDIS: &str = "redis-without-password";
 const NO_PREFIX: &str = "key-prefix-unset";
 const NO_TOKEN: &str = "tokens-unset";
+pub(crate) const OUT_OF_DATE: &str = "certificate-out-of-date";
 
 /// The names of all rules.
 pub(crate) const WAIVERS: &[&str] = &[
@@ -26,12 +30,13 @@ pub(crate) const WAIVERS: &[&str] = &[
     OPEN_REDIS,
     NO_PREFIX,
     NO_TOKEN,
+    OUT_OF_DATE,
 ];
 
-/// Tells which rules are broken and not waived.
-pub(super) fn check(settings: &Settings, problems: &mut Vec<Problem>) {
+/// Tells which rules are broken and not waived. `term` is that of the service's certificate.
+pub(super) fn check(settings: &Settings, term: Option<&Term>, problems: &mut Vec<Problem>) {
     let waived = settings.list("allow");
-    let broken = broken(settings, problems);
+    let broken = broken(settings, term, problems);
     let told = broken.into_iter().filter(|problem| {
         let is_waived = |rule| waived.iter().any(|it| it == rule);
         !problem.rule.is_some_and(is_waived)
@@ -41,9 +46,9 @@ pub(super) fn check(settings: &Settings, problems: &mut Vec<Problem>) {
 }
 
 /// The rules that are broken and waived.
-pub(crate) fn waived(settings: &Settings) -> Vec<&'static str> {
+pub(crate) fn waived(settings: &Settings, term: Option<&Term>) -> Vec<&'static str> {
     let allowed = settings.list("allow");
-    let broken = broken(settings, &[]);
+    let broken = broken(settings, term, &[]);
     let rules = broken.iter().filter_map(|problem| problem.rule);
     rules
         .filter(|rule| allowed.iter().any(|it| it == rule))
@@ -51,31 +56,72 @@ pub(crate) fn waived(settings: &Settings) -> Vec<&'static str> {
 }
 
 /// All that are broken; what is malformed is told already.
-fn broken(settings: &Settings, told: &[Problem]) -> Vec<Problem> {
-    let environment = settings.environment;
-    if environment == Environment::Development {
-        return Vec::new();
+fn broken(settings: &Settings, term: Option<&Term>, told: &[Problem]) -> Vec<Problem> {
+    match settings.environment {
+        Environment::Development | Environment::Unknown => return Vec::new(),
+        Environment::Staging | Environment::Production => {}
     }
     let is_told = |path: &str| told.iter().any(|problem| problem.about == path);
     let mut broken = Vec::new();
     if !is_told("source.url") {
         broken.extend(database(settings));
     }
-    if !is_told("redis.url") {
+    if !is_told("redis.url") && !is_told("redis.host") {
         let found = cache(settings).into_iter();
-        broken.extend(found.filter(|problem| !is_told(&problem.about)));
+        // A password that could not be read is there all the same.
+        let is_answered = |problem: &Problem| {
+            is_told(&problem.about)
+                || (problem.rule == Some(OPEN_REDIS) && is_told("redis.password"))
+        };
+        broken.extend(found.filter(|problem| !is_answered(problem)));
     }
-    if !is_told("server.tokens") && settings.secret("server.tokens").is_none() {
-        let help = "set TINGKAT__SERVER__TOKENS to write:<SHA-256>,operate:<SHA-256>; `printf %s \"$TOKEN\" | sha256sum` prints it";
-        broken.push(missing(
-            settings,
-            "server.tokens",
-            "nobody could write or operate it",
-            help,
-            NO_TOKEN,
-        ));
+    if !is_told("server.tokens") {
+        broken.extend(tokens(settings));
+    }
+    if let Some(why) = term.and_then(Term::refused) {
+        broken.push(out_of_date(settings, &why));
     }
     broken
+}
+
+/// Writes may go past the service, but a cache that nobody may operate can not be told to forget what
+/// is wrong.
+fn tokens(settings: &Settings) -> Option<Problem> {
+    const HELP: &str = "set TINGKAT__SERVER__TOKENS to operate:<SHA-256>, and write:<SHA-256> after a comma for who writes products; `printf %s \"$TOKEN\" | sha256sum` prints it";
+    let path = "server.tokens";
+    let Some(tokens) = settings.secret(path) else {
+        let why = "nobody could operate it, which is to forget and to warm";
+        return Some(missing(settings, path, why, HELP, NO_TOKEN));
+    };
+    // What is malformed is told already.
+    let tokens: Tokens = tokens.expose_secret().parse().ok()?;
+    (!tokens.has(Scope::Operate)).then(|| {
+        let environment = settings.environment.name();
+        let (origin, name) = origin(settings, path);
+        let message = format!(
+            "{name}: expected a token for `operate` in {environment}: with these nobody could forget or warm"
+        );
+        Problem::new(path, origin, message)
+            .helped(Some(HELP.to_owned()))
+            .waivable(NO_TOKEN)
+    })
+}
+
+fn out_of_date(settings: &Settings, why: &str) -> Problem {
+    let (origin, name) = origin(settings, tls::CERTIFICATE);
+    let help =
+        "put one there that is valid now, and its key; or set the clock of this machine right";
+    Problem::new(tls::CERTIFICATE, origin, format!("{name}: {why}"))
+        .helped(Some(help.to_owned()))
+        .waivable(OUT_OF_DATE)
+}
+
+/// Where a key was set, and what it is called there.
+fn origin(settings: &Settings, path: &str) -> (Option<Origin>, String) {
+    let origin = settings.get(path).map(|setting| setting.origin.clone());
+    let name = origin.as_ref().map(|it| it.called(path));
+    let name = name.unwrap_or_else(|| path.to_owned());
+    (origin, name)
 }
 
 fn missing(settings: &Settings, path: &str, why: &str, help: &str, rule: &'static str) -> Problem {
@@ -88,12 +134,9 @@ fn missing(settings: &Settings, path: &str, why: &str, help: &str, rule: &'stati
 
 fn wrong(settings: &Settings, path: &str, why: &str, help: &str, rule: &'static str) -> Problem {
     let environment = settings.environment.name();
-    let origin = settings.get(path).map(|setting| setting.origin.clone());
-    let name = origin
-        .as_ref()
-        .map_or_else(|| path.to_owned(), |it| it.called(path));
+    let (origin, name) = origin(settings, path);
     let message = format!("{name}: {why}, which {environment} must not");
-    Problem::new(path, origin.clone(), message)
+    Problem::new(path, origin, message)
         .helped(Some(help.to_owned()))
         .waivable(rule)
 }

@@ -111,8 +111,8 @@ fn what_is_wrong_with_an_entity_of_the_operator_is_told() {
             "entity.rate.max_lods: there is no such key",
         ),
         (
-            "[entity.rate]\nload = \"rate.sql\"\nprivacy = \"strip\"",
-            "entity.rate.privacy: there is no such key",
+            "[entity.rate]\nload = \"rate.sql\"\nprivacy = \"hide\"",
+            "entity.rate.privacy: expected refuse or strip; found \"hide\"",
         ),
         (
             "[entity.rate]\nload = \"rate.sql\"\nmax_loads = 20",

@@ -106,13 +106,18 @@ fn a_limit_that_is_critical_before_it_warns_is_told() {
 
 /// `serve/reload.rs` has one way for each of these.
 #[test]
-fn besides_policies_tokens_rate_limits_and_what_is_logged_change_under_way() {
+fn besides_policies_tokens_certificates_rate_limits_and_what_is_logged_change_under_way() {
     let is_of_health = |key: &Key| Health::is_about(&key.path);
     let others = keys::all()
         .iter()
         .filter(|key| key.reloads && !key.path.starts_with("entity.") && !is_of_health(key))
         .map(|key| key.path.as_str());
-    let concerned = ["server.tokens", "log.level"];
+    let concerned = [
+        "server.tokens",
+        "server.tls.certificate",
+        "server.tls.key",
+        "log.level",
+    ];
     let (edge, others): (Vec<&str>, Vec<&str>) = others.partition(|path| concerns_the_edge(path));
     assert_eq!(others, concerned);
     assert_eq!(edge.len(), 7, "{edge:?}");

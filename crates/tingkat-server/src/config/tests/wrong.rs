@@ -183,6 +183,27 @@ const VARIABLES: &[&[(&str, &str)]] = &[
         ("TINGKAT__REDIS__SENTINEL__PASSWORD", "hunter3"),
         ("TINGKAT__REDIS__SENTINEL__TLS", "false"),
     ],
+    // Who looks up or writes can not operate.
+    &[
+        ("TINGKAT_ENV", "production"),
+        (
+            "TINGKAT__ALLOW",
+            "embedded-database,redis-unset,key-prefix-unset",
+        ),
+        (
+            "TINGKAT__SERVER__TOKENS",
+            "read:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae,\
+             write:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        ),
+    ],
+    // What could not be read is not missing.
+    &[
+        ("TINGKAT_ENV", "production"),
+        ("TINGKAT__ALLOW", "embedded-database,tokens-unset"),
+        ("REDIS_URL", "rediss://cache"),
+        ("REDIS_PASSWORD_FILE", "/nowhere"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+    ],
     // What is malformed is told once, and not as missing.
     &[
         ("TINGKAT_ENV", "production"),
@@ -193,8 +214,8 @@ const VARIABLES: &[&[(&str, &str)]] = &[
     ],
 ];
 
-/// The SHA-256 of `foo`, for writing.
-const FOO: &str = "write:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+/// The SHA-256 of `foo`, for operating.
+const FOO: &str = "operate:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 
 fn cases() -> Vec<(String, Case)> {
     let files = FILES
@@ -226,6 +247,55 @@ fn each_wrong_configuration_is_told_with_its_line_and_a_remedy() {
     let told: Vec<String> = told.collect();
     assert!(told.len() >= 60);
     insta::assert_snapshot!(told.join(&format!("\n{rule}\n")));
+}
+
+#[test]
+fn each_problem_of_each_wrong_configuration_says_what_helps() {
+    for (title, case) in cases() {
+        for problem in case.load().problems {
+            let help = problem.help.as_deref().unwrap_or_default();
+            assert!(help.len() > 10, "{title}\n{}", problem.message);
+        }
+    }
+}
+
+#[test]
+fn of_a_file_that_can_not_be_read_nothing_is_told_to_be_missing_or_not_to_fit() {
+    let broken = Case::file("[redis\nkey_prefix = \"shop:\"");
+    for case in [
+        broken,
+        Case::default().and_file("tingkat.toml", &"#".repeat(2 << 20)),
+        Case::default().flag_config("nowhere.toml"),
+    ] {
+        let case = case
+            .and("TINGKAT_ENV", "production")
+            .and("REDIS_URL", "redis://cache")
+            .and("PORT", "http")
+            .and("TINGKAT__ENTITY__PRODUCT__SOFT_DEADLINE", "10s");
+        let problems = case.load().problems;
+        let about: Vec<&str> = problems.iter().map(|it| it.about.as_str()).collect();
+        // What is wrong by itself is told all the same.
+        assert_eq!(about, ["file", "server.port"], "{problems:?}");
+        assert!(problems.iter().all(|it| it.help.is_some()), "{problems:?}");
+    }
+}
+
+#[test]
+fn an_environment_that_there_is_not_asks_for_nothing_and_sets_nothing() {
+    let loaded = Case::variable("TINGKAT_ENV", "produciton").load();
+    let told: Vec<_> = loaded.problems.iter().map(|it| &it.help).collect();
+    assert_eq!(told, [&Some("did you mean production?".to_owned())]);
+    assert_eq!(loaded.settings.environment.name(), "unknown");
+    let presets = ["development", "staging", "production"].map(|it| format!("preset:{it}"));
+    for key in loaded.settings.keys() {
+        for setting in loaded.settings.layers(&key.path) {
+            assert!(
+                !presets.contains(&setting.origin.to_string()),
+                "{}",
+                key.path
+            );
+        }
+    }
 }
 
 #[test]
@@ -267,7 +337,7 @@ fn a_waived_rule_is_not_told_and_is_known_to_be_waived() {
     );
     let loaded = case.load();
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-    let waived = super::super::rules::waived(&loaded.settings);
+    let waived = super::super::rules::waived(&loaded.settings, None);
     assert_eq!(waived, ["redis-without-tls", "redis-without-password"]);
 }
 
