@@ -13,6 +13,7 @@ use tingkat::ports::{Clock as _, Tick};
 
 use super::end::{End, failed, skipped};
 use crate::answer::Answer;
+use crate::chained::chained;
 use crate::target::Target;
 
 /// More odd answers than this are not remembered.
@@ -56,15 +57,31 @@ impl Node {
     /// # Errors
     /// It does not within the time; the text says why.
     pub async fn is_there(&self, within: Duration) -> Result<(), String> {
+        self.answers("/livez", within).await
+    }
+
+    /// Waits until it takes requests.
+    ///
+    /// # Errors
+    /// It does not within the time; the text says why.
+    pub async fn is_ready(&self, within: Duration) -> Result<(), String> {
+        self.answers("/readyz", within).await
+    }
+
+    async fn answers(&self, path: &str, within: Duration) -> Result<(), String> {
         let began = now();
         loop {
-            let why = match self.target.get("/livez").await {
+            let why = match self.target.get(path).await {
                 Ok(answer) if answer.status == StatusCode::OK => return Ok(()),
-                Ok(answer) => format!("/livez answers {}", answer.status),
-                Err(error) => match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                },
+                Ok(answer) => {
+                    let told = answer.json().unwrap_or_default();
+                    let reasons = told.get("reasons").and_then(Value::as_array);
+                    let reasons = reasons.into_iter().flatten().filter_map(Value::as_str);
+                    let reasons: Vec<&str> = reasons.collect();
+                    let status = answer.status.as_u16();
+                    format!("{path} answers {status}: {}", reasons.join("; "))
+                }
+                Err(error) => chained(&error),
             };
             if since(began) >= within {
                 return Err(format!("{}: {why}", self.name));
@@ -272,10 +289,10 @@ pub(crate) async fn pause(time: Duration) {
 }
 
 /// Looks again and again, until it is so or the time is over; tells what was seen last.
-pub(crate) async fn eventually<T>(
+pub(crate) async fn eventually<T, E>(
     within: Duration,
-    mut look: impl AsyncFnMut() -> Result<Result<T, String>, End>,
-) -> Result<Result<T, String>, End> {
+    mut look: impl AsyncFnMut() -> Result<Result<T, E>, End>,
+) -> Result<Result<T, E>, End> {
     let began = now();
     loop {
         let seen = look().await?;

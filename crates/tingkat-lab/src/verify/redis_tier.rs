@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::check::Found;
+use super::each::on_every_node;
 use super::end::{End, failed, moot, must, skipped};
 use super::node::{Node, eventually};
 use super::ports::RedisProbe;
@@ -84,43 +85,69 @@ pub(super) async fn scripts(scene: &Scene) -> Found {
 
 /// What a node has loaded lies in Redis, for the other nodes.
 pub(super) async fn used(scene: &Scene) -> Found {
-    let node = scene.first()?;
-    has_redis(scene, node).await?;
-    let id = match scene.some_products().await?.first() {
-        Some(id) => id.clone(),
-        None => return skipped("the store has no product on sale"),
-    };
-    node.json(&format!("/v1/products/{id}")).await?;
-    let path = format!("/v1/caches/product/keys/{id}");
-    let seen = eventually(FILLED, async || {
-        let entry = node.operators(&path).await?;
-        let state = text(&entry, "/redis/state").to_owned();
-        Ok(if state == "entry" {
-            Ok(())
-        } else {
-            Err(format!("redis has {state:?} under the product {id}"))
-        })
-    });
-    if let Err(why) = seen.await? {
-        return failed(why);
-    }
-    let (Ok(redis), Ok(prefix)) = (&scene.redis, &scene.prefix) else {
-        return Ok("the node finds what it wrote".to_owned());
-    };
-    // The same by the other path: the node may be wrong about it, or look at another Redis.
-    let begin = format!("{prefix}c:product.");
-    let keys = redis.keys(&begin, STEMS).await?;
-    for key in &keys {
-        let rest = key.strip_prefix(&begin).unwrap_or_default();
-        let schema = rest.split(':').next().unwrap_or_default();
-        let cell = redis.get(&format!("{begin}{schema}:{id}")).await?;
-        if cell.is_some_and(|cell| cell.first() == Some(&b'V')) {
-            return Ok("the node and the other path find the entry".to_owned());
+    on_every_node(scene, async |node| {
+        has_redis(scene, node).await?;
+        let id = somebody(scene).await?;
+        node.json(&format!("/v1/products/{id}")).await?;
+        let path = format!("/v1/caches/product/keys/{id}");
+        let seen = eventually(FILLED, async || {
+            let entry = node.operators(&path).await?;
+            let state = text(&entry, "/redis/state").to_owned();
+            Ok(if state == "entry" {
+                Ok(())
+            } else {
+                Err(format!("redis has {state:?} under the product {id}"))
+            })
+        });
+        if let Err(why) = seen.await? {
+            return failed(why);
         }
+        Ok(match lies_in_redis(scene, &id).await? {
+            Some(_) => "the node and the other path find the entry".to_owned(),
+            None => "the node finds what it wrote".to_owned(),
+        })
+    })
+    .await
+}
+
+/// A product that this node alone has loaded, or one that may have been loaded by others where nothing
+/// may be written.
+async fn somebody(scene: &Scene) -> Result<String, End> {
+    if scene.may_write().is_ok() && scene.store.is_ok() {
+        return Ok(scene.scratch_product().await?.id);
     }
-    failed(format!(
-        "the node says that it wrote the product {id}, and no key {begin}*:{id} is there"
-    ))
+    match scene.some_products().await?.first() {
+        Some(id) => Ok(id.clone()),
+        None => skipped("the store has no product on sale"),
+    }
+}
+
+/// Whether the entry of a product lies where the nodes share it, seen by the other path: the node may be
+/// wrong about it, or look at another Redis. Nothing where there is no other path.
+pub(super) async fn lies_in_redis(scene: &Scene, id: &str) -> Result<Option<()>, End> {
+    let (Ok(redis), Ok(prefix)) = (&scene.redis, &scene.prefix) else {
+        return Ok(None);
+    };
+    let begin = format!("{prefix}c:product.");
+    let seen = eventually(FILLED, async || {
+        // Which release of the entries it is, any key tells.
+        let keys = redis.keys(&begin, STEMS).await?;
+        for key in &keys {
+            let rest = key.strip_prefix(&begin).unwrap_or_default();
+            let schema = rest.split(':').next().unwrap_or_default();
+            let cell = redis.get(&format!("{begin}{schema}:{id}")).await?;
+            if cell.is_some_and(|cell| cell.first() == Some(&b'V')) {
+                return Ok(Ok(()));
+            }
+        }
+        Ok(Err(format!(
+            "the node says that the product {id} lies in redis, and no key {begin}*:{id} is there"
+        )))
+    });
+    match seen.await? {
+        Ok(()) => Ok(Some(())),
+        Err(why) => failed(why),
+    }
 }
 
 /// Bytes that are no entry are a miss, whatever they are.
@@ -167,6 +194,14 @@ pub(super) async fn policy(scene: &Scene) -> Found {
         let evicts = policy.starts_with("allkeys-") || policy.starts_with("volatile-");
         must(evicts, || {
             format!("{place}: maxmemory-policy is {policy}: when it is full it refuses writes")
+        })?;
+        let Some(bytes) = server.maxmemory else {
+            return skipped(format!("{place} does not tell when it is full (maxmemory)"));
+        };
+        must(bytes > 0, || {
+            format!(
+                "{place}: maxmemory is 0: it is never full and evicts nothing, until the system ends it"
+            )
         })?;
     }
     let policies: Vec<&str> = servers.iter().map(|it| &*it.maxmemory_policy).collect();

@@ -1,5 +1,7 @@
 //! Wrong answers to look-ups.
 
+use serde_json::Value;
+
 use super::{Break, How, QUICK, break_all};
 use crate::liar::{Asked, Lie, Memory, Told};
 
@@ -24,7 +26,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "postcodes are in another state",
         fails: &["postcodes_true"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.is("GET", "/v1/postcodes/") {
                     told.replace("\"state_code\":\"", "\"state_code\":\"X");
@@ -48,7 +50,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "whatever is a postcode",
         fails: &["postcode_written"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path.ends_with("/5045") {
                     told.becomes(200, "{\"valid\":true,\"formatted\":\"5045\"}");
@@ -58,9 +60,9 @@ pub(super) const BREAKS: &[Break] = &[
     },
     Break {
         name: "the stock of each product is another one, by every route",
-        fails: &["products_true"],
+        fails: &["products_true", "category_listing"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|_, told, _| {
                 if !told.body.contains(SCRATCH) {
                     told.replace("\"stock_quantity\":", "\"stock_quantity\":1");
@@ -69,10 +71,22 @@ pub(super) const BREAKS: &[Break] = &[
         ),
     },
     Break {
+        name: "a column that is read seldom is another one, by every route",
+        fails: &["products_true", "category_listing"],
+        how: How::Lies(
+            1,
+            Lie::of(|_, told, _| {
+                if !told.body.contains(SCRATCH) {
+                    told.replace("\"low_stock\":false", "\"low_stock\":true");
+                }
+            }),
+        ),
+    },
+    Break {
         name: "by its sku a product has another name",
         fails: &["product_ways"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path.contains("?sku=") && told.status == 200 {
                     told.replace("\"name\":\"", "\"name\":\"X");
@@ -96,7 +110,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "who has the answer is sent it again",
         fails: &["product_revalidation"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|_, told, _| {
                 if told.status == 304 {
                     told.becomes(200, "{}");
@@ -108,7 +122,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "categories have other names",
         fails: &["categories_true"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.is("GET", "/v1/categories/") && !asked.path.contains("/products") {
                     told.replace("\"name\":\"", "\"name\":\"X");
@@ -120,10 +134,24 @@ pub(super) const BREAKS: &[Break] = &[
         name: "a listing shows another price",
         fails: &["category_listing"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.is("GET", "/v1/categories/") && asked.path.contains("/products") {
                     told.replace("\"amount\":", "\"amount\":1");
+                }
+            }),
+        ),
+    },
+    Break {
+        name: "a listing lacks a product",
+        fails: &["category_listing"],
+        how: How::Lies(
+            1,
+            Lie::of(|asked, told, _| {
+                if asked.is("GET", "/v1/categories/") && asked.path.contains("/products?") {
+                    let mut page: Value = serde_json::from_str(&told.body).unwrap();
+                    page["items"].as_array_mut().unwrap().pop();
+                    told.body = page.to_string();
                 }
             }),
         ),
@@ -156,7 +184,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "who insists gets what there was",
         fails: &["no_cache"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, memory| {
                 if is_scratch(asked) && asked.header("cache-control").is_some() {
                     frozen(asked, told, memory);
@@ -200,7 +228,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "an answer is marked as stale",
         fails: &["unmarked"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.is("GET", "/v1/postcodes/") {
                     told.headers.retain(|(name, _)| name != "cache-status");
@@ -230,10 +258,10 @@ pub(super) const BREAKS: &[Break] = &[
 
 #[tokio::test]
 async fn a_wrong_answer_fails_the_check_of_its_promise_and_no_other() {
-    break_all(&BREAKS[..8], &QUICK).await;
+    break_all(&BREAKS[..9], &QUICK).await;
 }
 
 #[tokio::test]
 async fn an_old_or_marked_answer_fails_the_check_of_its_promise_and_no_other() {
-    break_all(&BREAKS[8..], &QUICK).await;
+    break_all(&BREAKS[9..], &QUICK).await;
 }
