@@ -217,7 +217,7 @@ pub(super) async fn forgotten(scene: &Scene) -> Found {
         let forgot = now();
         let entry = format!("/v1/caches/product/keys/{}", product.id);
         let looks = bounds.into_iter().map(async |(node, bound)| {
-            let what = format!("{} still served what was forgotten", node.name());
+            let what = format!("{} still had what was forgotten", node.name());
             // A look-up would load it; the entry is looked at instead.
             let gone = within(bound, forgot, &what, async || {
                 let entry = node.operators(&entry).await?;

@@ -23,7 +23,9 @@ const NEVER_WARMED: Lie = Lie::of(|asked, told, memory| {
 const NEVER_WARMED_AT_START: Lie = Lie::of(|asked, told, memory| {
     (NEVER_WARMED.tells)(asked, told, memory);
     if asked.path == "/readyz" {
-        told.replace("\"warm\":\"done\"", "\"warm\":null");
+        for state in ["done", "incomplete"] {
+            told.replace(&format!("\"warm\":\"{state}\""), "\"warm\":null");
+        }
     }
 });
 
