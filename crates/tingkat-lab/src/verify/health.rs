@@ -14,6 +14,11 @@ use super::scene::{Scene, text};
 /// A node that has just started has not polled yet.
 const SETTLED: Duration = Duration::from_secs(5);
 
+/// The form of metrics that says where it ends, which the plain one does not.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
+
+const END: &str = "\n# EOF\n";
+
 const PATH: &str = "/v1/health";
 
 /// The service says that it can answer.
@@ -104,7 +109,8 @@ pub(super) async fn alerts(scene: &Scene) -> Found {
 /// What is counted can be scraped.
 pub(super) async fn metrics(scene: &Scene) -> Found {
     on_every_node(scene, async |node| {
-        let answer = node.get("/metrics").await?;
+        let accept = [("accept", OPEN_METRICS)];
+        let answer = node.get_with("/metrics", &accept).await?;
         node.is_open(&answer)?;
         must(answer.status == StatusCode::OK, || {
             format!("/metrics answers {}", answer.status)
@@ -114,7 +120,8 @@ pub(super) async fn metrics(scene: &Scene) -> Found {
         must(odd.is_none(), || {
             format!("/metrics has the line {:?}", odd.unwrap_or_default())
         })?;
-        must(text.ends_with('\n'), || "/metrics breaks off".to_owned())?;
+        // Lines alone do not tell: a page may break off between two of them.
+        must(text.ends_with(END), || "/metrics breaks off".to_owned())?;
         let samples = text.lines().filter(|line| line.starts_with("tingkat_"));
         let count = samples.count();
         must(count > 0, || {

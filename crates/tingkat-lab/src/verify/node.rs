@@ -19,6 +19,9 @@ use crate::target::Target;
 /// More odd answers than this are not remembered.
 const MOST_REMEMBERED: usize = 32;
 
+/// A node that hangs up each of so many times says nothing in words.
+const HUNG_UP: usize = 5;
+
 /// Between two looks at something that is to come.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -124,7 +127,8 @@ impl Node {
         self.ask(method, path, &[], body, true).await
     }
 
-    /// The same, of what is so large that the node may hang up on it.
+    /// The same, of what is so large that the node may hang up on it: who still writes then may lose the
+    /// answer that came before the end, and asks again.
     pub(crate) async fn send_large(
         &self,
         method: Method,
@@ -133,7 +137,15 @@ impl Node {
     ) -> Result<Answer, End> {
         // So that the connection is not used again.
         let headers = [("connection", "close")];
-        self.ask(method, path, &headers, body, true).await
+        let mut asked = 0;
+        loop {
+            let answer = self.ask(method.clone(), path, &headers, body, true).await;
+            asked += 1;
+            match answer {
+                Err(End::Failed(_)) if asked < HUNG_UP => pause(LOOK).await,
+                answer => return answer,
+            }
+        }
     }
 
     /// Asks as somebody else does: with these headers and no token.
@@ -300,5 +312,45 @@ pub(crate) async fn eventually<T, E>(
             return Ok(seen);
         }
         pause(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const REFUSAL: &[u8] = b"HTTP/1.1 413 Too large\r\ncontent-length: 2\r\n\r\n{}";
+
+    /// Hangs up so often on whoever asks, and refuses then.
+    async fn answers(hangs_up: usize) -> Result<Answer, End> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::new(listener.local_addr().unwrap());
+        let node = Node::new("node", target, None);
+        let serves = async {
+            for turn in 0.. {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let _ = client.read(&mut [0; 64]).await;
+                if turn >= hangs_up {
+                    let _ = client.write_all(REFUSAL).await;
+                }
+            }
+        };
+        tokio::select! {
+            answer = node.send_large(Method::POST, "/v1/large", "{}") => answer,
+            () = serves => unreachable!("it serves for ever"),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_hung_up_on_before_the_answer_asks_again_and_not_for_ever() {
+        let answer = answers(HUNG_UP - 1).await.unwrap();
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        let End::Failed(why) = answers(HUNG_UP).await.unwrap_err() else {
+            panic!("it is no failure");
+        };
+        assert!(why.contains("the connection ended"), "{why}");
     }
 }

@@ -185,8 +185,10 @@ pub(super) const BREAKS: &[Break] = &[
             1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/metrics" {
+                    // Between two lines, so that each of those that are left is whole.
                     let half = told.body.len() / 2;
-                    told.body.truncate(half);
+                    let end = told.body[..half].rfind('\n').unwrap() + 1;
+                    told.body.truncate(end);
                 }
             }),
         ),
