@@ -102,9 +102,10 @@ pub(super) async fn used(scene: &Scene) -> Found {
         if let Err(why) = seen.await? {
             return failed(why);
         }
-        Ok(match lies_in_redis(scene, &id).await? {
-            Some(_) => "the node and the other path find the entry".to_owned(),
-            None => "the node finds what it wrote".to_owned(),
+        Ok(if lies_in_redis(scene, &id).await? {
+            "the node and the other path find the entry".to_owned()
+        } else {
+            "the node finds what it wrote".to_owned()
         })
     })
     .await
@@ -122,11 +123,11 @@ async fn somebody(scene: &Scene) -> Result<String, End> {
     }
 }
 
-/// Whether the entry of a product lies where the nodes share it, seen by the other path: the node may be
-/// wrong about it, or look at another Redis. Nothing where there is no other path.
-pub(super) async fn lies_in_redis(scene: &Scene, id: &str) -> Result<Option<()>, End> {
+/// Sees to it by the other path that the entry of a product lies where the nodes share it: the node may be
+/// wrong about it, or look at another Redis. False where there is no other path.
+pub(super) async fn lies_in_redis(scene: &Scene, id: &str) -> Result<bool, End> {
     let (Ok(redis), Ok(prefix)) = (&scene.redis, &scene.prefix) else {
-        return Ok(None);
+        return Ok(false);
     };
     let begin = format!("{prefix}c:product.");
     let seen = eventually(FILLED, async || {
@@ -145,7 +146,7 @@ pub(super) async fn lies_in_redis(scene: &Scene, id: &str) -> Result<Option<()>,
         )))
     });
     match seen.await? {
-        Ok(()) => Ok(Some(())),
+        Ok(()) => Ok(true),
         Err(why) => failed(why),
     }
 }

@@ -53,7 +53,10 @@ fn steady(text: &str) -> String {
             digits.bytes().all(|digit| digit.is_ascii_digit())
         });
         match took {
-            Some((line, _)) => out.push_str(&format!("{line} (0 ms)\n")),
+            Some((line, _)) => {
+                out.push_str(line);
+                out.push_str(" (0 ms)\n");
+            }
             None => out.push_str(line),
         }
     }
