@@ -9,15 +9,19 @@ use super::check::Found;
 use super::each::on_every_node;
 use super::end::{End, failed, moot, must, skipped};
 use super::node::{Node, eventually};
-use super::ports::RedisProbe;
+use super::ports::{RedisProbe, StoredProduct};
 use super::products::agrees;
 use super::scene::{Scene, text};
 
 /// Scratch keys go by themselves after this long, should nobody remove them.
 const LIFE: Duration = Duration::from_mins(10);
 
-/// A fill reaches Redis within this.
-const FILLED: Duration = Duration::from_secs(5);
+/// A fill reaches Redis within this, or never.
+const FILLED: Duration = Duration::from_secs(2);
+
+/// A fill that takes longer than `redis.budget`, as on a machine that is busy, is given up and not made up
+/// for; so many of them in a row are not lost by that.
+const FILLS: usize = 3;
 
 /// Entries of other releases may lie beside ours; more than so many are none.
 const STEMS: usize = 64;
@@ -87,26 +91,31 @@ pub(super) async fn scripts(scene: &Scene) -> Found {
 pub(super) async fn used(scene: &Scene) -> Found {
     on_every_node(scene, async |node| {
         has_redis(scene, node).await?;
-        let id = somebody(scene).await?;
-        node.json(&format!("/v1/products/{id}")).await?;
-        let path = format!("/v1/caches/product/keys/{id}");
-        let seen = eventually(FILLED, async || {
-            let entry = node.operators(&path).await?;
-            let state = text(&entry, "/redis/state").to_owned();
-            Ok(if state == "entry" {
-                Ok(())
+        let mut last = String::new();
+        for _ in 0..FILLS {
+            let id = somebody(scene).await?;
+            node.json(&format!("/v1/products/{id}")).await?;
+            let path = format!("/v1/caches/product/keys/{id}");
+            let seen = eventually(FILLED, async || {
+                let entry = node.operators(&path).await?;
+                let state = text(&entry, "/redis/state").to_owned();
+                Ok(if state == "entry" {
+                    Ok(())
+                } else {
+                    Err(format!("redis has {state:?} under the product {id}"))
+                })
+            });
+            if let Err(why) = seen.await? {
+                last = why;
+                continue;
+            }
+            return Ok(if lies_in_redis(scene, &id).await? {
+                "the node and the other path find the entry".to_owned()
             } else {
-                Err(format!("redis has {state:?} under the product {id}"))
-            })
-        });
-        if let Err(why) = seen.await? {
-            return failed(why);
+                "the node finds what it wrote".to_owned()
+            });
         }
-        Ok(if lies_in_redis(scene, &id).await? {
-            "the node and the other path find the entry".to_owned()
-        } else {
-            "the node finds what it wrote".to_owned()
-        })
+        failed(last)
     })
     .await
 }
@@ -157,20 +166,8 @@ pub(super) async fn foreign_bytes(scene: &Scene) -> Found {
     scene.may_write()?;
     let redis = scene.redis()?;
     let (writer, reader) = scene.pair()?;
-    let product = scene.scratch_product().await?;
+    let (product, key) = filled(scene, writer, redis).await?;
     let path = format!("/v1/products/{}", product.id);
-    writer.json(&path).await?;
-    let begin = format!("{}c:product.", scene.scratch_prefix);
-    let end = format!(":{}", product.id);
-    let seen = eventually(FILLED, async || {
-        let keys = redis.keys(&begin, STEMS * 16).await?;
-        let key = keys.into_iter().find(|key| key.ends_with(&end));
-        Ok(key.ok_or_else(|| format!("no key {begin}*{end} is there")))
-    });
-    let key = match seen.await? {
-        Ok(key) => key,
-        Err(why) => return failed(why),
-    };
     // As long as an entry, and it begins like one.
     let spoilt = Bytes::from(format!("V{}", "tingkat-verify ".repeat(40)));
     redis.set(&key, spoilt).await?;
@@ -179,6 +176,31 @@ pub(super) async fn foreign_bytes(scene: &Scene) -> Found {
         return failed(format!("after bytes that are no entry: {why}"));
     }
     Ok("they were passed over, and the answer was right".to_owned())
+}
+
+/// A product that a node of this run has loaded, and the key that it wrote for the others.
+async fn filled(
+    scene: &Scene,
+    writer: &Node,
+    redis: &dyn RedisProbe,
+) -> Result<(StoredProduct, String), End> {
+    let begin = format!("{}c:product.", scene.scratch_prefix);
+    let mut last = String::new();
+    for _ in 0..FILLS {
+        let product = scene.scratch_product().await?;
+        writer.json(&format!("/v1/products/{}", product.id)).await?;
+        let end = format!(":{}", product.id);
+        let seen = eventually(FILLED, async || {
+            let keys = redis.keys_with(&begin, &product.id, STEMS).await?;
+            let key = keys.into_iter().find(|key| key.ends_with(&end));
+            Ok(key.ok_or_else(|| format!("no key {begin}*{end} is there")))
+        });
+        match seen.await? {
+            Ok(key) => return Ok((product, key)),
+            Err(why) => last = why,
+        }
+    }
+    failed(last)
 }
 
 /// A full Redis evicts, and takes what is new.
