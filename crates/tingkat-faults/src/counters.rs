@@ -17,6 +17,10 @@ pub struct Counters {
     pub bytes_up: u64,
     /// Bytes handed to clients.
     pub bytes_down: u64,
+    /// Chunks that had to wait: a pause or a delay was in force when they came.
+    pub held: u64,
+    /// Connections that were closed because their allowance was used up.
+    pub cut: u64,
 }
 
 /// The live counts behind [`Counters`]. They are independent statistics that order nothing, so
@@ -27,6 +31,8 @@ pub(crate) struct Tally {
     turned_away: AtomicU64,
     bytes_up: AtomicU64,
     bytes_down: AtomicU64,
+    held: AtomicU64,
+    cut: AtomicU64,
 }
 
 impl Tally {
@@ -36,6 +42,14 @@ impl Tally {
 
     pub(crate) fn turn_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cut(&self) {
+        self.cut.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn carry(&self, way: Way, bytes: usize) {
@@ -53,6 +67,8 @@ impl Tally {
             open: open as u64,
             bytes_up: self.bytes_up.load(Ordering::Relaxed),
             bytes_down: self.bytes_down.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
+            cut: self.cut.load(Ordering::Relaxed),
         }
     }
 }

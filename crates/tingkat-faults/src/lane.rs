@@ -48,6 +48,10 @@ impl Lane {
     /// faults while it waits counts at once.
     pub(crate) async fn clear_to_send(&mut self) {
         let mut has_waited = false;
+        let first = self.now();
+        if first.paused || first.delay.is_some() {
+            self.shared.tally.hold();
+        }
         loop {
             self.unpaused().await;
             let now = self.now();
@@ -95,6 +99,11 @@ impl Lane {
                 .wait_for(|faults| connection < faults.lane(way).ended_below)
                 .await;
         }
+    }
+
+    /// Counts this connection as one that a cut has ended.
+    pub(crate) fn was_cut(&self) {
+        self.shared.tally.cut();
     }
 
     /// Counts bytes that the receiver has.

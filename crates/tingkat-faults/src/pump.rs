@@ -54,6 +54,7 @@ async fn carry(
             .await?;
         lane.carried(allowed);
         if is_cut {
+            lane.was_cut();
             to.shutdown().await?;
             return Ok(Finish::Cut);
         }

@@ -3,9 +3,11 @@
 //!
 //! Nothing is taken for passed that was not seen. What can not be looked at is skipped and says why.
 
+mod categories;
 mod check;
 mod checks;
 mod configuration;
+mod each;
 mod end;
 mod failure;
 mod freshness;

@@ -44,8 +44,8 @@ pub struct ServerFacts {
     pub is_valkey: bool,
     /// What it evicts when it is full.
     pub maxmemory_policy: String,
-    /// When it is full, in bytes; 0 for never.
-    pub maxmemory: u64,
+    /// When it is full, in bytes; 0 for never, nothing where it does not say.
+    pub maxmemory: Option<u64>,
 }
 
 impl ServerFacts {
@@ -142,7 +142,24 @@ impl Probe {
     /// # Errors
     /// A server does not answer, or the user may not scan.
     pub async fn keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, ProbeError> {
-        let pattern = format!("{}*", escaped(prefix));
+        self.keys_like(&format!("{}*", escaped(prefix)), most).await
+    }
+
+    /// At most `most` keys that begin with a prefix and have `part` after it, in any order.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    pub async fn keys_with(
+        &self,
+        prefix: &str,
+        part: &str,
+        most: usize,
+    ) -> Result<Vec<String>, ProbeError> {
+        let pattern = format!("{}*{}*", escaped(prefix), escaped(part));
+        self.keys_like(&pattern, most).await
+    }
+
+    async fn keys_like(&self, pattern: &str, most: usize) -> Result<Vec<String>, ProbeError> {
         let mut found = Vec::new();
         for place in self.redis.places() {
             let mut wire = self.connect(&place).await?;
@@ -150,7 +167,7 @@ impl Probe {
             for _ in 0..MOST_STEPS {
                 let mut command = Cmd::new();
                 command.arg("SCAN").arg(&cursor);
-                command.arg("MATCH").arg(&pattern);
+                command.arg("MATCH").arg(pattern);
                 command.arg("COUNT").arg(LOOKED_THROUGH);
                 let answer = command.query_async(&mut wire).await;
                 let (next, keys): (String, Vec<Vec<u8>>) =
@@ -282,7 +299,7 @@ impl Probe {
                         policy.clone_into(&mut facts.maxmemory_policy);
                     }
                     Some(("maxmemory", bytes)) => {
-                        facts.maxmemory = bytes.parse().unwrap_or_default();
+                        facts.maxmemory = bytes.parse().ok();
                     }
                     _ => {}
                 }

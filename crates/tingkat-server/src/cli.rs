@@ -229,9 +229,12 @@ pub(crate) struct Verify {
     /// Write nothing; what would have to is skipped
     #[arg(long)]
     pub(crate) read_only: bool,
-    /// Wait so long until nodes and database answer
+    /// Wait so long until the database answers and the nodes are ready
     #[arg(long, value_name = "TIME", value_parser = wait)]
     pub(crate) wait: Option<Duration>,
+    /// Look for so long at most; what was not looked at by then is skipped
+    #[arg(long, value_name = "TIME", value_parser = wait, default_value = "3m")]
+    pub(crate) timeout: Duration,
     /// How much is told
     #[arg(
         long,

@@ -22,14 +22,23 @@ use stage::Stage;
 /// A node that runs answers within this.
 const THERE: Duration = Duration::from_secs(3);
 
+/// The connections are closed within this, or left to the system.
+const CLOSED: Duration = Duration::from_secs(5);
+
 /// Judges what the arguments name.
 pub(crate) async fn run(
     arguments: &Verify,
     loaded: Loaded,
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
+    // It waits for start-up, and is given the time of a run as well.
+    let within = arguments.wait.unwrap_or_default() + arguments.timeout;
+    let set = tokio::time::timeout(within, Stage::set(arguments, loaded, surroundings));
     let stage = tokio::select! {
-        stage = Stage::set(arguments, loaded, surroundings) => stage?,
+        stage = set => stage.unwrap_or_else(|_| {
+            let line = format!("what the run needs was not there after {within:?}");
+            Err(Failure::new(Code::Unreachable, line))
+        })?,
         () = interrupted() => return Err(Failure::new(Code::Interrupted, "stopped")),
     };
     let report = judge(arguments, stage).await?;
@@ -55,15 +64,14 @@ pub(crate) async fn run(
 async fn judge(arguments: &Verify, stage: Stage) -> Result<Report, Failure> {
     let list = List::new(arguments);
     let hear = |judged: &Judged| list.hear(judged);
-    let wait = arguments.wait.unwrap_or(THERE);
-    let report = until_stopped(&stage.scene, wait, hear).await;
+    let report = until_stopped(arguments, &stage.scene, hear).await;
     let cleaning = async {
         let stage = stage.leave().await;
         let mut report = report;
         if let Ok(report) = &mut report {
             verify::clean_up(&stage.scene, report, hear).await;
         }
-        stage.close().await;
+        drop(tokio::time::timeout(CLOSED, stage.close()).await);
         report
     };
     tokio::select! {
@@ -77,17 +85,18 @@ async fn judge(arguments: &Verify, stage: Stage) -> Result<Report, Failure> {
 
 /// Makes the checks until they are made, or until Ctrl-C.
 async fn until_stopped(
+    arguments: &Verify,
     scene: &Scene,
-    wait: Duration,
     hear: impl Fn(&Judged),
 ) -> Result<Report, Failure> {
     let stop = CancellationToken::new();
     let judging = async {
-        let there = stop.run_until_cancelled(are_there(scene, wait)).await;
+        let there = are_there(scene, arguments.wait);
+        let there = stop.run_until_cancelled(there).await;
         if let Some(Err(why)) = there {
             return Err(Failure::new(Code::Unreachable, why));
         }
-        Ok(verify::run(scene, &Group::ALL, &stop, hear).await)
+        Ok(verify::run(scene, &Group::ALL, arguments.timeout, &stop, hear).await)
     };
     let mut judging = std::pin::pin!(judging);
     tokio::select! {
@@ -97,12 +106,19 @@ async fn until_stopped(
     judging.await
 }
 
-/// Waits until every node answers.
-async fn are_there(scene: &Scene, wait: Duration) -> Result<(), String> {
-    for node in &scene.nodes {
-        node.is_there(wait).await?;
+/// Waits until every node takes requests; where nobody asked for that, only whether it answers: that it is
+/// not ready is for the checks.
+async fn are_there(scene: &Scene, wait: Option<Duration>) -> Result<(), String> {
+    let waits = scene.nodes.iter().map(async |node| match wait {
+        Some(wait) => node.is_ready(wait).await,
+        None => node.is_there(THERE).await,
+    });
+    let waits = futures::future::join_all(waits).await;
+    let why: Vec<String> = waits.into_iter().filter_map(Result::err).collect();
+    if why.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(why.join("; "))
 }
 
 /// Completes with the next Ctrl-C, or when whoever runs jobs wants this one to end.

@@ -40,6 +40,7 @@ questions! {
         PRODUCT_REMOVE "product_remove";
         POSTCODE_ROWS "postcode_rows";
         CATEGORY_ROWS "category_rows";
+        CATEGORY_MEMBERS "category_members";
     }
     of_the_log {
         LOG_CHANGES "log_changes";
@@ -58,6 +59,8 @@ pub struct ProbedProduct {
     pub regular_price: i64,
     pub member_price: i64,
     pub stock_quantity: i64,
+    /// What else its page has to show, by the names there; times are microseconds since 1970.
+    pub shows: serde_json::Value,
 }
 
 /// A postcode as its rows are.
@@ -116,6 +119,7 @@ impl Probe {
                 regular_price: row.number("regular_price")?,
                 member_price: row.number("member_price")?,
                 stock_quantity: row.number("stock_quantity")?,
+                shows: row.json("shows")?,
             })
         })?;
         products.sort_by_key(|product| sample.iter().position(|id| *id == product.id));
@@ -152,6 +156,16 @@ impl Probe {
                 name: row.text("name")?,
             })
         })
+    }
+
+    /// The ids of what is on sale in a category that is under no other, or under it.
+    ///
+    /// # Errors
+    /// As [`products`](Self::products).
+    pub async fn members(&self, category: &str) -> Result<Vec<String>, CheckError> {
+        let given = [category.to_owned()];
+        let rows = self.ask(&CATEGORY_LIST, &CATEGORY_MEMBERS, &given).await?;
+        read(&rows, |row| row.text("id"))
     }
 
     /// Commits a product that no listing shows; false where the store has none that could be its model.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::check::{Check, Group};
 use super::{
-    configuration, failure, freshness, health, limits, postcodes, products, redis_tier, stampede,
-    store, warming,
+    categories, configuration, failure, freshness, health, limits, postcodes, products, redis_tier,
+    stampede, store, warming,
 };
 
 /// The check that is made when all others were and their nodes are stopped.
@@ -55,7 +55,7 @@ checks! {
             "let nobody else write keys under the prefix, and report this as a bug";
         "redis_policy" 5 redis_tier::policy,
             "a full Redis evicts instead of refusing",
-            "CONFIG SET maxmemory-policy allkeys-lfu";
+            "CONFIG SET maxmemory-policy allkeys-lfu, and a maxmemory";
         "redis_version" 5 redis_tier::version,
             "Redis is of a release that has all that is needed",
             "use Redis 6.2 or later, or Valkey";
@@ -76,7 +76,7 @@ checks! {
         "triggers" 15 store::triggers,
             "what is committed by anything is told in the change log",
             "run `tingkat schema install`, then `tingkat schema check`";
-        "pruning" 10 store::pruning,
+        "pruning" 15 store::pruning,
             "the change log is kept short",
             "run `tingkat schema compact`, which says what stands in its way";
         "commit_clock" 10 store::commit_clock,
@@ -109,13 +109,13 @@ checks! {
             "let no proxy take the headers ETag and If-None-Match away";
     }
     Categories {
-        "categories_true" 10 products::categories,
+        "categories_true" 10 categories::true_to_the_store,
             "categories are answered as the database has them",
             "run `tingkat forget categories --all --yes`, and report this as a bug";
-        "category_listing" 10 products::listing,
-            "a listing shows products as they are",
+        "category_listing" 15 categories::listing,
+            "a listing shows what the database has in the category, as it is",
             "run `tingkat schema check`, and report this as a bug if it passes";
-        "category_unknown" 5 products::unknown_category,
+        "category_unknown" 5 categories::unknown,
             "a category that there is not is answered with 404",
             "look for what stands between this command and the service";
     }
@@ -126,7 +126,7 @@ checks! {
         "no_cache" 10 freshness::insisted,
             "who sends no-cache gets what was committed before",
             "let no proxy take Cache-Control from requests or answer by itself";
-        "own_writes" 10 freshness::own_writes,
+        "own_writes" 15 freshness::own_writes,
             "who writes reads what he wrote, on every node",
             "give all nodes the same source.url, and pass Tingkat-Position on";
         "forgotten" 15 freshness::forgotten,

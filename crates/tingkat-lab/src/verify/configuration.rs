@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::check::Found;
+use super::each::{on, on_every_node};
 use super::end::{failed, must, skipped};
 use super::node::eventually;
 use super::scene::{Scene, text};
@@ -23,7 +24,8 @@ pub(super) fn sound(scene: &Scene) -> std::future::Ready<Found> {
 
 /// Every node takes requests, if not at once.
 pub(super) async fn ready(scene: &Scene) -> Found {
-    for node in scene.everywhere() {
+    let nodes = scene.everywhere();
+    on(&nodes, async |node| {
         let seen = eventually(STARTED, async || {
             let answer = node.get("/readyz").await?;
             let body = answer.json().unwrap_or_default();
@@ -39,22 +41,26 @@ pub(super) async fn ready(scene: &Scene) -> Found {
         if let Err(why) = seen.await? {
             return failed(why);
         }
-    }
-    let count = scene.everywhere().len();
-    Ok(format!("{count} of {count} nodes take requests"))
+        let count = nodes.len();
+        Ok(format!("{count} of {count} nodes take requests"))
+    })
+    .await
 }
 
 /// Every cache caches.
 pub(super) async fn cached(scene: &Scene) -> Found {
-    let caches = scene.first()?.operators("/v1/caches").await?;
-    let items = caches.get("items").and_then(Value::as_array);
-    let items = items.map(Vec::as_slice).unwrap_or_default();
-    must(!items.is_empty(), || "the node has no cache".to_owned())?;
-    let odd: Vec<String> = items
-        .iter()
-        .filter(|cache| text(cache, "/mode") != "cache")
-        .map(|cache| format!("{} is {:?}", text(cache, "/entity"), text(cache, "/mode")))
-        .collect();
-    must(odd.is_empty(), || odd.join(", "))?;
-    Ok(format!("{} entities are cached", items.len()))
+    on_every_node(scene, async |node| {
+        let caches = node.operators("/v1/caches").await?;
+        let items = caches.get("items").and_then(Value::as_array);
+        let items = items.map(Vec::as_slice).unwrap_or_default();
+        must(!items.is_empty(), || "the node has no cache".to_owned())?;
+        let odd: Vec<String> = items
+            .iter()
+            .filter(|cache| text(cache, "/mode") != "cache")
+            .map(|cache| format!("{} is {:?}", text(cache, "/entity"), text(cache, "/mode")))
+            .collect();
+        must(odd.is_empty(), || odd.join(", "))?;
+        Ok(format!("{} entities are cached", items.len()))
+    })
+    .await
 }

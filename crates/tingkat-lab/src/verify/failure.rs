@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use tingkat_faults::{Control, Direction};
+use tingkat_faults::{Control, Counters, Direction};
 
 use super::check::Found;
 use super::end::{End, failed, must, skipped};
@@ -25,71 +25,154 @@ const SLOW: Duration = Duration::from_secs(2);
 /// Bytes after which each answer of Redis breaks off.
 const CUT_AFTER: u64 = 7;
 
+/// Bytes of answers that may have been under way when a fault began.
+const ON_THE_WAY: u64 = 512;
+
 /// Requests during a fault.
 const REQUESTS: usize = 12;
 
+/// What a node that has lost Redis does about it, such as connecting again, it does within this.
+const NOTICED: Duration = Duration::from_secs(6);
+
 /// Nobody listens at the address of Redis any more.
 pub(super) async fn refused(scene: &Scene) -> Found {
-    during(scene, 0, async |proxy| Ok(proxy.down().await?)).await
+    during(scene, Fault::Refused).await
 }
 
 /// Whoever connects to Redis is thrown out.
 pub(super) async fn reset(scene: &Scene) -> Found {
-    during(scene, 1, async |proxy| Ok(proxy.reset().await?)).await
+    during(scene, Fault::Reset).await
 }
 
 /// Redis takes everything and says nothing.
 pub(super) async fn black_hole(scene: &Scene) -> Found {
-    during(scene, 2, async |proxy| {
-        proxy.pause(Direction::Both);
-        Ok(())
-    })
-    .await
+    during(scene, Fault::BlackHole).await
 }
 
 /// Redis answers too late.
 pub(super) async fn slow(scene: &Scene) -> Found {
-    during(scene, 3, async |proxy| {
-        proxy.delay(Direction::Down, SLOW, Duration::ZERO);
-        Ok(())
-    })
-    .await
+    during(scene, Fault::Slow).await
 }
 
 /// The answers of Redis break off.
 pub(super) async fn cut(scene: &Scene) -> Found {
-    during(scene, 4, async |proxy| {
-        proxy.cut_after(Direction::Down, CUT_AFTER);
-        Ok(())
-    })
-    .await
+    during(scene, Fault::Cut).await
 }
 
-async fn during(
-    scene: &Scene,
-    turn: usize,
-    begin: impl AsyncFnOnce(&Control) -> Result<(), End>,
-) -> Found {
+/// What the proxy does to the Redis of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Refused,
+    Reset,
+    BlackHole,
+    Slow,
+    Cut,
+}
+
+impl Fault {
+    /// Its number among the faults.
+    const fn turn(self) -> usize {
+        self as usize
+    }
+
+    async fn begin(self, proxy: &Control) -> Result<(), End> {
+        match self {
+            Self::Refused => proxy.down().await?,
+            Self::Reset => proxy.reset().await?,
+            Self::BlackHole => proxy.pause(Direction::Both),
+            Self::Slow => proxy.delay(Direction::Down, SLOW, Duration::ZERO),
+            Self::Cut => proxy.cut_after(Direction::Down, CUT_AFTER),
+        }
+        Ok(())
+    }
+
+    /// Whether it has met the node: what the proxy counted when it began, and then. A promise that is
+    /// kept while nothing is wrong says nothing.
+    fn has_met(self, before: &Counters, now: &Counters) -> Result<(), String> {
+        let bytes = now.bytes_down - before.bytes_down;
+        let accepted = now.accepted - before.accepted;
+        let is_met = match self {
+            Self::Refused => now.open == 0 && accepted == 0,
+            Self::Reset => now.open == 0 && accepted == 0 && now.turned_away > before.turned_away,
+            Self::BlackHole | Self::Slow => now.held > before.held,
+            // Each connection has its allowance, those that were there as well.
+            Self::Cut => {
+                let most = CUT_AFTER * (accepted + before.open) + ON_THE_WAY;
+                now.cut > before.cut && bytes <= most
+            }
+        };
+        if is_met {
+            return Ok(());
+        }
+        Err(format!(
+            "the fault did not meet the node: since it began the proxy has accepted {accepted} \
+             connections and turned {} away, {} are open, {} bytes came through, {} chunks were held and \
+             {} connections cut",
+            now.turned_away - before.turned_away,
+            now.open,
+            bytes,
+            now.held - before.held,
+            now.cut - before.cut,
+        ))
+    }
+}
+
+async fn during(scene: &Scene, fault: Fault) -> Found {
     has_redis(scene, scene.first()?).await?;
     scene.may_write()?;
     let failing = scene.failing()?;
     scene.store()?;
     let mut ids = scene.some_products().await?;
     // Each fault begins with some that the node has not in memory yet.
-    let begin_at = (turn * REQUESTS / 2) % ids.len().max(1);
+    let begin_at = (fault.turn() * REQUESTS / 2) % ids.len().max(1);
     ids.rotate_left(begin_at);
+    let proxy = &failing.proxy;
     // A check that took too long left its fault as it was.
-    failing.proxy.heal().await?;
+    proxy.heal().await?;
     comes_back(&failing.node).await?;
-    begin(&failing.proxy).await?;
-    let seen = answers(scene, failing, turn, &ids).await;
-    failing.proxy.heal().await?;
+    goes_through(scene, failing, fault).await?;
+    let before = proxy.counters();
+    fault.begin(proxy).await?;
+    let seen = answers(scene, failing, fault.turn(), &ids).await;
+    let met = has_met(failing, fault, &before).await;
+    proxy.heal().await?;
     let longest = seen?;
+    met?;
     comes_back(&failing.node).await?;
     Ok(format!(
         "{REQUESTS} answers were right, the slowest after {} ms; then Redis was used again",
         longest.as_millis()
     ))
+}
+
+/// Whether the node asks its Redis through the proxy, so that a fault there is one of the node.
+async fn goes_through(scene: &Scene, failing: &Failing, fault: Fault) -> Result<(), End> {
+    let before = failing.proxy.counters().bytes_up;
+    let turn = fault.turn();
+    // One that memory has not.
+    let path = format!("/v1/products/{}absent-before-{turn}", scene.scratch_ids());
+    let answer = failing.node.get(&path).await?;
+    failing.node.read(&path, &answer, StatusCode::NOT_FOUND)?;
+    let seen = eventually(NOTICED, async || {
+        let counters = failing.proxy.counters();
+        Ok(if counters.open > 0 && counters.bytes_up > before {
+            Ok(())
+        } else {
+            Err(())
+        })
+    });
+    must(seen.await?.is_ok(), || {
+        let name = failing.node.name();
+        format!("{name} does not reach its Redis through the proxy of the faults")
+    })
+}
+
+/// Waits until the fault has met the node: it may be about to connect again.
+async fn has_met(failing: &Failing, fault: Fault, before: &Counters) -> Result<(), End> {
+    let seen = eventually(NOTICED, async || {
+        Ok(fault.has_met(before, &failing.proxy.counters()))
+    });
+    seen.await?.or_else(failed)
 }
 
 /// Asks while the fault lasts; how long the slowest answer took.
@@ -158,5 +241,78 @@ async fn comes_back(node: &Node) -> Result<(), End> {
         Err(state) => failed(format!(
             "redis is {state:?} {AGAIN:?} after the end of the fault"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAULTS: [Fault; 5] = [
+        Fault::Refused,
+        Fault::Reset,
+        Fault::BlackHole,
+        Fault::Slow,
+        Fault::Cut,
+    ];
+
+    fn before() -> Counters {
+        Counters {
+            accepted: 3,
+            open: 2,
+            bytes_up: 100,
+            bytes_down: 100,
+            ..Counters::default()
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_lets_everything_through_has_no_fault() {
+        let passes = Counters {
+            bytes_up: 900,
+            bytes_down: 900,
+            ..before()
+        };
+        let connects = Counters {
+            accepted: 5,
+            ..passes
+        };
+        for fault in FAULTS {
+            for now in [passes, connects] {
+                let told = fault.has_met(&before(), &now).unwrap_err();
+                assert!(told.contains("800 bytes came through"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_fault_is_known_by_what_the_proxy_counts() {
+        let now = |fault| {
+            let before = before();
+            match fault {
+                Fault::Refused => Counters { open: 0, ..before },
+                Fault::Reset => Counters {
+                    open: 0,
+                    turned_away: 1,
+                    ..before
+                },
+                Fault::BlackHole | Fault::Slow => Counters { held: 1, ..before },
+                Fault::Cut => Counters {
+                    accepted: 4,
+                    bytes_down: before.bytes_down + 3 * CUT_AFTER,
+                    cut: 3,
+                    ..before
+                },
+            }
+        };
+        for fault in FAULTS {
+            assert_eq!(fault.has_met(&before(), &now(fault)), Ok(()), "{fault:?}");
+        }
+        // More came through than a cut lets.
+        let more = Counters {
+            bytes_down: before().bytes_down + 3 * CUT_AFTER + ON_THE_WAY + 1,
+            ..now(Fault::Cut)
+        };
+        assert!(Fault::Cut.has_met(&before(), &more).is_err());
     }
 }

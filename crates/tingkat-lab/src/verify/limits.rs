@@ -5,11 +5,14 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::check::Found;
+use super::each::on_every_node;
 use super::end::{End, failed, must, skipped};
 use super::node::Node;
+use super::ports::RedisProbe;
 use super::postcodes::problem;
 use super::scene::Scene;
 use crate::answer::Answer;
+use crate::probe::ProbeError;
 
 /// Nearly the longest address that HTTP clients can write.
 const LONG_ADDRESS: usize = 60 << 10;
@@ -33,51 +36,53 @@ const PAGES: [&str; 8] = [
 
 /// What can not be read is refused, and is no fault of the server.
 pub(super) async fn malformed(scene: &Scene) -> Found {
-    let node = scene.first()?;
-    let batch = "/v1/products:batchGet";
-    let asked = [
-        (Method::GET, "/v1/products/%zz", "", StatusCode::BAD_REQUEST),
-        (
-            Method::GET,
-            "/v1/products/1?colour=red",
-            "",
-            StatusCode::BAD_REQUEST,
-        ),
-        (
-            Method::GET,
-            "/v1/products?ids=",
-            "",
-            StatusCode::BAD_REQUEST,
-        ),
-        (
-            Method::GET,
-            "/v1/products/a%2Fb",
-            "",
-            StatusCode::UNPROCESSABLE_ENTITY,
-        ),
-        (Method::GET, "/v1/nowhere", "", StatusCode::NOT_FOUND),
-        (Method::POST, batch, "{\"ids\":", StatusCode::BAD_REQUEST),
-        (
-            Method::POST,
-            batch,
-            "{\"ids\":7}",
-            StatusCode::UNPROCESSABLE_ENTITY,
-        ),
-        (
-            Method::PUT,
-            "/v1/products/1",
-            "{}",
-            StatusCode::METHOD_NOT_ALLOWED,
-        ),
-    ];
-    let count = asked.len();
-    for (method, path, body, status) in asked {
-        let what = format!("{method} {path} {body}");
-        let answer = ask(node, method, path, body).await?;
-        let body = node.read(&what, &answer, status)?;
-        problem(body, &what)?;
-    }
-    Ok(format!("{count} requests are refused in words"))
+    on_every_node(scene, async |node| {
+        let batch = "/v1/products:batchGet";
+        let asked = [
+            (Method::GET, "/v1/products/%zz", "", StatusCode::BAD_REQUEST),
+            (
+                Method::GET,
+                "/v1/products/1?colour=red",
+                "",
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                Method::GET,
+                "/v1/products?ids=",
+                "",
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                Method::GET,
+                "/v1/products/a%2Fb",
+                "",
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            (Method::GET, "/v1/nowhere", "", StatusCode::NOT_FOUND),
+            (Method::POST, batch, "{\"ids\":", StatusCode::BAD_REQUEST),
+            (
+                Method::POST,
+                batch,
+                "{\"ids\":7}",
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            (
+                Method::PUT,
+                "/v1/products/1",
+                "{}",
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
+        ];
+        let count = asked.len();
+        for (method, path, body, status) in asked {
+            let what = format!("{method} {path} {body}");
+            let answer = ask(node, method, path, body).await?;
+            let body = node.read(&what, &answer, status)?;
+            problem(body, &what)?;
+        }
+        Ok(format!("{count} requests are refused in words"))
+    })
+    .await
 }
 
 /// Look-ups may need the token; it is no secret from the server.
@@ -90,35 +95,37 @@ async fn ask(node: &Node, method: Method, path: &str, body: &str) -> Result<Answ
 
 /// What is too large is refused before it is read.
 pub(super) async fn oversized(scene: &Scene) -> Found {
-    let node = scene.first()?;
-    let path = format!("/v1/products/1?{}", "x".repeat(LONG_ADDRESS));
-    let answer = node.send_large(Method::GET, &path, "").await?;
-    let told = answer.json().unwrap_or_default();
-    let is_refused = matches!(
-        answer.status,
-        StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    );
-    // Who has chosen so long a server.uri_bytes is told what is in it.
-    let is_read = told.get("code").and_then(Value::as_str) == Some("parameter_unknown");
-    must(is_refused || is_read, || {
-        format!(
-            "an address of {LONG_ADDRESS} bytes is answered with {}",
-            answer.status
-        )
-    })?;
-    let body = json!({ "ids": ["x".repeat(LARGE_BODY)] }).to_string();
-    let answer = node
-        .send_large(Method::POST, "/v1/products:batchGet", &body)
-        .await?;
-    must(answer.status == StatusCode::PAYLOAD_TOO_LARGE, || {
-        format!(
-            "a body of {LARGE_BODY} bytes is answered with {}",
-            answer.status
-        )
-    })?;
-    let page = node.get("/v1/products?limit=100000").await?;
-    node.read("/v1/products?limit=100000", &page, StatusCode::BAD_REQUEST)?;
-    Ok("an address, a body and a page that are too large are refused".to_owned())
+    on_every_node(scene, async |node| {
+        let path = format!("/v1/products/1?{}", "x".repeat(LONG_ADDRESS));
+        let answer = node.send_large(Method::GET, &path, "").await?;
+        let told = answer.json().unwrap_or_default();
+        let is_refused = matches!(
+            answer.status,
+            StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        );
+        // Who has chosen so long a server.uri_bytes is told what is in it.
+        let is_read = told.get("code").and_then(Value::as_str) == Some("parameter_unknown");
+        must(is_refused || is_read, || {
+            format!(
+                "an address of {LONG_ADDRESS} bytes is answered with {}",
+                answer.status
+            )
+        })?;
+        let body = json!({ "ids": ["x".repeat(LARGE_BODY)] }).to_string();
+        let answer = node
+            .send_large(Method::POST, "/v1/products:batchGet", &body)
+            .await?;
+        must(answer.status == StatusCode::PAYLOAD_TOO_LARGE, || {
+            format!(
+                "a body of {LARGE_BODY} bytes is answered with {}",
+                answer.status
+            )
+        })?;
+        let page = node.get("/v1/products?limit=100000").await?;
+        node.read("/v1/products?limit=100000", &page, StatusCode::BAD_REQUEST)?;
+        Ok("an address, a body and a page that are too large are refused".to_owned())
+    })
+    .await
 }
 
 /// Whatever writes or operates, with what would make it harmless if it were let in.
@@ -141,21 +148,26 @@ fn guarded(scene: &Scene) -> Vec<(Method, String, Value)> {
 
 /// Nobody writes or operates without a token.
 pub(super) async fn token_missing(scene: &Scene) -> Found {
-    opens_nothing(scene, &[]).await?;
-    Ok("without a token nothing is written".to_owned())
+    on_every_node(scene, async |node| {
+        opens_nothing(scene, node, &[]).await?;
+        Ok("without a token nothing is written".to_owned())
+    })
+    .await
 }
 
 /// A token that is none opens nothing.
 pub(super) async fn token_wrong(scene: &Scene) -> Found {
     let wrong = format!("Bearer wrong-{}", scene.run);
-    opens_nothing(scene, &[("authorization", &wrong)]).await?;
-    // What begins like a token is none either.
-    opens_nothing(scene, &[("authorization", "Bearer ")]).await?;
-    Ok("with a token that is none nothing is written".to_owned())
+    on_every_node(scene, async |node| {
+        opens_nothing(scene, node, &[("authorization", &wrong)]).await?;
+        // What begins like a token is none either.
+        opens_nothing(scene, node, &[("authorization", "Bearer ")]).await?;
+        Ok("with a token that is none nothing is written".to_owned())
+    })
+    .await
 }
 
-async fn opens_nothing(scene: &Scene, headers: &[(&str, &str)]) -> Result<(), End> {
-    let node = scene.first()?;
+async fn opens_nothing(scene: &Scene, node: &Node, headers: &[(&str, &str)]) -> Result<(), End> {
     let mut refused = 0;
     for (method, path, body) in guarded(scene) {
         let what = format!("{method} {path}");
@@ -192,29 +204,31 @@ fn is_unknown(answer: &Answer) -> bool {
 
 /// A token opens what it is for. That others open nothing would be true of a wall as well.
 pub(super) async fn token_right(scene: &Scene) -> Found {
-    let node = scene.first()?;
-    if !node.has_token() {
-        return skipped("TINGKAT_TOKEN has no token");
-    }
-    for (method, path, body) in guarded(scene) {
-        if path == FORGET {
-            // What is forgotten for nothing is loaded again by somebody.
-            continue;
+    on_every_node(scene, async |node| {
+        if !node.has_token() {
+            return skipped("TINGKAT_TOKEN has no token");
         }
-        let answer = node.send(method.clone(), &path, &body).await?;
-        if method == Method::POST && is_unknown(&answer) {
-            continue;
+        for (method, path, body) in guarded(scene) {
+            if path == FORGET {
+                // What is forgotten for nothing is loaded again by somebody.
+                continue;
+            }
+            let answer = node.send(method.clone(), &path, &body).await?;
+            if method == Method::POST && is_unknown(&answer) {
+                continue;
+            }
+            node.is_open(&answer)?;
+            let is_let_in = answer.status.is_success()
+                || matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::CONFLICT)
+                || answer.status == StatusCode::UNPROCESSABLE_ENTITY
+                || answer.status == StatusCode::NOT_IMPLEMENTED;
+            must(is_let_in, || {
+                format!("{path} with the token is answered with {}", answer.status)
+            })?;
         }
-        node.is_open(&answer)?;
-        let is_let_in = answer.status.is_success()
-            || matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::CONFLICT)
-            || answer.status == StatusCode::UNPROCESSABLE_ENTITY
-            || answer.status == StatusCode::NOT_IMPLEMENTED;
-        must(is_let_in, || {
-            format!("{path} with the token is answered with {}", answer.status)
-        })?;
-    }
-    Ok("the token opens what it is for".to_owned())
+        Ok("the token opens what it is for".to_owned())
+    })
+    .await
 }
 
 /// No page shows a secret.
@@ -270,16 +284,13 @@ pub(super) async fn removed(scene: &Scene) -> Found {
 /// More scratch keys than this are not ours.
 const MOST_KEYS: usize = 10_000;
 
-async fn remove_keys(scene: &Scene, redis: &dyn super::ports::RedisProbe) -> Result<usize, End> {
+async fn remove_keys(scene: &Scene, redis: &dyn RedisProbe) -> Result<usize, End> {
     let prefix = &scene.scratch_prefix;
     let mut count = 0;
     // What was under way when the nodes were stopped may come after the first look.
     for _ in 0..2 {
-        let keys = redis.keys(prefix, MOST_KEYS).await.map_err(|error| {
-            End::Failed(format!(
-                "keys {prefix}* can not be listed, and go by themselves: {error}"
-            ))
-        })?;
+        let keys = redis.keys(prefix, MOST_KEYS).await;
+        let keys = keys.map_err(|error| not_listed(prefix, &error))?;
         redis.remove(&keys).await?;
         count += keys.len();
     }
@@ -287,5 +298,32 @@ async fn remove_keys(scene: &Scene, redis: &dyn super::ports::RedisProbe) -> Res
     must(left.is_empty(), || {
         format!("{} keys {prefix}* can not be removed", left.len())
     })?;
-    Ok(count)
+    Ok(count + remove_kept(scene, redis).await?)
+}
+
+/// Removes what running nodes keep of the products of this run; they would have it until it is old.
+async fn remove_kept(scene: &Scene, redis: &dyn RedisProbe) -> Result<usize, End> {
+    let Ok(prefix) = &scene.prefix else {
+        return Ok(0);
+    };
+    if scene.scratch_products().is_empty() || scene.scratch_prefix == *prefix {
+        return Ok(0);
+    }
+    let ids = scene.scratch_ids();
+    let keys = redis.keys_with(prefix, &ids, MOST_KEYS).await;
+    let keys = keys.map_err(|error| not_listed(&format!("{prefix}*{ids}"), &error))?;
+    redis.remove(&keys).await?;
+    for key in &keys {
+        let left = redis.get(key).await?;
+        must(left.is_none(), || {
+            format!("the key {key} can not be removed")
+        })?;
+    }
+    Ok(keys.len())
+}
+
+fn not_listed(keys: &str, error: &ProbeError) -> End {
+    End::Failed(format!(
+        "keys {keys}* can not be listed, and go by themselves: {error}"
+    ))
 }

@@ -13,10 +13,14 @@ use tingkat::ports::{Clock as _, Tick};
 
 use super::end::{End, failed, skipped};
 use crate::answer::Answer;
+use crate::chained::chained;
 use crate::target::Target;
 
 /// More odd answers than this are not remembered.
 const MOST_REMEMBERED: usize = 32;
+
+/// A node that hangs up each of so many times says nothing in words.
+const HUNG_UP: usize = 5;
 
 /// Between two looks at something that is to come.
 const LOOK: Duration = Duration::from_millis(20);
@@ -56,15 +60,31 @@ impl Node {
     /// # Errors
     /// It does not within the time; the text says why.
     pub async fn is_there(&self, within: Duration) -> Result<(), String> {
+        self.answers("/livez", within).await
+    }
+
+    /// Waits until it takes requests.
+    ///
+    /// # Errors
+    /// It does not within the time; the text says why.
+    pub async fn is_ready(&self, within: Duration) -> Result<(), String> {
+        self.answers("/readyz", within).await
+    }
+
+    async fn answers(&self, path: &str, within: Duration) -> Result<(), String> {
         let began = now();
         loop {
-            let why = match self.target.get("/livez").await {
+            let why = match self.target.get(path).await {
                 Ok(answer) if answer.status == StatusCode::OK => return Ok(()),
-                Ok(answer) => format!("/livez answers {}", answer.status),
-                Err(error) => match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                },
+                Ok(answer) => {
+                    let told = answer.json().unwrap_or_default();
+                    let reasons = told.get("reasons").and_then(Value::as_array);
+                    let reasons = reasons.into_iter().flatten().filter_map(Value::as_str);
+                    let reasons: Vec<&str> = reasons.collect();
+                    let status = answer.status.as_u16();
+                    format!("{path} answers {status}: {}", reasons.join("; "))
+                }
+                Err(error) => chained(&error),
             };
             if since(began) >= within {
                 return Err(format!("{}: {why}", self.name));
@@ -107,7 +127,8 @@ impl Node {
         self.ask(method, path, &[], body, true).await
     }
 
-    /// The same, of what is so large that the node may hang up on it.
+    /// The same, of what is so large that the node may hang up on it: who still writes then may lose the
+    /// answer that came before the end, and asks again.
     pub(crate) async fn send_large(
         &self,
         method: Method,
@@ -116,7 +137,15 @@ impl Node {
     ) -> Result<Answer, End> {
         // So that the connection is not used again.
         let headers = [("connection", "close")];
-        self.ask(method, path, &headers, body, true).await
+        let mut asked = 0;
+        loop {
+            let answer = self.ask(method.clone(), path, &headers, body, true).await;
+            asked += 1;
+            match answer {
+                Err(End::Failed(_)) if asked < HUNG_UP => pause(LOOK).await,
+                answer => return answer,
+            }
+        }
     }
 
     /// Asks as somebody else does: with these headers and no token.
@@ -272,10 +301,10 @@ pub(crate) async fn pause(time: Duration) {
 }
 
 /// Looks again and again, until it is so or the time is over; tells what was seen last.
-pub(crate) async fn eventually<T>(
+pub(crate) async fn eventually<T, E>(
     within: Duration,
-    mut look: impl AsyncFnMut() -> Result<Result<T, String>, End>,
-) -> Result<Result<T, String>, End> {
+    mut look: impl AsyncFnMut() -> Result<Result<T, E>, End>,
+) -> Result<Result<T, E>, End> {
     let began = now();
     loop {
         let seen = look().await?;
@@ -283,5 +312,45 @@ pub(crate) async fn eventually<T>(
             return Ok(seen);
         }
         pause(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const REFUSAL: &[u8] = b"HTTP/1.1 413 Too large\r\ncontent-length: 2\r\n\r\n{}";
+
+    /// Hangs up so often on whoever asks, and refuses then.
+    async fn answers(hangs_up: usize) -> Result<Answer, End> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::new(listener.local_addr().unwrap());
+        let node = Node::new("node", target, None);
+        let serves = async {
+            for turn in 0.. {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let _ = client.read(&mut [0; 64]).await;
+                if turn >= hangs_up {
+                    let _ = client.write_all(REFUSAL).await;
+                }
+            }
+        };
+        tokio::select! {
+            answer = node.send_large(Method::POST, "/v1/large", "{}") => answer,
+            () = serves => unreachable!("it serves for ever"),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_hung_up_on_before_the_answer_asks_again_and_not_for_ever() {
+        let answer = answers(HUNG_UP - 1).await.unwrap();
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        let End::Failed(why) = answers(HUNG_UP).await.unwrap_err() else {
+            panic!("it is no failure");
+        };
+        assert!(why.contains("the connection ended"), "{why}");
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::probe::{ChangeProbe, Probing, RawRedis};
 
@@ -17,6 +18,8 @@ pub struct StoredProduct {
     pub regular_price: i64,
     pub member_price: i64,
     pub stock_quantity: i64,
+    /// What else its page has to show, by the names there; times are microseconds since 1970.
+    pub shows: Value,
 }
 
 /// A postcode as its rows are.
@@ -47,6 +50,9 @@ pub trait StoreProbe: ChangeProbe {
 
     /// Some categories.
     fn categories(&self, most: usize) -> Probing<'_, Vec<StoredCategory>>;
+
+    /// The ids of what is on sale in a category that is under no other, or under it.
+    fn members<'a>(&'a self, category: &'a str) -> Probing<'a, Vec<String>>;
 
     /// Commits a product that no listing shows.
     fn create_product<'a>(&'a self, id: &'a str) -> Probing<'a, ()>;
@@ -85,14 +91,22 @@ pub struct RedisServer {
     pub is_valkey: bool,
     /// What it evicts when it is full.
     pub maxmemory_policy: String,
-    /// When it is full; 0 for never.
-    pub maxmemory: u64,
+    /// When it is full; 0 for never, nothing where it does not say.
+    pub maxmemory: Option<u64>,
 }
 
 /// Redis, by connections that the service does not use.
 pub trait RedisProbe: RawRedis {
     /// Writes bytes under a key that goes by itself after this long.
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes, life: Duration) -> Probing<'a, ()>;
+
+    /// At most `most` keys that begin with a prefix and have `part` after it, in any order.
+    fn keys_with<'a>(
+        &'a self,
+        prefix: &'a str,
+        part: &'a str,
+        most: usize,
+    ) -> Probing<'a, Vec<String>>;
 
     /// Goes through a lease on a key as a load does: taken, refused to another, filled by its holder
     /// alone. What went otherwise, if anything did.

@@ -51,6 +51,8 @@ pub struct Report {
     pub judged: Vec<Judged>,
     /// Somebody stopped it before its end.
     pub is_interrupted: bool,
+    /// The time of the run was over before its end.
+    pub is_out_of_time: bool,
 }
 
 impl Report {

@@ -1,4 +1,7 @@
-//! Making the checks: one after the other, none for longer than its own time.
+//! Making the checks: one after the other, none for longer than its own time, and all of them for no
+//! longer than the time of the run.
+
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,23 +12,43 @@ use super::node::{now, since};
 use super::report::{Judged, Report, Status};
 use super::scene::Scene;
 
-/// Makes the checks of these groups, until `stop`. `hear` is told of each.
+/// Makes the checks of these groups, until `stop`, and for as long as `bound`: those that have no verdict
+/// by then are skipped. `hear` is told of each.
 ///
 /// What was written stays until [`clean_up`].
 pub async fn run(
     scene: &Scene,
     groups: &[Group],
+    bound: Duration,
     stop: &CancellationToken,
     hear: impl Fn(&Judged),
 ) -> Report {
     let mut report = Report::default();
+    let began = now();
     let wanted = CHECKS.iter().filter(|check| check.id != REMOVED);
     for check in wanted.filter(|check| groups.contains(&check.group)) {
-        let judged = stop.run_until_cancelled(judge(check, scene)).await;
-        let Some(judged) = judged else {
+        let left = bound.saturating_sub(since(began));
+        let judging = async {
+            if left.is_zero() {
+                return None;
+            }
+            tokio::time::timeout(left, judge(check, scene)).await.ok()
+        };
+        let asked = now();
+        let Some(judged) = stop.run_until_cancelled(judging).await else {
             report.is_interrupted = true;
             break;
         };
+        let judged = judged.unwrap_or_else(|| {
+            report.is_out_of_time = true;
+            let detail = format!("the run may take {bound:?} (--timeout), and they were over");
+            Judged {
+                check,
+                status: Status::Skipped,
+                took: since(asked),
+                detail,
+            }
+        });
         hear(&judged);
         report.judged.push(judged);
     }
@@ -66,8 +89,6 @@ async fn judge(check: &'static Check, scene: &Scene) -> Judged {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::verify::check::Group;
 
@@ -80,6 +101,31 @@ mod tests {
             within: Duration::from_millis(50),
             judge,
         }
+    }
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[tokio::test]
+    async fn what_a_run_has_no_time_for_is_skipped_and_no_success() {
+        let stop = CancellationToken::new();
+        let mut scene = Scene::new("run", Vec::new());
+        // The first check of the group would pass.
+        scene.problems = Ok(Vec::new());
+        let report = run(
+            &scene,
+            &[Group::Configuration],
+            Duration::ZERO,
+            &stop,
+            |_| (),
+        )
+        .await;
+        let made = CHECKS.iter().filter(|it| it.group == Group::Configuration);
+        assert_eq!(report.judged.len(), made.count());
+        assert_eq!(report.count(Status::Skipped), report.judged.len());
+        assert!(report.judged[0].detail.contains("--timeout"));
+        assert!(report.is_out_of_time && !report.is_success());
+        let told = crate::verify::summary(&report).join("\n");
+        assert!(told.contains("Its time was over"), "{told}");
     }
 
     #[tokio::test]
@@ -96,7 +142,7 @@ mod tests {
         let stop = CancellationToken::new();
         let scene = Scene::new("run", Vec::new());
         let hear = |_: &Judged| stop.cancel();
-        let report = run(&scene, &Group::ALL, &stop, hear).await;
+        let report = run(&scene, &Group::ALL, LONG, &stop, hear).await;
         assert!(report.is_interrupted && !report.is_success());
         assert_eq!(report.judged.len(), 1);
     }
@@ -106,7 +152,7 @@ mod tests {
         let stop = CancellationToken::new();
         let mut scene = Scene::new("run", Vec::new());
         scene.is_read_only = true;
-        let report = run(&scene, &[Group::Database], &stop, |_| ()).await;
+        let report = run(&scene, &[Group::Database], LONG, &stop, |_| ()).await;
         assert_eq!(report.count(Status::Skipped), report.judged.len());
         assert!(!report.is_success());
         assert!(report.success_rate() < 0.001);

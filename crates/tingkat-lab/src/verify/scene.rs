@@ -23,7 +23,7 @@ const SOME: usize = 24;
 pub struct Scene {
     /// What its scratch rows are called after: a few letters and digits that no other run has.
     pub run: String,
-    /// The nodes under judgement; the first one is asked whatever one node can tell.
+    /// The nodes under judgement.
     pub nodes: Vec<Node>,
     /// Whether they were started for this run, so that nobody else asks them.
     pub are_ours: bool,
@@ -45,6 +45,8 @@ pub struct Scene {
     pub is_read_only: bool,
     /// What no answer may show, each with what it is.
     pub secrets: Vec<(String, SecretString)>,
+    /// Whether the configuration here has a schedule by which the nodes warm.
+    pub has_schedule: bool,
     /// What a request may spend on Redis.
     pub budget: Duration,
     pub(crate) made: Made,
@@ -83,12 +85,13 @@ impl Scene {
             problems: Err(unknown()),
             is_read_only: false,
             secrets: Vec::new(),
+            has_schedule: false,
             budget: Duration::from_millis(50),
             made: Made::default(),
         }
     }
 
-    /// The node that is asked whatever one can tell.
+    /// The node that is asked what all of them have to tell alike.
     pub(crate) fn first(&self) -> Result<&Node, End> {
         let first = self.nodes.first();
         first.ok_or_else(|| End::Skipped("there is no node".to_owned()))

@@ -82,6 +82,8 @@ pub fn summary(report: &Report) -> Vec<String> {
         "Stopped before its end"
     } else if report.count(Status::Failed) > 0 {
         "This installation does not keep its promises"
+    } else if report.is_out_of_time {
+        "Its time was over before everything was looked at"
     } else {
         "Not everything was looked at"
     };

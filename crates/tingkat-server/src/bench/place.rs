@@ -217,8 +217,9 @@ fn evicts_alone(server: &ServerFacts) -> String {
         policy => policy,
     };
     match server.maxmemory {
-        0 => format!("{policy}, without a limit"),
-        bytes => format!("{policy}, at {} MiB", bytes >> 20),
+        None => policy.to_owned(),
+        Some(0) => format!("{policy}, without a limit"),
+        Some(bytes) => format!("{policy}, at {} MiB", bytes >> 20),
     }
 }
 

@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A request of a check takes no longer.
 const DEADLINE: Duration = Duration::from_secs(8);
 
+/// The nodes of a run stop within this, each of which has deadlines of its own.
+const LEFT: Duration = Duration::from_secs(25);
+
 /// All that stands for a run.
 pub(super) struct Stage {
     pub(super) scene: Scene,
@@ -72,12 +75,16 @@ impl Stage {
 
     /// Stops the nodes that were started; what is left is needed to clean up.
     pub(super) async fn leave(mut self) -> Self {
-        for instance in self.instances.drain(..) {
-            instance.stop().await;
-        }
-        if let Some(proxy) = self.proxy.take() {
-            proxy.stop().await;
-        }
+        let stops: Vec<_> = self.instances.drain(..).map(Instance::stop).collect();
+        let proxy = self.proxy.take();
+        let left = async {
+            futures::future::join_all(stops).await;
+            if let Some(proxy) = proxy {
+                proxy.stop().await;
+            }
+        };
+        // What still goes on then ends with the program; what it wrote meanwhile is looked for.
+        drop(tokio::time::timeout(LEFT, left).await);
         self
     }
 
@@ -150,6 +157,7 @@ impl Wanted<'_> {
         let mut stage = self
             .beside(scene, &config, database, path.names_redis)
             .await;
+        stage.scene.has_schedule = config.warm.schedule.is_some();
         if self.arguments.read_only {
             let why = || "--read-only was asked for".to_owned();
             (stage.scene.helper, stage.scene.failing) = (Err(why()), Err(why()));

@@ -63,6 +63,7 @@ impl StoreProbe for Store {
                 regular_price: row.regular_price,
                 member_price: row.member_price,
                 stock_quantity: row.stock_quantity,
+                shows: row.shows,
             });
             Ok(stored.collect())
         })
@@ -90,6 +91,10 @@ impl StoreProbe for Store {
             });
             Ok(stored.collect())
         })
+    }
+
+    fn members<'a>(&'a self, category: &'a str) -> Probing<'a, Vec<String>> {
+        Box::pin(async move { self.0.members(category).await.map_err(store_error) })
     }
 
     fn create_product<'a>(&'a self, id: &'a str) -> Probing<'a, ()> {
@@ -155,6 +160,18 @@ impl RawRedis for Keys {
 impl RedisProbe for Keys {
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes, life: Duration) -> Probing<'a, ()> {
         Box::pin(async move { self.0.put(key, bytes, life).await.map_err(redis_error) })
+    }
+
+    fn keys_with<'a>(
+        &'a self,
+        prefix: &'a str,
+        part: &'a str,
+        most: usize,
+    ) -> Probing<'a, Vec<String>> {
+        Box::pin(async move {
+            let keys = self.0.keys_with(prefix, part, most).await;
+            keys.map_err(redis_error)
+        })
     }
 
     fn lease<'a>(&'a self, key: &'a str) -> Probing<'a, Option<String>> {

@@ -29,6 +29,8 @@ pub(crate) enum How {
     Redis(&'static [&'static str], &'static [&'static str]),
     /// Words in the answers of Redis, and others of the same length.
     Rewrites(&'static str, &'static str),
+    /// The faults happen to somebody else.
+    Elsewhere,
     /// It is set up otherwise.
     Scene(fn(&mut Scene)),
 }
@@ -82,6 +84,11 @@ async fn begin(installation: &Installation, how: &How, scene: &mut Scene) {
         How::Sql(sql, _) => drop(installation.database.psql(sql).await.unwrap()),
         How::Redis(command, _) => as_shop(installation, command).await,
         How::Rewrites(what, by) => installation.rewriter.rewrite(Some((what, by))),
+        How::Elsewhere => {
+            if let Ok(failing) = &mut scene.failing {
+                failing.proxy = installation.idle();
+            }
+        }
         How::Scene(change) => change(scene),
     }
 }
@@ -92,7 +99,7 @@ async fn end(installation: &Installation, how: &How) {
         How::Sql(_, sql) => drop(installation.database.psql(sql).await.unwrap()),
         How::Redis(_, command) => as_shop(installation, command).await,
         How::Rewrites(..) => installation.rewriter.rewrite(None),
-        How::Scene(_) => {}
+        How::Elsewhere | How::Scene(_) => {}
     }
 }
 

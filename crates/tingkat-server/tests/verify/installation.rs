@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tingkat::clock::SystemClock;
-use tingkat_faults::Proxy;
+use tingkat_faults::{Control, Proxy};
 use tingkat_lab::verify::{self, Failing, Group, Report, Scene, Status};
 use tingkat_lab::{Method, Target};
 use tingkat_testkit::postgres::Database;
@@ -34,6 +34,12 @@ pub(crate) const USER: &str = "shop";
 
 pub(crate) const PASSWORD: &str = "of-the-redis";
 
+/// Who the second node is to the database, with the rights of docs/postgres.md.
+pub(crate) const SECOND: &str = "second_node";
+
+/// Longer than all checks take together, also on a machine that is busy.
+const WHOLE: Duration = Duration::from_mins(5);
+
 /// No check is slow on a sound installation; this is for a machine that is.
 const DEADLINE: Duration = Duration::from_secs(8);
 
@@ -46,6 +52,8 @@ pub(crate) struct Installation {
     /// Before the way to Redis past the nodes.
     pub(crate) rewriter: Rewriter,
     proxy: Proxy,
+    /// Before the same Redis, and nobody goes through it.
+    idle: Proxy,
     /// Before the database of the second node.
     pub(crate) database_proxy: Proxy,
     store: Arc<Store>,
@@ -62,6 +70,20 @@ pub(crate) async fn installed() -> Database<'static> {
         .await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     database
+}
+
+/// A role that serves, and nothing else.
+async fn create_second(database: &Database<'_>) {
+    let rows =
+        "category, postcode, product, product_category, product_image, product_variant, state";
+    let sql = format!(
+        "DO $$ BEGIN CREATE ROLE {SECOND} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+         GRANT SELECT ON {rows} TO {SECOND};
+         GRANT UPDATE ON product TO {SECOND};
+         GRANT USAGE ON SCHEMA tingkat TO {SECOND};
+         GRANT SELECT ON ALL TABLES IN SCHEMA tingkat TO {SECOND}"
+    );
+    database.psql(&sql).await.unwrap();
 }
 
 /// Redis at a port, as the nodes log in.
@@ -83,10 +105,14 @@ pub(crate) async fn redis() -> Redis {
 impl Installation {
     pub(crate) async fn start() -> Self {
         let (database, redis) = tokio::join!(installed(), redis());
+        create_second(&database).await;
         let proxy = Proxy::start(redis.addr()).await.unwrap();
+        let idle = Proxy::start(redis.addr()).await.unwrap();
         let database_proxy = Proxy::start(database.server().addr()).await.unwrap();
         let behind = database_proxy.addr().port();
         let behind = database.server().url_at(behind, database.name());
+        let (_, place) = behind.split_once('@').unwrap();
+        let behind = format!("postgres://{SECOND}@{place}");
         let rewriter = Rewriter::before(redis.addr()).await;
         let (mut nodes, mut liars) = (Vec::new(), Vec::new());
         let ports = [
@@ -136,6 +162,7 @@ impl Installation {
             liars,
             rewriter,
             proxy,
+            idle,
             database_proxy,
         }
     }
@@ -144,6 +171,18 @@ impl Installation {
         let target = Target::new(self.liars[index].address).deadline(DEADLINE);
         let token = SecretString::from(TOKEN);
         verify::Node::new(format!("node {index}"), target, Some(token))
+    }
+
+    /// The keys in Redis that match.
+    pub(crate) async fn keys(&self, pattern: &str) -> Vec<String> {
+        let keys = self.redis.cmd(&["KEYS", pattern]).await.unwrap();
+        let keys = keys.items().iter();
+        keys.map(|key| key.text().unwrap()).collect()
+    }
+
+    /// What steers a proxy that nobody goes through.
+    pub(crate) fn idle(&self) -> Control {
+        self.idle.control()
     }
 
     /// All of it, to be judged.
@@ -192,7 +231,7 @@ async fn is_warm(node: &Node) {
 /// Judges a scene in these groups, and cleans up.
 pub(crate) async fn judge(scene: &Scene, groups: &[Group]) -> Report {
     let stop = CancellationToken::new();
-    let mut report = verify::run(scene, groups, &stop, |_| ()).await;
+    let mut report = verify::run(scene, groups, WHOLE, &stop, |_| ()).await;
     verify::clean_up(scene, &mut report, |_| ()).await;
     report
 }

@@ -2,13 +2,52 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+use serde_json::json;
+use tingkat_shop::product::{Product, ProductId};
 use tingkat_sql::{CheckErrorKind, Database, Preset, Probe, Queries};
 
 use crate::prisma::whole;
-use crate::stores::{Embedded, Served, open_with};
+use crate::stores::{Embedded, Served, open_with, parsed, values};
+
+/// Of whatever is on sale; a preset may have members of its own making.
+async fn shows_what_is_loaded(database: &Database, probe: &Probe) {
+    let rows = probe.products(&[], 100_000).await.unwrap();
+    let ids = rows.iter().map(|row| parsed::<ProductId>(&row.id));
+    let products: Vec<Product> = values(&*database.sources().products, ids).await;
+    assert_eq!(products.len(), rows.len());
+    let mut variants = 0;
+    for (row, product) in rows.iter().zip(products) {
+        let loaded = serde_json::to_value(&product).unwrap();
+        for (name, stored) in row.shows.as_object().unwrap() {
+            let expected = match name.as_str() {
+                "promotional_price" => json!(product.promotion.map(|it| it.price)),
+                "promotion" => json!(product.promotion.map(|it| json!({
+                    "starts_at": it.starts_at.map(Timestamp::as_microsecond),
+                    "ends_at": it.ends_at.map(Timestamp::as_microsecond),
+                }))),
+                "updated_at" => json!(product.updated_at.as_microsecond()),
+                "in_stock" => json!(product.is_in_stock()),
+                "low_stock" => json!(product.is_low()),
+                name => loaded[name].clone(),
+            };
+            assert_eq!(*stored, expected, "{name} of {}", row.id);
+        }
+        variants += product.variants.len();
+    }
+    assert!(variants > 0, "no product has a variant");
+    let categories = probe.categories(100_000).await.unwrap();
+    let mut members = 0;
+    for category in categories {
+        let ids = probe.members(&category.id).await.unwrap();
+        assert!(ids.iter().all(|id| rows.iter().any(|row| row.id == *id)));
+        members += ids.len();
+    }
+    assert!(members > 0, "no category has a product");
+}
 
 async fn answers(database: Database) {
-    let probe = Probe::new(database);
+    let probe = Probe::new(database.clone());
     let some = probe.products(&[], 5).await.unwrap();
     assert!(!some.is_empty() && some.len() <= 5, "{some:?}");
     let first = some[0].clone();
@@ -17,6 +56,7 @@ async fn answers(database: Database) {
         .await
         .unwrap();
     assert_eq!(again, [first]);
+    shows_what_is_loaded(&database, &probe).await;
     assert!(!probe.postcodes(5).await.unwrap()[0].cities.is_empty());
     assert!(!probe.categories(5).await.unwrap()[0].name.is_empty());
     assert_eq!(probe.wrong_tables().await.unwrap(), [""; 0]);

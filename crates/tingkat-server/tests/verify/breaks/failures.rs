@@ -45,6 +45,17 @@ pub(super) const BREAKS: &[Break] = &[
             }),
         ),
     },
+    Break {
+        name: "the node does not go through the proxy of the faults",
+        fails: &[
+            "redis_refused",
+            "redis_reset",
+            "redis_black_hole",
+            "redis_slow",
+            "redis_cut",
+        ],
+        how: How::Elsewhere,
+    },
 ];
 
 #[tokio::test]

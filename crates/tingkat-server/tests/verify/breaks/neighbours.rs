@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use tingkat_lab::verify::Status;
+use tingkat_lab::verify::{Group, Status};
 
 use super::{Break, How, QUICK, break_all};
-use crate::installation::{Installation, judge, those, told};
+use crate::installation::{Installation, SECOND, judge, those, told};
 use crate::liar::Lie;
+use crate::program::PATIENCE;
 
 /// A node that says that it has no Redis.
 const WITHOUT_REDIS: Lie = Lie::of(|asked, told, _| {
@@ -19,7 +20,7 @@ pub(super) const BREAKS: &[Break] = &[
     Break {
         name: "one of the nodes was set up without the Redis of the others",
         // It shares what it says it has not, so that it loads less than is expected of such a node.
-        fails: &["redis_connected", "one_load"],
+        fails: &["redis_connected", "redis_used", "one_load"],
         how: How::Lies(1, WITHOUT_REDIS),
     },
     Break {
@@ -46,7 +47,7 @@ pub(super) const BREAKS: &[Break] = &[
     },
     Break {
         name: "the nodes write under another prefix",
-        fails: &["redis_used"],
+        fails: &["redis_used", "warm_works"],
         how: How::Scene(|scene| scene.prefix = Ok("it:elsewhere:".to_owned())),
     },
     Break {
@@ -64,6 +65,14 @@ pub(super) const BREAKS: &[Break] = &[
         how: How::Redis(
             &["CONFIG", "SET", "maxmemory-policy", "noeviction"],
             &["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"],
+        ),
+    },
+    Break {
+        name: "Redis is never full",
+        fails: &["redis_policy"],
+        how: How::Redis(
+            &["CONFIG", "SET", "maxmemory", "0"],
+            &["CONFIG", "SET", "maxmemory", "256mb"],
         ),
     },
     Break {
@@ -112,6 +121,16 @@ pub(super) const BREAKS: &[Break] = &[
         ),
     },
     Break {
+        name: "the second node reads the log, and hears only of what it wrote itself",
+        fails: &["fresh", "no_cache", "own_writes", "forgotten"],
+        how: How::Sql(
+            "ALTER TABLE tingkat.change ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY deaf ON tingkat.change USING (xid = pg_current_xact_id_if_assigned())",
+            "DROP POLICY deaf ON tingkat.change;
+             ALTER TABLE tingkat.change DISABLE ROW LEVEL SECURITY",
+        ),
+    },
+    Break {
         name: "nothing is folded",
         fails: &["pruning"],
         how: How::Sql(
@@ -135,22 +154,77 @@ pub(super) const BREAKS: &[Break] = &[
 
 #[tokio::test]
 async fn a_redis_that_is_not_as_it_should_be_fails_the_check_of_it_and_no_other() {
-    break_all(&BREAKS[..9], &QUICK).await;
+    break_all(&BREAKS[..10], &QUICK).await;
 }
 
 #[tokio::test]
 async fn a_database_that_is_not_as_it_should_be_fails_the_checks_of_it_and_no_other() {
-    break_all(&BREAKS[9..], &QUICK).await;
+    break_all(&BREAKS[10..], &QUICK).await;
 }
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_from_the_database_fails_what_it_can_not_know() {
     let installation = Installation::start().await;
     installation.database_proxy.down().await.unwrap();
-    let report = judge(&installation.scene(), &QUICK).await;
+    let report = judge(&installation.scene(), &[Group::Freshness, Group::Health]).await;
     let mut failed = those(&report, Status::Failed);
     // It may still find in Redis what the other node has loaded.
     failed.remove("fresh");
-    let fails = BTreeSet::from(["forgotten", "own_writes", "unmarked"]);
+    let fails = BTreeSet::from([
+        "no_cache",
+        "own_writes",
+        "forgotten",
+        "unmarked",
+        "health_service",
+        "health_data",
+    ]);
     assert_eq!(failed, fails, "{}", told(&report));
+}
+
+/// It can load whatever it likes. The log is read after a write as well, which it can not do either.
+#[tokio::test]
+async fn a_node_whose_feed_alone_is_cut_fails_what_it_can_not_know() {
+    let installation = Installation::start().await;
+    let sql = format!("REVOKE SELECT ON tingkat.change FROM {SECOND}");
+    installation.database.psql(&sql).await.unwrap();
+    let report = judge(&installation.scene(), &QUICK).await;
+    let fails = BTreeSet::from([
+        "commit_clock",
+        "no_cache",
+        "own_writes",
+        "forgotten",
+        "unmarked",
+        // What others have loaded it can not take for current.
+        "one_load",
+        "health_service",
+        "health_data",
+        "token_right",
+    ]);
+    assert_eq!(those(&report, Status::Failed), fails, "{}", told(&report));
+}
+
+/// What who folds holds.
+const FOLDING: &str = "SELECT pg_advisory_lock(hashtextextended('tingkat compact', 0));";
+
+/// An operator folds for long.
+#[tokio::test]
+async fn a_log_that_another_session_folds_is_not_known_to_be_kept_short() {
+    let installation = Installation::start().await;
+    let (server, name) = (installation.database.server(), installation.database.name());
+    let mut session = server.session(name, PATIENCE).unwrap();
+    session.run(FOLDING).await.unwrap();
+    let report = judge(&installation.scene(), &[Group::Database]).await;
+    assert_eq!(
+        those(&report, Status::Failed),
+        BTreeSet::new(),
+        "{}",
+        told(&report)
+    );
+    let skipped = BTreeSet::from(["pruning"]);
+    assert_eq!(
+        those(&report, Status::Skipped),
+        skipped,
+        "{}",
+        told(&report)
+    );
 }

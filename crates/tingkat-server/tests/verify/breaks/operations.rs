@@ -1,11 +1,33 @@
 //! Wrong answers to operators and strangers.
 
+use tingkat_lab::verify::{Group, Status};
+
 use super::{Break, How, QUICK, break_all};
+use crate::installation::{Installation, judge, those};
 use crate::liar::{Asked, Lie};
 
 fn is_write(asked: &Asked) -> bool {
     asked.method == "PATCH" || asked.is("POST", "/v1/forget") || asked.is("POST", "/v1/warm")
 }
+
+/// A node on which no run has been, until its check has asked.
+const NEVER_WARMED: Lie = Lie::of(|asked, told, memory| {
+    let asked_before = memory.entry("asked".to_owned()).or_default();
+    if asked.is("GET", "/v1/warm") && asked_before.len() < 2 {
+        asked_before.push('1');
+        told.becomes(200, "{\"running\":null,\"last\":null,\"next_runs\":[]}");
+    }
+});
+
+/// The same, of one that need not warm when it starts.
+const NEVER_WARMED_AT_START: Lie = Lie::of(|asked, told, memory| {
+    (NEVER_WARMED.tells)(asked, told, memory);
+    if asked.path == "/readyz" {
+        for state in ["done", "incomplete"] {
+            told.replace(&format!("\"warm\":\"{state}\""), "\"warm\":null");
+        }
+    }
+});
 
 pub(super) const BREAKS: &[Break] = &[
     Break {
@@ -19,7 +41,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "a node takes no requests",
         fails: &["ready"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/readyz" {
                     told.status = 503;
@@ -31,7 +53,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "an entity goes straight to the database",
         fails: &["cached"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/v1/caches" {
                     told.body = told
@@ -57,7 +79,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "the position of a write is of another database",
         fails: &["commit_clock"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.method == "PATCH" {
                     for (name, value) in &mut told.headers {
@@ -71,9 +93,9 @@ pub(super) const BREAKS: &[Break] = &[
     },
     Break {
         name: "a warmer never ends",
-        fails: &["warm_works"],
+        fails: &["warm_told", "warm_works"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.is("GET", "/v1/warm") {
                     told.becomes(200, "{\"running\":null,\"last\":null,\"next_runs\":[]}");
@@ -82,10 +104,15 @@ pub(super) const BREAKS: &[Break] = &[
         ),
     },
     Break {
+        name: "a warmer that was to run at the start never did",
+        fails: &["warm_told"],
+        how: How::Lies(1, NEVER_WARMED),
+    },
+    Break {
         name: "the last run of warming failed",
         fails: &["warm_told"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, memory| {
                 // Only what its check asks, so that the next one sees its own run.
                 let asked_before = memory.entry("asked".to_owned()).or_default();
@@ -100,7 +127,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "health says that the service is not ready",
         fails: &["health_service"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/v1/health" {
                     told.replace("\"status\":\"ready\"", "\"status\":\"degraded\"");
@@ -112,7 +139,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "the log is read too seldom",
         fails: &["health_data"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/v1/health" {
                     told.replace("\"poll_age_ms\":", "\"poll_age_ms\":9999");
@@ -139,7 +166,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "an alert is raised",
         fails: &["health_alerts"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/v1/health" {
                     told.replace(
@@ -155,11 +182,13 @@ pub(super) const BREAKS: &[Break] = &[
         name: "a page of metrics breaks off",
         fails: &["metrics"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/metrics" {
+                    // Between two lines, so that each of those that are left is whole.
                     let half = told.body.len() / 2;
-                    told.body.truncate(half);
+                    let end = told.body[..half].rfind('\n').unwrap() + 1;
+                    told.body.truncate(end);
                 }
             }),
         ),
@@ -168,7 +197,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "every path is a route",
         fails: &["malformed"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.path == "/v1/nowhere" {
                     told.becomes(200, "{}");
@@ -192,7 +221,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "who has no token is let in",
         fails: &["token_missing"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if is_write(asked) && asked.header("authorization").is_none() {
                     told.becomes(200, "{}");
@@ -220,7 +249,7 @@ pub(super) const BREAKS: &[Break] = &[
         name: "a token is accepted by nobody",
         fails: &["token_right"],
         how: How::Lies(
-            0,
+            1,
             Lie::of(|asked, told, _| {
                 if asked.method == "PATCH" && asked.path.ends_with("-absent") && told.status == 404
                 {
@@ -245,10 +274,23 @@ pub(super) const BREAKS: &[Break] = &[
 
 #[tokio::test]
 async fn a_node_that_is_not_as_it_should_be_fails_the_check_of_it_and_no_other() {
-    break_all(&BREAKS[..9], &QUICK).await;
+    break_all(&BREAKS[..10], &QUICK).await;
 }
 
 #[tokio::test]
 async fn a_door_that_is_open_to_everyone_fails_the_check_of_it_and_no_other() {
-    break_all(&BREAKS[9..], &QUICK).await;
+    break_all(&BREAKS[10..], &QUICK).await;
+}
+
+#[tokio::test]
+async fn a_schedule_by_which_nothing_is_to_run_fails_the_check_of_it() {
+    let installation = Installation::start().await;
+    for (has_schedule, status) in [(false, Status::Passed), (true, Status::Failed)] {
+        installation.liars[1].tell(NEVER_WARMED_AT_START);
+        let mut scene = installation.scene();
+        scene.has_schedule = has_schedule;
+        let report = judge(&scene, &[Group::Warming]).await;
+        let told = those(&report, status);
+        assert!(told.contains("warm_told"), "{has_schedule}: {report:?}");
+    }
 }
