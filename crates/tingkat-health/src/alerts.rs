@@ -4,6 +4,7 @@
 //! as long as windows reach back; after that an alert would speak of another time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::check::Status;
 use crate::ring::LONG;
@@ -58,8 +59,8 @@ struct Watched {
     less_than_critical: u32,
     good: u32,
     began_ms: u64,
-    /// When somebody could tell last.
-    told_ms: u64,
+    /// When somebody could tell last, on a clock that only goes forward.
+    told_at: Duration,
     raised: Option<Alert>,
 }
 
@@ -67,7 +68,7 @@ impl Alerts {
     /// Takes in what the checks say.
     pub(crate) fn take<'a>(
         &mut self,
-        wall_ms: u64,
+        (at, wall_ms): (Duration, u64),
         patience: Patience,
         said: impl Iterator<Item = (&'a str, Status, Option<f64>)>,
     ) {
@@ -76,14 +77,15 @@ impl Alerts {
             seen.push(id.to_owned());
             if status.is_bad() {
                 let watched = self.watched.entry(id.to_owned()).or_default();
+                watched.told_at = at;
                 watched.is_bad(id, status, value, wall_ms, patience);
             } else if let Some(watched) = self.watched.get_mut(id) {
                 let is_over = match status {
-                    Status::Unknown => watched.is_forgotten(wall_ms),
+                    Status::Unknown => watched.is_forgotten(at),
                     // There is nothing left that could be bad.
                     Status::Skipped => true,
                     Status::Ok | Status::Warning | Status::Critical => {
-                        watched.told_ms = wall_ms;
+                        watched.told_at = at;
                         watched.is_good(value, patience)
                     }
                 };
@@ -115,7 +117,6 @@ impl Watched {
         patience: Patience,
     ) {
         self.good = 0;
-        self.told_ms = wall_ms;
         if self.warnings == 0 && self.raised.is_none() {
             self.began_ms = wall_ms;
         }
@@ -157,8 +158,8 @@ impl Watched {
     }
 
     /// Whether nobody could tell for longer than anything is remembered.
-    fn is_forgotten(&self, wall_ms: u64) -> bool {
-        u128::from(wall_ms.saturating_sub(self.told_ms)) > LONG.as_millis()
+    fn is_forgotten(&self, at: Duration) -> bool {
+        at.saturating_sub(self.told_at) > LONG
     }
 
     /// Whether nothing is left to be watched.
@@ -189,7 +190,8 @@ mod tests {
         let mut alerts = Alerts::default();
         for (at, &status) in (0_u64..).zip(said) {
             let said = [("x", status, Some(1.0))];
-            alerts.take(at * 10_000, Patience::default(), said.into_iter());
+            let at = (Duration::from_secs(at * 10), at * 10_000);
+            alerts.take(at, Patience::default(), said.into_iter());
         }
         let raised = alerts.raised();
         raised
@@ -249,11 +251,13 @@ mod tests {
     #[test]
     fn checks_that_are_gone_are_forgotten() {
         let mut alerts = Alerts::default();
-        for at in 0..2 {
-            let said = [("x", Critical, None)];
-            alerts.take(at, Patience::default(), said.into_iter());
-        }
-        alerts.take(3, Patience::default(), [("y", Ok, None)].into_iter());
+        let mut take = |at, said| {
+            let at = (Duration::from_secs(at), at * 1_000);
+            alerts.take(at, Patience::default(), [said].into_iter());
+        };
+        take(0, ("x", Critical, None));
+        take(1, ("x", Critical, None));
+        take(3, ("y", Ok, None));
         assert!(alerts.raised().is_empty() && alerts.watched.is_empty());
     }
 }

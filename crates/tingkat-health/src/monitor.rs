@@ -55,7 +55,7 @@ impl Monitor {
         if let Some(redis) = &mut look.redis {
             redis.servers.truncate(MOST_SERVERS);
         }
-        let wall_ms = look.wall_ms;
+        let (at, wall_ms) = (look.at, look.wall_ms);
         self.ring.take(look);
         let Some(look) = self.ring.latest() else {
             // There is one: it was just taken in, or an older one is there.
@@ -73,7 +73,7 @@ impl Monitor {
             .iter()
             .filter(|said| said.weight > 0 || said.group == Group::Data);
         let said = said.map(|said| (said.id.as_str(), said.status, said.value));
-        self.alerts.take(wall_ms, self.patience, said);
+        self.alerts.take((at, wall_ms), self.patience, said);
         report.alerts = self.alerts.raised();
         let report = Arc::new(report);
         self.report = Some(Arc::clone(&report));

@@ -118,24 +118,35 @@ pub(crate) async fn tell(
 ) -> Result<Response, Problem> {
     query::none(query.as_deref())?;
     let last = app.health.borrow().clone();
-    let judged = lately(&app).unwrap_or_else(|| without_a_look(&app));
+    let judged = of_late(last.clone(), &app).unwrap_or_else(|| without_a_look(&app));
     reply::of_now(StatusCode::OK, &Health::of(&judged, last.as_deref(), &app))
 }
 
 /// The last report, unless it is of another time.
 pub(crate) fn lately(app: &App) -> Option<Arc<Report>> {
-    let report = app.health.borrow().clone()?;
-    let age = app.clock.wall_ms().saturating_sub(report.looked_at_ms);
-    (u128::from(age) <= OLD.as_millis()).then_some(report)
+    of_late(app.health.borrow().clone(), app)
+}
+
+fn of_late(report: Option<Arc<Report>>, app: &App) -> Option<Arc<Report>> {
+    let age = |report: &Report| app.clock.wall_ms().saturating_sub(report.looked_at_ms);
+    report.filter(|report| u128::from(age(report)) <= OLD.as_millis())
 }
 
 /// What can be told without one.
 fn without_a_look(app: &App) -> Arc<Report> {
-    Monitor::default().take(Look {
+    let report = Monitor::default().take(Look {
         wall_ms: app.clock.wall_ms(),
         observed: app.readiness.borrow().clone(),
         ..Look::default()
-    })
+    });
+    let mut report = Arc::unwrap_or_clone(report);
+    for said in &mut report.checks {
+        // What there is to judge nobody knows without a look.
+        if said.status == CheckStatus::Skipped {
+            said.status = CheckStatus::Unknown;
+        }
+    }
+    Arc::new(report)
 }
 
 impl<'a> Health<'a> {

@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[Check] = &[
             )
         }),
     Check::server("cluster_state", Group::Replication, |view| {
-        if view.server?.is_clustered != Some(true) {
+        if !is_clustered(view)? {
             return Some(Skipped);
         }
         Some(Is(view.read(Field::ClusterFailed)?))
@@ -134,8 +134,7 @@ pub(super) const CHECKS: &[Check] = &[
             format!("One node of the cluster holds {times} times what the others do on average: move slots.")
         }),
     Check::server("primary_alone", Group::Replication, |view| {
-        let server = view.server?;
-        if server.is_clustered != Some(true) || server.is_replica()? {
+        if !is_clustered(view)? || view.server?.is_replica()? {
             return Some(Skipped);
         }
         let replicas = view.read(Field::Replicas)?;
@@ -147,6 +146,13 @@ pub(super) const CHECKS: &[Check] = &[
         format!("The node {name} has no replica: when it fails, its keys come from the database.")
     }),
 ];
+
+/// Whether it is a node of a cluster. One that may not say so by INFO may still have told how the cluster is.
+fn is_clustered(view: &View<'_>) -> Option<bool> {
+    let server = view.server?;
+    let has_told = server.number(Field::ClusterFailed).is_some();
+    server.is_clustered.or(has_told.then_some(true))
+}
 
 fn link(view: &View<'_>) -> Option<Reading> {
     if !view.server?.is_replica()? {
@@ -183,7 +189,7 @@ fn resyncs(view: &View<'_>) -> Option<Reading> {
 
 /// 1 where a node is suspected, 2 and more where slots are not served.
 fn slots(view: &View<'_>) -> Option<Reading> {
-    if view.server?.is_clustered != Some(true) {
+    if !is_clustered(view)? {
         return Some(Skipped);
     }
     let assigned = view.read(Field::SlotsAssigned)?;

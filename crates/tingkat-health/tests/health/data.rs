@@ -68,6 +68,23 @@ fn each_trouble_of_the_data_raises_its_own_check_and_no_other() {
 }
 
 #[test]
+fn entries_that_were_refused_are_told_by_reason() {
+    let (mut stage, server) = Stage::busy();
+    let report = stage.look(server, |look| {
+        look.entities[0].refused_changed = 5;
+        look.entities[1].refused_changed = 2;
+        look.entities[0].refused_floor = 11;
+        look.entities[1].refused_incarnation = 13;
+    });
+    let told = said(report, "refused_entries");
+    assert_eq!((told.status, told.value), (Status::Ok, Some(31.0)));
+    assert_eq!(
+        told.evidence,
+        ["changed=7", "older_than_remembered=11", "of_another_log=13"]
+    );
+}
+
+#[test]
 fn wrong_data_does_not_lower_the_score_of_the_cache() {
     let (mut stage, server) = Stage::busy();
     let report = stage.look(server, |look| look.data.differing = 5);

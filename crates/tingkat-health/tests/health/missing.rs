@@ -49,6 +49,21 @@ fn a_server_that_is_silent_is_named_and_hides_what_the_others_say_from_nobody() 
 }
 
 #[test]
+fn whether_a_server_is_of_a_cluster_is_unknown_unless_it_says_so() {
+    let status = |change: fn(&mut Server)| {
+        let mut server = busy();
+        server.is_clustered = None;
+        change(&mut server);
+        said(&Stage::seen(&server, 3).last, "cluster_state").status
+    };
+    assert_eq!(status(|_| {}), Status::Unknown);
+    assert_eq!(status(|it| it.is_clustered = Some(false)), Status::Skipped);
+    // It may be asked about the cluster, and not for INFO.
+    let failed = |it: &mut Server| it.set(Field::ClusterFailed, 1.0);
+    assert_eq!(status(failed), Status::Critical);
+}
+
+#[test]
 fn a_cluster_that_calls_itself_down_is_bad_however_many_of_it_are_silent() {
     let mut server = busy();
     server.is_clustered = Some(true);

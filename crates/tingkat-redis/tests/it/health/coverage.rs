@@ -36,6 +36,15 @@ const MADE_NUMBERS_ALONE: [(&str, &str); 7] = [
     ),
 ];
 
+/// Raised on a real server that is in such trouble, judged by lower limits than usual: no test makes it as
+/// bad as that.
+const LOWERED: [(&str, &str); 4] = [
+    ("memory_limit", "twenty megabytes are little of any machine"),
+    ("fork_time", "a fork takes some microseconds here"),
+    ("save_running", "a snapshot of a second, not of ten minutes"),
+    ("cpu", "a script that keeps the thread busy for a moment"),
+];
+
 const PAGE: &str = include_str!("../../../../../docs/health.md");
 
 /// What can be bad of a server. Where the node is, and not the server, is the trouble: the tests of the
@@ -66,7 +75,35 @@ fn the_page_says_which_checks_no_server_raises() {
         let line = format!("- `{id}`: {why}\n");
         assert!(PAGE.contains(&line), "{line}");
     }
-    let (_, list) = PAGE.split_once("with made numbers alone:\n\n").unwrap();
-    let list = list.split("\n\n").next().unwrap();
-    assert_eq!(list.lines().count(), MADE_NUMBERS_ALONE.len());
+    let lines = |title: &str| {
+        let (_, list) = PAGE.split_once(title).unwrap();
+        list.split("\n\n").next().unwrap().lines().count()
+    };
+    assert_eq!(
+        lines("with made numbers alone:\n\n"),
+        MADE_NUMBERS_ALONE.len()
+    );
+    for (id, why) in LOWERED {
+        let line = format!("- `{id}`: {why}\n");
+        assert!(PAGE.contains(&line), "{line}");
+    }
+    assert_eq!(lines("with lower limits than usual:\n\n"), LOWERED.len());
+}
+
+/// The tests say by which limits they judge.
+#[test]
+fn no_other_check_is_raised_with_lowered_limits() {
+    let tests = [
+        include_str!("clients.rs"),
+        include_str!("commands.rs"),
+        include_str!("lives.rs"),
+        include_str!("memory.rs"),
+        include_str!("rights.rs"),
+        include_str!("servers.rs"),
+    ];
+    let lowered = tests
+        .iter()
+        .flat_map(|text| text.split("judged_by(").skip(1));
+    let lowered: BTreeSet<&str> = lowered.filter_map(|call| call.split('"').nth(1)).collect();
+    assert_eq!(lowered, LOWERED.iter().map(|(id, _)| *id).collect());
 }

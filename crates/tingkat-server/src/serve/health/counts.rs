@@ -19,7 +19,7 @@ use super::owed::{Owed, OwedList};
 const MOST_WAITING: usize = 64;
 
 /// A change that is compared so soon after it was heard is known to every part of the node.
-const SETTLED: Duration = Duration::from_millis(500);
+pub(super) const SETTLED: Duration = Duration::from_millis(500);
 
 /// So many entries tell how old the entries of a cache are.
 const AGES_LOOKED_AT: usize = 16;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tingkat_faults::{Direction, Proxy};
 use tingkat_testkit::{Postgres, eventually};
 
+use super::super::counts::SETTLED;
 use super::ward::{PATIENCE, Store, Ward, evicting, install};
 
 pub(super) async fn a_database_that_is_out_of_reach() -> Ward {
@@ -48,6 +49,31 @@ pub(super) async fn a_change_that_the_triggers_do_not_see() -> Ward {
         "SET session_replication_role = replica; UPDATE product SET name = 'other' WHERE id = '1'";
     store.psql(unseen).await;
     ward.raises("audit").await;
+    ward.forgets_all().await;
+    ward.product(1).await.unwrap();
+    ward.heals().await;
+    ward
+}
+
+/// What was changed a moment ago is compared before anything else that memory has.
+pub(super) async fn a_key_among_many_that_was_changed_before() -> Ward {
+    let store = Store::new().await;
+    let mut ward = store.ward(&[]).await;
+    for first in (1..500).step_by(100) {
+        ward.products(first..first + 100).await;
+    }
+    store
+        .psql("UPDATE product SET name = 'heard' WHERE id = '1'")
+        .await;
+    let is_heard = eventually(PATIENCE, async || {
+        ward.name_of(1).await.as_deref() == Some("heard")
+    });
+    is_heard.await.unwrap();
+    let unseen =
+        "SET session_replication_role = replica; UPDATE product SET name = 'other' WHERE id = '1'";
+    store.psql(unseen).await;
+    tokio::time::sleep(SETTLED).await;
+    assert!(ward.look_after(10).await.contains(&"audit".to_owned()));
     ward.forgets_all().await;
     ward.product(1).await.unwrap();
     ward.heals().await;

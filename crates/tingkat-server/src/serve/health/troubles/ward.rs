@@ -218,6 +218,14 @@ impl Ward {
         answer.map(|_| ())
     }
 
+    /// What a product is called.
+    pub(super) async fn name_of(&self, id: u64) -> Option<String> {
+        let id = id.to_string().parse().unwrap();
+        let products = &self.parts.shop.products;
+        let answer = products.by_id(&id, tingkat::Options::default()).await;
+        answer.ok()?.value().map(|product| product.name.clone())
+    }
+
     /// Asks for these at once.
     pub(super) async fn products(&self, ids: impl Iterator<Item = u64>) {
         let asked = ids.map(|id| async move {
