@@ -1,14 +1,14 @@
 //! What a store has besides: entities that the operator names, whose values are JSON as a statement
 //! gave it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tingkat::codec::{Codec, CodecError, MessagePack};
 use tingkat::ports::Source;
@@ -155,6 +155,8 @@ impl Judged {
 impl Codec<Document> for Judged {
     fn encode(&self, document: &Document) -> Result<Vec<u8>, CodecError> {
         if !self.names.is_empty() {
+            // Of a key that comes twice a reader sees one, and the text has both.
+            let _: Unambiguous = serde_json::from_str(document.json()).map_err(CodecError::new)?;
             let value: Value = serde_json::from_str(document.json()).map_err(CodecError::new)?;
             let left = self.structure.decode(&self.structure.encode(&value)?)?;
             // Where nothing was taken out, the text stays as the statement gave it.
@@ -167,6 +169,63 @@ impl Codec<Document> for Judged {
 
     fn decode(&self, bytes: &[u8]) -> Result<Document, CodecError> {
         MessagePack.decode(bytes)
+    }
+}
+
+/// JSON in which no object has a key twice.
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON in which no object has a key twice")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            entries.next_value::<Self>()?;
+            if !seen.insert(key) {
+                return Err(A::Error::custom("an object has a key twice"));
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -188,6 +247,29 @@ mod tests {
         for text in ["null", "1.10", r#"{"b": 1e3, "a": ["\u0041", {}]}"#] {
             let bytes = codec.encode(&document(text)).unwrap();
             assert_eq!(codec.decode(&bytes).unwrap().json(), text);
+        }
+    }
+
+    /// A reader of the text could see the one, and whoever judged it the other.
+    #[test]
+    fn a_document_with_a_key_twice_does_not_reach_redis() {
+        for then in [OnPrivate::Refuse, OnPrivate::Strip] {
+            let codec = judged(&["phone"], then);
+            for text in [
+                r#"{"a": {"phone": "1"}, "a": 1}"#,
+                r#"[{"b": [{"c": 1, "c": 2}]}]"#,
+            ] {
+                let refused = codec.encode(&document(text)).unwrap_err();
+                assert!(
+                    format!("{refused:?}").contains("a key twice"),
+                    "{refused:?}"
+                );
+            }
+            assert!(
+                codec
+                    .encode(&document(r#"{"a": {"b": 1}, "b": [1.5, -1, true, null]}"#))
+                    .is_ok()
+            );
         }
     }
 

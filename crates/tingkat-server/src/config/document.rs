@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Key, Own};
 use super::kind::Raw;
 use super::origin::{Origin, Source};
-use super::problem::{FILE, Problem};
+use super::problem::Problem;
 use super::{suggest, syntax};
 
 /// Deeper than this nothing is configured.
@@ -49,7 +49,7 @@ pub(crate) fn read(name: &str, text: String) -> Document {
         let message = format!("{name}: longer than a configuration can be ({LONGEST} bytes)");
         let help = "a configuration has keys and their values: is it another file?".to_owned();
         return Document {
-            problems: vec![Problem::new(FILE, None, message).helped(Some(help))],
+            problems: vec![Problem::of_file(None, message).helped(Some(help))],
             ..Document::default()
         };
     }
@@ -63,12 +63,8 @@ pub(crate) fn read(name: &str, text: String) -> Document {
     let mut leaves = Vec::new();
     flatten("", table.get_ref(), 0, &mut leaves);
     let (own, misnamed) = own(&leaves);
-    let mut hidden: Vec<Range<usize>> = leaves
-        .iter()
-        .filter(|leaf| may_be_secret(leaf, &own))
-        .map(|leaf| with_comment(&text, &leaf.value))
-        .collect();
-    hidden.sort_by_key(|span| span.start);
+    let hidden = leaves.iter().flat_map(|leaf| hidden(&text, leaf, &own));
+    let hidden = apart(hidden.collect());
     drop(table);
     let source = Arc::new(Source {
         name: name.to_owned(),
@@ -90,7 +86,7 @@ pub(crate) fn read(name: &str, text: String) -> Document {
                 .push((leaf.path, leaf.raw, origin(leaf.value))),
             Some((message, help)) => document
                 .problems
-                .push(Problem::new(&leaf.path, Some(origin(leaf.name)), message).helped(help)),
+                .push(unnamed(&leaf.path, origin(leaf.name), message).helped(help)),
         }
     }
     document.own = own;
@@ -142,15 +138,60 @@ fn has_url(raw: &Raw) -> bool {
     }
 }
 
-/// A value, and the comment after it, which may be the value of yesterday.
-fn with_comment(text: &str, value: &Range<usize>) -> Range<usize> {
-    let rest = text.get(value.end..).unwrap_or_default();
-    let line = rest.lines().next().unwrap_or_default();
-    if line.trim_start().starts_with('#') {
-        value.start..value.end + line.len()
-    } else {
-        value.clone()
+/// What is not shown of the lines of a value: a name with a URL in it, what may be a secret, and every comment,
+/// which may be the value of yesterday.
+fn hidden(text: &str, leaf: &Leaf, own: &[&'static Own]) -> Vec<Range<usize>> {
+    let mut hidden = Vec::new();
+    if has_login(&leaf.path) {
+        hidden.push(leaf.name.clone());
     }
+    let is_secret = may_be_secret(leaf, own);
+    if is_secret {
+        hidden.push(leaf.value.clone());
+    }
+    let comment = |from: usize, end: usize| {
+        let line = text.get(from..end).unwrap_or_default();
+        line.find('#').map(|at| from + at..end)
+    };
+    let line_end = |from: usize| {
+        let rest = text.get(from..).unwrap_or_default();
+        from + rest.find(['\r', '\n']).unwrap_or(rest.len())
+    };
+    // Those inside a list of several lines stand before its end.
+    let mut from = leaf.value.start;
+    let has_lines = matches!(leaf.raw, Raw::List(_) | Raw::Other(_));
+    while has_lines && line_end(from) < leaf.value.end {
+        hidden.extend(comment(from, line_end(from)));
+        from = line_end(from) + 1;
+    }
+    hidden.extend(comment(leaf.value.end, line_end(leaf.value.end)));
+    hidden
+}
+
+/// In their order, and none in another one.
+fn apart(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| span.start);
+    let mut apart: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            Some(_) | None => apart.push(span),
+        }
+    }
+    apart
+}
+
+/// Whether a name has what may be a login in it, which belongs behind the name.
+fn has_login(path: &str) -> bool {
+    super::redact::urls(path) != path || path.contains('@')
+}
+
+/// A problem with a name that may itself be a secret.
+fn unnamed(path: &str, origin: Origin, message: String) -> Problem {
+    if has_login(path) {
+        return Problem::new("a name that is none", Some(origin), message);
+    }
+    Problem::new(path, Some(origin), message)
 }
 
 fn flatten(prefix: &str, table: &DeTable<'_>, depth: usize, leaves: &mut Vec<Leaf>) {

@@ -11,18 +11,19 @@ use serde_json::{Value, json};
 use super::origin::Origin;
 use super::rules::OUT_OF_DATE;
 
-/// What a problem is about that is not about a key of the file.
-pub(crate) const FILE: &str = "file";
+/// What a problem is about that is about no key, but about all of the file.
+const FILE: &str = "file";
 
 /// One thing that is wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    /// What it is about: a key, or [`FILE`].
+    /// What it is about: a key, or the word for the file.
     pub(crate) about: String,
+    is_about_the_file: bool,
     pub(crate) origin: Option<Origin>,
     /// One line without a secret.
     pub(crate) message: String,
-    pub(crate) help: Option<String>,
+    pub(crate) help: Option<Box<str>>,
     /// The name by which it can be waived.
     pub(crate) rule: Option<&'static str>,
 }
@@ -31,6 +32,7 @@ impl Problem {
     pub(crate) fn new(about: &str, origin: Option<Origin>, message: impl Into<String>) -> Self {
         Self {
             about: about.to_owned(),
+            is_about_the_file: false,
             origin,
             message: message.into(),
             help: None,
@@ -38,8 +40,19 @@ impl Problem {
         }
     }
 
+    /// One of a file of which nobody knows what it says.
+    pub(crate) fn of_file(origin: Option<Origin>, message: impl Into<String>) -> Self {
+        Self {
+            is_about_the_file: true,
+            ..Self::new(FILE, origin, message)
+        }
+    }
+
     pub(crate) fn helped(self, help: Option<String>) -> Self {
-        Self { help, ..self }
+        Self {
+            help: help.map(Into::into),
+            ..self
+        }
     }
 
     pub(crate) fn waivable(self, rule: &'static str) -> Self {
@@ -50,8 +63,8 @@ impl Problem {
     }
 
     /// Whether it hides what else may be said: of a file that can not be read nobody knows what it sets.
-    pub(crate) fn is_about_the_file(&self) -> bool {
-        self.about == FILE
+    pub(crate) const fn is_about_the_file(&self) -> bool {
+        self.is_about_the_file
     }
 
     /// Whether nobody made a mistake, but time went by.
@@ -63,7 +76,7 @@ impl Problem {
         let waiver = self
             .rule
             .map(|rule| format!("or allow it: allow = [\"{rule}\"]"));
-        match (self.help.clone(), waiver) {
+        match (self.help.as_deref().map(str::to_owned), waiver) {
             (Some(help), Some(waiver)) => Some(format!("{help}; {waiver}")),
             (help, waiver) => help.or(waiver),
         }

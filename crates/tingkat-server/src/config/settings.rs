@@ -11,7 +11,7 @@ use super::keys::{self, ENTITIES, Key, Known, Own};
 use super::kind::{Raw, Value};
 use super::origin::Origin;
 use super::presets::{self, ENVIRONMENT_PRESETS, Preset, SCENARIO_PRESETS};
-use super::problem::{FILE, Problem};
+use super::problem::Problem;
 use super::surroundings::{Files, Surroundings};
 use super::{document, redact, suggest};
 
@@ -265,8 +265,8 @@ fn environment(from: &Surroundings, problems: &mut Vec<Problem>) -> Environment 
         Environment::Staging,
         Environment::Production,
     ];
-    let text = match from.variable(ENVIRONMENT) {
-        Ok(text) => text,
+    let text = match from.value(ENVIRONMENT, ENVIRONMENT) {
+        Ok(value) => value.map(|(text, _)| text),
         Err(problem) => {
             problems.push(problem);
             return Environment::Unknown;
@@ -319,7 +319,7 @@ fn file(
             Err(error) => {
                 let message = format!("failed to read {name}: {error}");
                 let help = "name a file that this user may read with --config, or make this one so";
-                problems.push(Problem::new(FILE, None, message).helped(Some(help.to_owned())));
+                problems.push(Problem::of_file(None, message).helped(Some(help.to_owned())));
                 return (None, Document::default());
             }
         }

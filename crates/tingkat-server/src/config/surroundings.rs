@@ -108,7 +108,11 @@ impl Surroundings {
     }
 
     /// A variable, or what is in the file that the variable with `_FILE` names.
-    fn value(&self, path: &str, name: &str) -> Result<Option<(String, Origin)>, Problem> {
+    pub(crate) fn value(
+        &self,
+        path: &str,
+        name: &str,
+    ) -> Result<Option<(String, Origin)>, Problem> {
         let file = format!("{name}_FILE");
         let (direct, file_path) = (self.variable(name)?, self.variable(&file)?);
         if direct.is_some() && file_path.is_some() {

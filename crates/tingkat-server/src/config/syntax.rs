@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::keys;
 use super::origin::{Origin, Source};
-use super::problem::{FILE, Problem};
+use super::problem::Problem;
 
 /// What the parser says, by its first words, and what helps. The first that fits counts.
 const HELP: &[(&[&str], &str)] = &[
@@ -81,7 +81,7 @@ pub(super) fn problems(name: &str, text: &str, errors: &[toml::de::Error]) -> Ve
             span: error.span().unwrap_or(0..0),
         };
         let help = Some(help(&message));
-        Problem::new(FILE, Some(origin), format!("not TOML: {message}")).helped(help)
+        Problem::of_file(Some(origin), format!("not TOML: {message}")).helped(help)
     });
     problems.collect()
 }
@@ -110,7 +110,10 @@ fn hidden(text: &str) -> Vec<Range<usize>> {
         });
         let is_plain = path
             .and_then(|path| keys::find(&path))
-            .is_some_and(|key| !key.kind.is_secret() && !line.contains('@'));
+            .is_some_and(|key| !key.kind.is_secret())
+            && line
+                .split_once('=')
+                .is_some_and(|(_, value)| is_one_value(value));
         let is_header = shown.starts_with('[') && shown.ends_with(']') && !shown.contains('=');
         if is_plain || shown.is_empty() || is_header {
             continue;
@@ -122,4 +125,20 @@ fn hidden(text: &str) -> Vec<Range<usize>> {
         }
     }
     hidden
+}
+
+/// Whether nothing else can stand behind what stands here: one word, or one text, that has no URL in it.
+fn is_one_value(text: &str) -> bool {
+    let text = text.trim();
+    let quotes = text.chars().filter(|it| matches!(it, '"' | '\''));
+    let is_odd =
+        |it: char| it.is_whitespace() || matches!(it, ',' | '#' | '@' | '=' | ';' | '{' | '}');
+    let begins = text.starts_with(['"', '\'']);
+    match quotes.count() {
+        0 => !text.contains(is_odd),
+        // One that is not closed, or one that is.
+        1 => begins && !text.contains(is_odd),
+        2 => begins && text.ends_with(['"', '\'']) && !text.contains(['@', '#']),
+        _ => false,
+    }
 }

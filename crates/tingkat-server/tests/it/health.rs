@@ -54,6 +54,8 @@ async fn a_service_that_is_well_says_so_to_people_and_to_programs() {
     node.get("/v1/products/1").await;
     node.sees("status", "ready").await;
     says(&node, "clients", "ok").await;
+    // Of data nobody knows before the first polls are back.
+    says(&node, "poll_age", "ok").await;
     let json = health(&node, &["--json", "--strict"]).await;
     assert_eq!(json.code, Some(0), "{json:?}");
     let json: Value = serde_json::from_str(&json.stdout).unwrap();

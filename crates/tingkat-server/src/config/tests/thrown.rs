@@ -46,7 +46,25 @@ fn line() -> impl Strategy<Value = String> {
         .prop_filter("a secret where none belongs", |(path, value)| {
             !(is_plain(path) && value.contains(SECRET) && !value.contains('@'))
         })
-        .prop_map(|(path, value)| format!("{path} = {value}"))
+        .prop_flat_map(|(path, value)| {
+            let beside = prop_oneof![
+                6 => Just(String::new()),
+                1 => Just(" # hunter2".to_owned()),
+                1 => Just("# url = \"redis://:hunter2@cache\"".to_owned()),
+                1 => Just(", password = \"hunter2\"".to_owned()),
+                1 => Just(" password = \"hunter2\"".to_owned()),
+                1 => Just(" \"hunter2\"".to_owned()),
+            ];
+            beside.prop_map(move |beside| format!("{path} = {value}{beside}"))
+        })
+}
+
+/// A name that is none, with a login in it.
+fn odd() -> impl Strategy<Value = String> {
+    prop_oneof![
+        9 => Just(String::new()),
+        1 => Just("\"redis://:hunter2@cache\" = 1".to_owned()),
+    ]
 }
 
 proptest! {
@@ -58,8 +76,11 @@ proptest! {
     }
 
     #[test]
-    fn files_of_keys_are_judged_and_their_secrets_are_not_told(lines in prop::collection::vec(line(), 0..8)) {
-        let case = Case::file(&lines.join("\n"));
+    fn files_of_keys_are_judged_and_their_secrets_are_not_told(
+        lines in prop::collection::vec(line(), 0..8),
+        odd in odd(),
+    ) {
+        let case = Case::file(&[odd, lines.join("\n")].join("\n"));
         let loaded = case.load();
         let told = case.told();
         prop_assert!(!told.contains(SECRET), "{told}");

@@ -12,6 +12,13 @@ const FILES: &[&str] = &[
     "[redis]\nbudget = \"1ms\"\nbudget = \"2ms\"",
     "[redis.budget]\nms = 5",
     "entity = 5",
+    // More than one thing in a line.
+    "[redis]\nbudget = \"50ms\", password = \"hunter2\"",
+    "[redis]\nusername = \"shop\" \"hunter2\"",
+    "[redis]\nbudget = 5 # password = \"hunter2\"",
+    "[server]\ncors_origins = [ # hunter2\n  5, # hunter2\n]",
+    "\"redis://:hunter2@cache\" = 1",
+    "file = \"x\"",
     // Unknown keys.
     "[redis]\npasword = \"hunter2\"",
     "[redis]\nkey_prefx = \"shop:\"",
@@ -284,7 +291,7 @@ fn of_a_file_that_can_not_be_read_nothing_is_told_to_be_missing_or_not_to_fit() 
 fn an_environment_that_there_is_not_asks_for_nothing_and_sets_nothing() {
     let loaded = Case::variable("TINGKAT_ENV", "produciton").load();
     let told: Vec<_> = loaded.problems.iter().map(|it| &it.help).collect();
-    assert_eq!(told, [&Some("did you mean production?".to_owned())]);
+    assert_eq!(told, [&Some("did you mean production?".into())]);
     assert_eq!(loaded.settings.environment.name(), "unknown");
     let presets = ["development", "staging", "production"].map(|it| format!("preset:{it}"));
     for key in loaded.settings.keys() {
@@ -319,6 +326,33 @@ fn everything_that_is_wrong_is_told_at_once() {
             "server.tokens",
         ]
     );
+}
+
+#[test]
+fn a_key_called_file_hides_nothing() {
+    let case = Case::file("file = \"x\"\n").and("TINGKAT_ENV", "production");
+    let problems = case.load().problems;
+    let about: Vec<String> = problems.iter().map(|it| it.about.clone()).collect();
+    assert_eq!(
+        about,
+        [
+            "file",
+            "source.url",
+            "redis.url",
+            "redis.key_prefix",
+            "server.tokens"
+        ]
+    );
+}
+
+#[test]
+fn the_environment_is_read_from_a_file_as_any_other_variable() {
+    let case = Case::variable("TINGKAT_ENV_FILE", "/run/env").and_file("/run/env", "production\n");
+    assert_eq!(case.load().settings.environment.name(), "production");
+    let case = Case::variable("TINGKAT_ENV_FILE", "/run/env").and_file("/run/env", "prod\n");
+    assert_eq!(case.load().settings.environment.name(), "unknown");
+    let case = Case::variable("TINGKAT_ENV_FILE", "/run/nowhere");
+    assert_eq!(case.load().settings.environment.name(), "unknown");
 }
 
 #[test]

@@ -31,7 +31,7 @@ troubles! {
     a_database_that_is_out_of_reach raises ["poll_age", "stale_answers"] beside ["failed_loads"];
     triggers_that_are_gone raises ["change_log"];
     a_change_that_the_triggers_do_not_see raises ["audit"];
-    a_key_among_many_that_was_changed_before raises ["audit"];
+    a_key_among_many_that_was_changed_before raises ["audit"] beside ["hit_ratio.product", "latency.product"];
     a_node_that_learns_of_changes_late raises ["canary", "poll_age"] beside ["failed_loads"];
     a_log_that_begins_anew raises ["cold_resets"] beside ["poll_age", "change_log", "stale_answers", "failed_loads"];
     loads_that_hang raises ["hung_loads"] beside ["failed_loads", "stale_answers"];

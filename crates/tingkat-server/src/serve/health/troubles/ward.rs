@@ -19,7 +19,7 @@ use crate::config::{self, Config, Flags, Health, Policies, Surroundings};
 use crate::serve::Parts;
 
 /// Longer than anything takes, so that a test fails and does not hang.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A statement that waits for a lock is left alone by then.
 const AUDITED_WITHIN: Duration = Duration::from_millis(300);
