@@ -235,7 +235,8 @@ impl Round<'_> {
             Err(BenchError::Interrupted) => {}
             Err(BenchError::Subject { source, .. }) if !source.is_unreachable() => {
                 ran.skipped.push(format!("{}: {source}", phase.name));
-                ran.unsuited = Some(source);
+                // The first is told if nothing can be done.
+                ran.unsuited.get_or_insert(source);
             }
             Err(error) => return Err(error),
         }

@@ -149,7 +149,7 @@ async fn an_outage_of_redis_costs_no_answer_and_shows_no_old_one() {
         "--warm-up",
         "0s",
         "--rate",
-        "200",
+        "500",
         "--json",
     ];
     let ended = bench_with(&redis, &arguments).await;
