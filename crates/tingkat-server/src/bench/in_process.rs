@@ -150,14 +150,15 @@ impl InProcess {
         let is_as_it_was = now.as_ref().is_some_and(|now| now.way == way);
         let keeps_memory = matches!(stage.start, Start::AsIs | Start::Filled);
         if !(is_as_it_was && keeps_memory) {
-            let before = now.take();
-            let prefix = before.as_ref().map(|before| before.prefix.clone());
-            if let Some(before) = before {
-                before.close().await;
-            }
+            let prefix = now.as_ref().map(|before| before.prefix.clone());
             let prefix = prefix.filter(|_| stage.start != Start::Empty);
             let prefix = prefix.unwrap_or_else(&self.another_prefix);
-            *now = Some(self.assemble(way, prefix, stage.keys).await?);
+            let next = self.assemble(way, prefix, stage.keys).await?;
+            // Not before: an embedded database that nobody has open is another one when it is opened
+            // again, and what Redis has of it is worth nothing. In a deploy other nodes run on.
+            if let Some(before) = now.replace(next) {
+                before.close().await;
+            }
         }
         let Some(now) = now.as_ref() else {
             return Err(SubjectError::unsuited("nothing was put together"));

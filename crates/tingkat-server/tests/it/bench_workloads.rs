@@ -59,12 +59,9 @@ fn is_shown(name: &str, phases: &[Value]) {
                 counter(&phases[0], "loaded_keys"),
                 "{all}"
             );
-            // Postcodes are not in Redis unless that is configured.
-            assert!(
-                count(&phases[1], "read", "database", "current") > 0,
-                "{all}"
-            );
-            assert!(count(&phases[1], "read", "memory", "current") > 0, "{all}");
+            // Redis has all of them.
+            assert!(count(&phases[1], "read", "redis", "current") > 0, "{all}");
+            assert_eq!(count(&phases[1], "read", "database", "current"), 0, "{all}");
             assert!(phases[2]["hit_ratio"].as_f64().unwrap() > 0.9, "{all}");
         }
         "sweep" => assert_eq!(phases.len(), 5, "{all}"),
