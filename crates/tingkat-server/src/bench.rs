@@ -185,9 +185,8 @@ async fn here(
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
     // Nothing is written to Redis by it that would have to be removed.
-    let place = stop
-        .run_until_cancelled(Place::prepare(wanted, loaded))
-        .await;
+    let preparing = Box::pin(Place::prepare(wanted, loaded));
+    let place = stop.run_until_cancelled(preparing).await;
     let place = Arc::new(place.ok_or_else(stopped)??);
     if wanted.workload.writes() && !place.is_own() && !arguments.allow_writes {
         return Err(no_writes(&wanted.workload.name, "the configured database"));

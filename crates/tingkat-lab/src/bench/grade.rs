@@ -419,8 +419,8 @@ mod tests {
         let counted = |loaded_keys, entries, evictions| {
             Some(Counters {
                 loaded_keys,
-                entries,
                 evictions,
+                entries,
                 ..Counters::default()
             })
         };

@@ -83,8 +83,8 @@ impl PlainRedis {
         if stage.start == Start::Empty {
             self.beginnings.fetch_add(1, Ordering::Relaxed);
         }
-        let mut state = self.redis.state();
-        let usable = state.wait_for(tingkat_redis::State::is_usable);
+        let mut joining = self.redis.state();
+        let usable = joining.wait_for(tingkat_redis::State::is_usable);
         drop(tokio::time::timeout(Duration::from_secs(5), usable).await);
         let as_it_is = Stage {
             start: Start::AsIs,
@@ -179,26 +179,28 @@ impl Aside {
         (self.key(place), Bytes::from(value), LIFE)
     }
 
-    /// The version of a value, found out by decoding it, as whoever uses it must; nothing if it is none.
-    fn decoded(&self, bytes: &[u8]) -> Option<Option<i64>> {
+    /// The version of a value, found out by decoding it, as whoever uses it must.
+    fn decoded(&self, bytes: &[u8]) -> serde_json::Result<Option<i64>> {
         match self.entity {
             Entity::Product => {
-                let product = serde_json::from_slice::<Product>(bytes).ok()?;
-                Some(Some(product.version))
+                let product = serde_json::from_slice::<Product>(bytes)?;
+                Ok(Some(product.version))
             }
             Entity::Postcode => {
-                serde_json::from_slice::<Postcode>(bytes).ok()?;
-                Some(None)
+                serde_json::from_slice::<Postcode>(bytes)?;
+                Ok(None)
             }
         }
     }
 
     fn outcome(&self, tier: Tier, bytes: &[u8]) -> Outcome {
-        self.decoded(bytes)
-            .map_or(Outcome::error(), |version| Outcome {
+        match self.decoded(bytes) {
+            Ok(version) => Outcome {
                 version,
                 ..Outcome::new(tier, State::Current)
-            })
+            },
+            Err(_) => Outcome::error(),
+        }
     }
 
     /// What Redis has; nothing where it has nothing or does not answer, as the database has it too.
@@ -252,7 +254,7 @@ impl Aside {
         if cells
             .iter()
             .flatten()
-            .any(|cell| self.decoded(cell).is_none())
+            .any(|cell| self.decoded(cell).is_err())
         {
             return Outcome::error();
         }
