@@ -37,14 +37,13 @@ pub mod workload;
 #[cfg(test)]
 mod samples;
 
-pub use comparison::{Comparison, Regression};
+pub use comparison::{Comparison, Regression, check_changes};
 pub use csv::csv;
 pub use environment::Environment;
-pub use grade::{Grade, Grades, grade};
+pub use grade::{Grade, Grades, advice_without_grade, grade};
 pub use hdr::hdr;
 pub use html::page;
 pub use http::HttpSubject;
-pub use law::Trace;
 pub use live::{Now, Progress};
 pub use metric::Metric;
 pub use objective::{Objective, Verdict};
@@ -57,5 +56,5 @@ pub use subject::{
     Way,
 };
 pub use text::lines;
-pub use trace::{TraceError, read as read_trace};
+pub use trace::{Trace, TraceError, TraceReport};
 pub use workload::{Workload, WorkloadError};

@@ -9,6 +9,7 @@ mod onlooker;
 mod outputs;
 mod place;
 mod plain_redis;
+mod ready;
 
 use std::sync::Arc;
 
@@ -101,7 +102,9 @@ async fn work(
 ) -> Result<Report, Failure> {
     match &arguments.url {
         Some(url) => {
-            let subject = over_http(arguments, wanted, url, surroundings).await?;
+            let subject = over_http(arguments, wanted, url, surroundings);
+            let subject = stop.run_until_cancelled(subject).await;
+            let subject = subject.ok_or_else(stopped)??;
             let environment = environment().with("target", subject.about());
             Box::pin(with(wanted, arguments, &[subject], environment, stop)).await
         }
@@ -154,7 +157,18 @@ async fn over_http(
             &error,
         )
     })?;
-    Ok(Arc::new(subject))
+    if !subject.is_here() && !arguments.allow_production {
+        let line = format!(
+            "{shown} is another machine, whose customers a benchmark takes time from, and it does not \
+             tell whether it is for production; --allow-production measures it"
+        );
+        return Err(Failure::new(Code::Usage, line));
+    }
+    Ok(Arc::new(subject.may_forget(arguments.allow_forget)))
+}
+
+fn stopped() -> Failure {
+    Failure::new(Code::Interrupted, "stopped before anything was measured")
 }
 
 /// Writes change the versions of products that belong to somebody.
@@ -173,7 +187,10 @@ async fn here(
     loaded: Loaded,
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
-    let place = Arc::new(Place::prepare(wanted, loaded).await?);
+    // Nothing is written to Redis by it that would have to be removed.
+    let preparing = Box::pin(Place::prepare(wanted, loaded));
+    let place = stop.run_until_cancelled(preparing).await;
+    let place = Arc::new(place.ok_or_else(stopped)??);
     if wanted.workload.writes() && !place.is_own() && !arguments.allow_writes {
         return Err(no_writes(&wanted.workload.name, "the configured database"));
     }
@@ -191,11 +208,10 @@ async fn measured_at(
     wanted: &Wanted,
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
-    let own = Arc::new(InProcess::new(place, wanted, false)?);
-    let mut subjects: Vec<Arc<dyn Subject>> = vec![Arc::<InProcess>::clone(&own)];
+    let mut subjects: Vec<Arc<dyn Subject>> = vec![Arc::new(InProcess::new(place, wanted, false)?)];
     for against in &arguments.against {
         subjects.push(match against {
-            Against::Redis => Arc::new(PlainRedis::new(place, wanted, Arc::clone(&own))?),
+            Against::Redis => Arc::new(PlainRedis::new(place, wanted)?),
             Against::Database => Arc::new(InProcess::new(place, wanted, true)?),
         });
     }

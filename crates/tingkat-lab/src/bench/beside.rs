@@ -4,13 +4,17 @@
 use super::comparison::Comparison;
 use super::report::{PhaseReport, Report};
 use super::statistics::median;
+use super::subject::Kind;
 use super::text::{Phases, aligned, phases_of};
+use super::words;
 
-/// How the first subject compares with another one in a phase.
+/// How the first subject compares with another one by one kind of operation in a phase.
 struct Ratio<'a> {
     other: &'a str,
     phase: &'a str,
-    rate: f64,
+    kind: Kind,
+    /// Nothing where the phase mixes kinds: how many there are of each is then its mix.
+    rate: Option<f64>,
     p50: f64,
     p99: f64,
 }
@@ -28,34 +32,50 @@ fn compared(report: &Report) -> Vec<Ratio<'_>> {
             let Some(others) = others.iter().find(is_same) else {
                 continue;
             };
-            let ratio = |of: &dyn Fn(&PhaseReport) -> f64| {
-                // Within one run the machine was about the same for both.
-                let pairs = own.runs.iter().zip(&others.runs);
-                let ratios = pairs.map(|(own, other)| of(own) / of(other).max(1e-9));
-                median(&ratios.collect::<Vec<_>>()).unwrap_or_default()
-            };
-            rows.push(Ratio {
-                other: &other.name,
-                phase: &own.middle.name,
-                rate: ratio(&|phase| phase.achieved_rate),
-                p50: ratio(&|phase| phase.noticed().p50),
-                p99: ratio(&|phase| phase.noticed().p99),
-            });
+            let kinds = own.middle.kinds.iter().map(|it| it.kind);
+            let is_one = own.middle.kinds.len() == 1;
+            rows.extend(kinds.filter_map(|kind| {
+                let rate = |phase: &PhaseReport| Some(phase.achieved_rate);
+                let times = |phase: &PhaseReport| {
+                    let times = phase.kinds.iter().find(|it| it.kind == kind);
+                    times.map(|it| it.noticed)
+                };
+                Some(Ratio {
+                    other: &other.name,
+                    phase: &own.middle.name,
+                    kind,
+                    rate: ratio(own, others, rate).filter(|_| is_one),
+                    p50: ratio(own, others, |phase| Some(times(phase)?.p50))?,
+                    p99: ratio(own, others, |phase| Some(times(phase)?.p99))?,
+                })
+            }));
         }
     }
     rows
 }
 
+/// The median of the ratios within one run each, where the machine was about the same for both.
+fn ratio(
+    own: &Phases<'_>,
+    others: &Phases<'_>,
+    of: impl Fn(&PhaseReport) -> Option<f64>,
+) -> Option<f64> {
+    let pairs = own.runs.iter().zip(&others.runs);
+    let ratios = pairs.filter_map(|(own, other)| Some(of(own)? / of(other)?.max(1e-9)));
+    median(&ratios.collect::<Vec<_>>())
+}
+
 /// The same as a table; only its heads where there is nothing beside it.
 pub(super) fn ratio_rows(report: &Report) -> Vec<Vec<String>> {
-    let heads = ["beside", "phase", "rate", "p50", "p99"];
+    let heads = ["beside", "phase", "operation", "rate", "p50", "p99"];
     let mut table = vec![heads.map(str::to_owned).to_vec()];
     for row in compared(report) {
         let times = |ratio: f64| format!("{ratio:.3} ×");
         table.push(vec![
             row.other.to_owned(),
             row.phase.to_owned(),
-            times(row.rate),
+            words::kind(row.kind).to_owned(),
+            row.rate.map_or_else(|| "--".to_owned(), times),
             times(row.p50),
             times(row.p99),
         ]);
@@ -70,7 +90,7 @@ pub(super) fn ratios(report: &Report) -> Vec<String> {
     };
     let title = format!("{} beside the others, in the same run", first.name);
     let mut lines = vec![String::new(), title];
-    let table = aligned(&table, 2);
+    let table = aligned(&table, 3);
     lines.extend(table.into_iter().map(|line| format!("  {line}")));
     lines
 }
@@ -86,6 +106,8 @@ pub(super) fn comparison(report: &Report) -> Vec<String> {
             comparison.caveats.join(", ")
         ));
     }
+    let notes = comparison.notes.iter();
+    lines.extend(notes.map(|note| format!("  {note}")));
     let table = aligned(&comparison_rows(comparison), 2);
     lines.extend(table.into_iter().map(|line| format!("  {line}")));
     lines

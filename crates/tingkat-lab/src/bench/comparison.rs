@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::metric::Metric;
 use super::report::{Report, RunReport};
 use super::statistics::{differ, median};
+use super::workload::Workload;
+
+/// What is known of a subject and differs from minute to minute.
+const FLEETING: [&str; 1] = ["redis round trip"];
 
 /// Two reports side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +21,9 @@ pub struct Comparison {
     pub baseline: String,
     /// What makes the two hard to compare, such as another machine.
     pub caveats: Vec<String>,
+    /// What is another and was perhaps meant to be, such as the build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The numbers that both have.
     pub rows: Vec<Row>,
 }
@@ -76,6 +83,7 @@ impl Comparison {
         Self {
             baseline: baseline.to_owned(),
             caveats: caveats(before, now),
+            notes: notes(before, now),
             rows,
         }
     }
@@ -86,6 +94,49 @@ impl Comparison {
         rows.filter(|row| regressions.iter().any(|it| it.is_met_by(row)))
             .collect()
     }
+}
+
+/// Why a comparison by these changes would never fail, whatever was measured: the earlier result is of
+/// another workload, or has no such number.
+///
+/// # Errors
+/// What is wrong, and what would be right.
+pub fn check_changes(
+    wanted: &[Regression],
+    baseline: &str,
+    before: &Report,
+    workload: &Workload,
+) -> Result<(), String> {
+    let mut then = before.workload.clone();
+    // A longer run is still the same.
+    (then.duration, then.warm_up) = (workload.duration, workload.warm_up);
+    if then != *workload {
+        return Err(format!(
+            "{baseline} is a result of another workload, {}: expected one of {} with the same keys, \
+             phases, rate and callers",
+            before.workload.name, workload.name
+        ));
+    }
+    let known = Comparison::of(baseline, before, before);
+    for change in wanted {
+        let has_it = |row: &Row| change.is_about(row);
+        if !known.rows.iter().any(has_it) {
+            return Err(format!(
+                "{}: {baseline} has no such number; expected one of {}",
+                change.metric,
+                names(&known)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn names(comparison: &Comparison) -> String {
+    let rows = comparison.rows.iter();
+    let names: Vec<String> = rows
+        .map(|row| format!("{}:{}", row.phase, row.metric))
+        .collect();
+    names.join(", ")
 }
 
 fn runs(report: &Report) -> &[RunReport] {
@@ -130,13 +181,30 @@ fn caveats(before: &Report, now: &Report) -> Vec<String> {
         (&then.cpu, then.cores) != (&these.cpu, these.cores),
         "another machine",
     );
-    tell(then.build != these.build, "another build");
-    tell(then.details != these.details, "another subject");
+    let names = then.details.keys().chain(these.details.keys());
+    let mut others: Vec<&str> = names
+        .map(String::as_str)
+        .filter(|name| !FLEETING.contains(name))
+        .filter(|name| then.details.get(*name) != these.details.get(*name))
+        .collect();
+    others.sort_unstable();
+    others.dedup();
+    for name in others {
+        tell(true, &format!("another {name}"));
+    }
     tell(before.workload != now.workload, "another workload");
     tell(before.seed != now.seed, "another seed");
     tell(!before.invalid().is_empty(), "the baseline is invalid");
     tell(!now.invalid().is_empty(), "this run is invalid");
     caveats
+}
+
+fn notes(before: &Report, now: &Report) -> Vec<String> {
+    let (then, these) = (&before.environment.build, &now.environment.build);
+    if then == these {
+        return Vec::new();
+    }
+    vec![format!("another build: {then}; now {these}")]
 }
 
 impl Verdict {
@@ -171,10 +239,11 @@ impl Regression {
             (None, true) => row.now > row.before,
             (None, false) => false,
         };
-        self.metric.is_like(&row.metric)
-            && self.metric.concerns(&row.phase)
-            && row.verdict == Verdict::Worse
-            && is_past
+        self.is_about(row) && row.verdict == Verdict::Worse && is_past
+    }
+
+    fn is_about(&self, row: &Row) -> bool {
+        self.metric.is_like(&row.metric) && self.metric.concerns(&row.phase)
     }
 
     /// Reads several, with commas between them.
@@ -305,7 +374,45 @@ mod tests {
         );
         now.environment.cores = 64;
         now.seed = 7;
+        now.environment = now.environment.with("redis", "8.0 at 127.0.0.1:6379");
         let caveats = Comparison::of("before", &before, &now).caveats;
-        assert_eq!(caveats, ["another machine", "another seed"]);
+        assert_eq!(
+            caveats,
+            ["another machine", "another redis", "another seed"]
+        );
+    }
+
+    #[test]
+    fn another_build_is_what_is_compared_and_a_round_trip_nobodys_choice() {
+        let mut before = samples::report();
+        let mut now = samples::report();
+        before.environment = before.environment.with("redis round trip", "31 µs");
+        now.environment = now.environment.with("redis round trip", "35 µs");
+        now.environment.build = "tingkat 0.2.0, release".to_owned();
+        let comparison = Comparison::of("before", &before, &now);
+        assert_eq!(comparison.caveats, Vec::<String>::new());
+        let builds = "another build: tingkat 0.1.0, release; now tingkat 0.2.0, release";
+        assert_eq!(comparison.notes, [builds]);
+    }
+
+    #[test]
+    fn changes_that_could_never_be_seen_are_refused() {
+        let before = samples::report();
+        let check = |changes: &str, workload: &Workload| {
+            let wanted = Regression::read_all(changes).unwrap();
+            check_changes(&wanted, "before", &before, workload)
+        };
+        let mut longer = before.workload.clone();
+        longer.duration *= 2;
+        assert_eq!(check("p99 > +10%, steady:rate < -5%", &longer), Ok(()));
+        let error = check("stedy:p99 > +10%", &longer).unwrap_err();
+        assert!(
+            error.contains("expected one of steady:rate, steady:p50"),
+            "{error}"
+        );
+        assert!(check("loads_per_crowd > +10%", &longer).is_err());
+        let other = Workload::preset("postcode").unwrap();
+        let error = check("p99 > +10%", &other).unwrap_err();
+        assert!(error.contains("another workload, product-read"), "{error}");
     }
 }

@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
+use super::number::{real, share};
 use super::objective::Objective;
+use super::phase::is_only_too_slow;
 use super::report::{ClassReport, PhaseReport, Report};
-use super::subject::{Counters, Kind, State, Tier};
+use super::subject::{Kind, State, Tier};
 use super::words;
 use super::workload::Workload;
 
@@ -106,7 +108,26 @@ fn objectives(workload: &Workload) -> Vec<Objective> {
     let error_rate = wanted
         .error_rate
         .map(|it| Objective::at_most(Metric::error_rate(), it));
-    [hit_ratio, p99, error_rate].into_iter().flatten().collect()
+    let loads_per_crowd = wanted
+        .loads_per_crowd
+        .map(|it| Objective::at_most(Metric::loads_per_crowd(), it));
+    let beyond_bound = wanted
+        .beyond_bound
+        .map(|it| Objective::at_most(Metric::beyond_bound(), it));
+    let all = [hit_ratio, p99, error_rate, loads_per_crowd, beyond_bound];
+    all.into_iter().flatten().collect()
+}
+
+/// What to do where there is no grade and all that is wrong is that the target did not keep up with
+/// the rate: why it did not was seen all the same.
+pub fn advice_without_grade(report: &Report) -> Vec<String> {
+    let runs = report.first().map_or(&[][..], |it| &it.runs);
+    let phases = || runs.iter().flat_map(|run| &run.phases);
+    let is_told = |phase: &PhaseReport| phase.invalid.is_empty() || is_only_too_slow(phase);
+    if report.invalid().is_empty() || !phases().all(is_told) {
+        return Vec::new();
+    }
+    recommendations(report)
 }
 
 /// What to do: each is said once, with the phase in which it was seen first.
@@ -136,7 +157,7 @@ fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String
         .zip(phase.hit_ratio)
         .is_some_and(|(least, is)| is < least);
     if misses_hits {
-        advice.push(("hits", on_hits(entity, &counters)));
+        advice.push(("hits", on_hits(entity, phase)));
     }
     let p99 = Metric::look_up_p99().of(phase);
     if wanted
@@ -145,6 +166,23 @@ fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String
         .is_some_and(|(most, is)| is > most * 1e3)
     {
         advice.extend(on_time(entity, phase));
+    }
+    if let Some(asked) = phase.asked_rate.filter(|_| is_only_too_slow(phase)) {
+        advice.push((
+            "rate",
+            format!(
+                "of {}/s asked for the target answered {}/s: that is what it can do here, or ask it \
+                 for less by --rate",
+                words::count(asked),
+                words::count(phase.achieved_rate)
+            ),
+        ));
+    }
+    if wanted
+        .error_rate
+        .is_some_and(|most| phase.error_rate() > most)
+    {
+        advice.push(("errors", on_errors(phase)));
     }
     if counters.overloads > 0 {
         advice.push((
@@ -190,7 +228,20 @@ fn advice(workload: &Workload, phase: &PhaseReport) -> Vec<(&'static str, String
     advice
 }
 
-fn on_hits(entity: &str, counters: &Counters) -> String {
+/// Why look-ups were not answered by a tier, as far as the counters tell.
+fn on_hits(entity: &str, phase: &PhaseReport) -> String {
+    let Some(counters) = phase.counters else {
+        return format!(
+            "too few look-ups were answered by a tier; why is not known, as the target tells no \
+             counters: see its GET /v1/caches/{entity}"
+        );
+    };
+    let loaded = words::count_of(counters.loaded_keys);
+    let of = |wanted: &dyn Fn(&ClassReport) -> bool| {
+        let classes = phase.classes.iter().filter(|it| wanted(it));
+        classes.map(|it| it.operations).sum::<u64>()
+    };
+    let written = of(&|it| it.kind == Kind::Write && it.state != State::Error);
     if counters.evictions > 0 {
         format!(
             "memory had no room for {} entries, with {} in {}: raise entity.{entity}.memory_bytes",
@@ -198,12 +249,53 @@ fn on_hits(entity: &str, counters: &Counters) -> String {
             words::count_of(counters.entries),
             words::bytes(counters.bytes)
         )
+    } else if counters.loaded_keys > 0 && counters.loaded_keys <= counters.entries {
+        // What was loaded is still there, so nothing of it was loaded twice.
+        format!(
+            "{loaded} keys were loaded and each only once, for they are still in memory: load them \
+             before customers come (`tingkat warm`, warm.on_start)"
+        )
+    } else if written.saturating_mul(2) >= counters.loaded_keys.max(1) {
+        format!(
+            "{} writes made entries worthless, and {loaded} keys were loaded: fewer writes of what \
+             does not change, or writes of many fields at once, keep more entries",
+            words::count_of(written)
+        )
     } else {
         format!(
-            "most look-ups were the first of their key: load them before customers come \
-             (`tingkat warm`, warm.on_start), or keep them longer (entity.{entity}.fresh_for)"
+            "{loaded} keys were loaded with {} in memory and none evicted, so that entries became \
+             too old or were forgotten: see entity.{entity}.fresh_for",
+            words::count_of(counters.entries)
         )
     }
+}
+
+/// What failed, and where to look.
+fn on_errors(phase: &PhaseReport) -> String {
+    let failed = |kind: Kind| {
+        let is_it = |it: &&ClassReport| it.kind == kind && it.state == State::Error;
+        let count = phase.classes.iter().filter(is_it);
+        let count: u64 = count.map(|it| it.operations).sum();
+        (count > 0).then(|| format!("{} {}", words::count_of(count), words::kind(kind)))
+    };
+    let kinds = [Kind::Read, Kind::Absent, Kind::Batch, Kind::Write];
+    let mut failed: Vec<String> = kinds.into_iter().filter_map(failed).collect();
+    if failed.is_empty() {
+        failed.push("none came back".to_owned());
+    }
+    let counters = phase.counters.unwrap_or_default();
+    let refused = share(counters.overloads, phase.errors) >= 0.5;
+    let next = if refused {
+        "most were refused, as the database did not keep up"
+    } else {
+        "see the log of the target, and whether its database answers (`tingkat doctor`, /readyz)"
+    };
+    format!(
+        "{} of {} operations had no answer ({}): {next}",
+        words::count_of(phase.errors),
+        words::count(real(phase.operations)),
+        failed.join(", ")
+    )
 }
 
 /// What makes the slowest look-ups slow: the slowest class that is not rare.
@@ -258,6 +350,7 @@ fn on_time(entity: &str, phase: &PhaseReport) -> Option<(&'static str, String)> 
 #[cfg(test)]
 mod tests {
     use super::super::samples;
+    use super::super::subject::Counters;
     use super::*;
 
     #[test]
@@ -284,17 +377,6 @@ mod tests {
     #[test]
     fn what_to_do_follows_from_what_was_seen() {
         assert_eq!(advice_for(|_| {}), "");
-        let few_hits = |evictions| {
-            advice_for(|phase| {
-                phase.hit_ratio = Some(0.3);
-                phase.counters = Some(Counters {
-                    evictions,
-                    ..Counters::default()
-                });
-            })
-        };
-        assert!(few_hits(7).contains("raise entity.product.memory_bytes"));
-        assert!(few_hits(0).contains("warm.on_start"));
         let overload = advice_for(|phase| {
             phase.counters = Some(Counters {
                 overloads: 3,
@@ -321,6 +403,132 @@ mod tests {
             phase.kinds[0].noticed = response;
         });
         assert!(waits.contains("does not keep up"), "{waits}");
+    }
+
+    #[test]
+    fn why_tiers_did_not_answer_is_said_as_far_as_the_counters_tell() {
+        let few_hits = |counters: Option<Counters>, writes: bool| {
+            advice_for(|phase| {
+                phase.hit_ratio = Some(0.3);
+                phase.counters = counters;
+                if !writes {
+                    phase.classes.retain(|class| class.kind != Kind::Write);
+                }
+            })
+        };
+        let counted = |loaded_keys, entries, evictions| {
+            Some(Counters {
+                loaded_keys,
+                evictions,
+                entries,
+                ..Counters::default()
+            })
+        };
+        for (counters, writes, words) in [
+            (
+                counted(900, 50, 7),
+                false,
+                "raise entity.product.memory_bytes",
+            ),
+            (counted(900, 900, 0), false, "each only once"),
+            (
+                counted(900, 50, 0),
+                true,
+                "500 writes made entries worthless",
+            ),
+            (counted(900, 50, 0), false, "entity.product.fresh_for"),
+            (None, true, "why is not known"),
+        ] {
+            let said = few_hits(counters, writes);
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_had_no_answer_is_said_with_where_to_look() {
+        let errors = |overloads| {
+            advice_for(|phase| {
+                phase.errors = 100;
+                phase.classes[0].state = State::Error;
+                phase.counters = Some(Counters {
+                    overloads,
+                    ..Counters::default()
+                });
+            })
+        };
+        let down = errors(0);
+        assert!(
+            down.contains("100 of 10,000 operations had no answer (9,000 read)"),
+            "{down}"
+        );
+        assert!(down.contains("/readyz"), "{down}");
+        let refused = errors(90);
+        assert!(refused.contains("most were refused"), "{refused}");
+    }
+
+    #[test]
+    fn crowds_and_old_answers_are_judged_and_told() {
+        let mut report = samples::report();
+        report.workload.objective.loads_per_crowd = Some(1.0);
+        report.workload.objective.beyond_bound = Some(0.0);
+        let crowd = |loaded_keys| super::super::report::Crowd {
+            callers: 1000,
+            crowds: 10,
+            loaded_keys: Some(loaded_keys),
+        };
+        report.subjects[0].runs[0].phases[0].crowd = Some(crowd(10));
+        assert_eq!(grade(&report).unwrap().overall, Grade::A);
+        report.subjects[0].runs[0].phases[0].crowd = Some(crowd(13));
+        let grades = grade(&report).unwrap();
+        assert_eq!(grades.overall, Grade::F);
+        assert!(grades.recommendations[0].contains("loaded more than once"));
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        phase.crowd = Some(crowd(10));
+        phase.staleness.as_mut().unwrap().beyond_bound = 1;
+        let grades = grade(&report).unwrap();
+        assert_eq!(grades.overall, Grade::F);
+        assert!(grades.recommendations[0].contains("feed.staleness_bound"));
+    }
+
+    #[test]
+    fn a_target_that_does_not_keep_up_has_no_grade_and_its_advice() {
+        let mut report = samples::report();
+        assert!(advice_without_grade(&report).is_empty(), "it has a grade");
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        phase.achieved_rate = 500.0;
+        phase
+            .invalid
+            .push("500.0 of 1000.0 operations a second were answered, less than 95 %".to_owned());
+        phase.kinds[0].noticed.p99 = 2e6;
+        phase.response = Some(phase.kinds[0].noticed);
+        assert_eq!(grade(&report), None);
+        let said = advice_without_grade(&report).join("\n");
+        assert!(
+            said.contains("of 1,000/s asked for the target answered 500/s"),
+            "{said}"
+        );
+        assert!(said.contains("does not keep up with this rate"), "{said}");
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        phase.invalid.push("it was interrupted".to_owned());
+        assert!(advice_without_grade(&report).is_empty());
+    }
+
+    #[test]
+    fn each_tier_that_is_slow_is_named() {
+        for (tier, words) in [
+            (Tier::Database, "product_load.sql"),
+            (Tier::Redis, "Redis makes the slowest slow"),
+            (Tier::Memory, "the cores are busy"),
+        ] {
+            let said = advice_for(|phase| {
+                phase.response = None;
+                phase.kinds[0].noticed.p99 = 80_000.0;
+                for class in phase.classes.iter_mut().filter(|it| it.tier == tier) {
+                    class.service.p99 = 80_000.0;
+                }
+            });
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

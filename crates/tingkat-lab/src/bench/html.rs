@@ -83,6 +83,9 @@ fn head(report: &Report) -> String {
         report.environment.at
     );
     html.push_str(&paragraph("soft", &line));
+    if let Some(trace) = &report.trace {
+        html.push_str(&paragraph("soft", &text::replayed(trace)));
+    }
     let invalid = report.invalid();
     if report.interrupted || !invalid.is_empty() {
         let word = if report.interrupted {
@@ -101,6 +104,12 @@ fn head(report: &Report) -> String {
 
 fn verdicts(report: &Report) -> String {
     let mut html = String::new();
+    if !report.advice.is_empty() {
+        html.push_str("<h2>No grade: the target did not keep up with the rate</h2>\n");
+    }
+    for advice in &report.advice {
+        html.push_str(&paragraph("", &format!("→ {advice}")));
+    }
     if let Some(grades) = &report.grades {
         let _ = write!(
             html,

@@ -1,5 +1,6 @@
 //! A service that runs, as its customers ask it: over HTTP/1.1, on connections that stay open.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -26,7 +27,16 @@ pub struct HttpSubject {
     entity: Entity,
     /// What opens it, as the value of the header.
     authorization: Option<String>,
-    keys: OnceCell<Arc<[String]>>,
+    /// Whether a phase may begin with empty tiers, for which every node forgets the entity.
+    may_forget: bool,
+    keys: OnceCell<Arc<Listed>>,
+}
+
+/// The keys of a service.
+struct Listed {
+    keys: Vec<String>,
+    /// Where the product of a sku is.
+    skus: HashMap<String, usize>,
 }
 
 impl HttpSubject {
@@ -47,8 +57,21 @@ impl HttpSubject {
             target: Arc::new(Target::of_url(url).await?),
             entity,
             authorization: token.map(|token| format!("Bearer {token}")),
+            may_forget: false,
             keys: OnceCell::new(),
         })
+    }
+
+    /// Lets phases begin with empty tiers: every node forgets the entity, and customers of the service
+    /// wait for the database.
+    pub const fn may_forget(mut self, may: bool) -> Self {
+        self.may_forget = may;
+        self
+    }
+
+    /// Whether the service is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.target.address().ip().to_canonical().is_loopback()
     }
 
     fn asker(&self) -> Asker {
@@ -58,19 +81,25 @@ impl HttpSubject {
         }
     }
 
-    async fn list(&self, most: usize) -> Result<Arc<[String]>, SubjectError> {
+    async fn list(&self, most: usize) -> Result<Arc<Listed>, SubjectError> {
         let asker = self.asker();
         let (path, member) = match self.entity {
             Entity::Product => ("/v1/products?sort=newest&limit=100", "id"),
             Entity::Postcode => ("/v1/postcodes?limit=100", "code"),
         };
         let mut keys: Vec<String> = Vec::new();
+        let mut skus = HashMap::new();
         let mut cursor = String::new();
         while keys.len() < most {
             let page = asker.json(&format!("{path}{cursor}")).await?;
             let items = page.get("items").and_then(Value::as_array);
             let items = items.map_or(&[][..], Vec::as_slice);
-            keys.extend(items.iter().filter_map(|item| key_of(item, member)));
+            for item in items {
+                if let Some(key) = key_of(item, member) {
+                    skus.extend(skus_of(item).map(|sku| (sku.to_owned(), keys.len())));
+                    keys.push(key);
+                }
+            }
             match page.get("next").and_then(Value::as_str) {
                 Some(next) if !items.is_empty() => {
                     let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
@@ -80,14 +109,21 @@ impl HttpSubject {
             }
         }
         keys.truncate(most);
+        skus.retain(|_, place| *place < keys.len());
         if keys.is_empty() {
             let what = format!("the service has no {} to look up", self.entity.name());
             return Err(SubjectError::unsuited(what));
         }
-        Ok(keys.into())
+        Ok(Arc::new(Listed { keys, skus }))
     }
 
     async fn forget_all(&self) -> Result<(), SubjectError> {
+        if !self.may_forget {
+            return Err(SubjectError::unsuited(
+                "to begin with empty tiers every node of the service forgets all of them, and its \
+                 customers wait for the database; --allow-forget does it",
+            ));
+        }
         let body = json!({ "entity": self.entity.name(), "all": true }).to_string();
         let answer = self.asker().send(Method::POST, "/v1/forget", body).await?;
         if answer.status.is_success() {
@@ -129,15 +165,23 @@ impl HttpSubject {
         let keys = self.keys.get_or_try_init(|| self.list(stage.keys)).await?;
         match stage.start {
             Start::Empty => self.forget_all().await?,
-            Start::Filled => self.fill(keys).await?,
+            Start::Filled => self.fill(&keys.keys).await?,
             Start::AsIs | Start::Restarted => {}
         }
         Ok(Arc::new(Asking {
             asker: self.asker(),
             entity: self.entity,
-            keys: Arc::clone(keys),
+            listed: Arc::clone(keys),
         }))
     }
+}
+
+/// The skus of a product and of its versions.
+fn skus_of(item: &Value) -> impl Iterator<Item = &str> {
+    let variants = item.get("variants").and_then(Value::as_array);
+    let variants = variants.map_or(&[][..], Vec::as_slice);
+    let all = std::iter::once(item).chain(variants);
+    all.filter_map(|it| it.get("sku")?.as_str())
 }
 
 fn key_of(item: &Value, member: &str) -> Option<String> {
@@ -210,12 +254,12 @@ impl Asker {
 struct Asking {
     asker: Asker,
     entity: Entity,
-    keys: Arc<[String]>,
+    listed: Arc<Listed>,
 }
 
 impl Asking {
     fn key(&self, place: usize) -> &str {
-        self.keys.get(place).map_or("", String::as_str)
+        self.listed.keys.get(place).map_or("", String::as_str)
     }
 
     fn path(&self, operation: &Operation) -> String {
@@ -248,7 +292,11 @@ impl Asking {
 
 impl Session for Asking {
     fn keys(&self) -> usize {
-        self.keys.len()
+        self.listed.keys.len()
+    }
+
+    fn place_of(&self, sku: &str) -> Option<usize> {
+        self.listed.skus.get(sku).copied()
     }
 
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Outcome> {

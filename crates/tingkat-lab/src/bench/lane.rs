@@ -126,7 +126,9 @@ impl Running {
                 };
                 *counter += 1;
             }
-            self.send(due, now);
+            if !self.send(due, now) {
+                break;
+            }
             breath = self.breathe(breath).await;
         }
         Ok(())
@@ -140,7 +142,9 @@ impl Running {
                 continue;
             }
             let now = SystemClock.now();
-            self.send(now, now);
+            if !self.send(now, now) {
+                break;
+            }
             breath = self.breathe(breath).await;
         }
     }
@@ -152,7 +156,11 @@ impl Running {
         let mut operations = Vec::with_capacity(of);
         let mut outcomes = Vec::with_capacity(of);
         while SystemClock.now() < self.end && !self.course.stop.is_cancelled() {
-            operations.extend((0..of).map(|_| self.course.draw.next()));
+            operations.extend((0..of).map_while(|_| self.course.draw.next()));
+            if operations.is_empty() {
+                break;
+            }
+            let count = operations.len();
             let session = &self.course.session;
             let began = SystemClock.now();
             outcomes.extend(operations.iter().map(|it| session.at_once(it)));
@@ -161,7 +169,7 @@ impl Running {
             let answered = answered.filter_map(|(operation, outcome)| {
                 outcome.map(|outcome| Class::of(operation, outcome))
             });
-            self.record.record_volley(began, ended, of, answered);
+            self.record.record_volley(began, ended, count, answered);
             for (operation, outcome) in operations.drain(..).zip(outcomes.drain(..)) {
                 if outcome.is_none() {
                     let now = SystemClock.now();
@@ -189,9 +197,11 @@ impl Running {
         }
     }
 
-    /// Sends the next operation; one that needs no wait is over with that.
-    fn send(&mut self, intended: Tick, began: Tick) {
-        let operation = self.course.draw.next();
+    /// Sends the next operation, if there is one; one that needs no wait is over with that.
+    fn send(&mut self, intended: Tick, began: Tick) -> bool {
+        let Some(operation) = self.course.draw.next() else {
+            return false;
+        };
         self.record.sent += 1;
         if let Some(outcome) = self.course.session.at_once(&operation) {
             self.land(&Flown {
@@ -201,9 +211,10 @@ impl Running {
                 began,
                 ended: SystemClock.now(),
             });
-            return;
+            return true;
         }
         self.ask(operation, intended, began);
+        true
     }
 
     /// Sends an operation that is waited for.

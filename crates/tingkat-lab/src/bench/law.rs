@@ -1,6 +1,7 @@
 //! Which operation comes next, and on which key: the same for the same seed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
@@ -11,23 +12,90 @@ use super::number::{real_size, whole_size};
 use super::subject::Operation;
 use super::workload::{Law, Mix, Phase, Workload};
 
-/// Keys that a trace names, in its order.
-pub type Trace = Arc<[u32]>;
-
-/// What all lanes of a run share: popularity says nothing about the place of a key.
+/// What all lanes of a phase share: where the keys are, and how much of it is done.
 #[derive(Clone)]
-pub(super) struct Places(Arc<[u32]>);
+pub(super) struct Ground {
+    /// Popularity says nothing about the place of a key.
+    places: Arc<[u32]>,
+    /// Keys in the order of a trace.
+    replay: Option<Arc<[u32]>>,
+    /// Nothing where the phase ends by time alone.
+    operations: Option<Arc<Turns>>,
+    /// Turns of keys that go round over all lanes; nothing where each lane draws its own.
+    keys: Option<Arc<Turns>>,
+}
 
-impl Places {
-    pub(super) fn new(keys: usize, seed: u64) -> Self {
-        let keys = u32::try_from(keys).unwrap_or(u32::MAX);
-        let mut places: Vec<u32> = (0..keys).collect();
+/// Turns that lanes take from one another.
+struct Turns {
+    taken: AtomicUsize,
+    most: usize,
+}
+
+impl Turns {
+    fn of(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            taken: AtomicUsize::new(0),
+            most,
+        })
+    }
+
+    /// The next one, unless all were taken.
+    fn next(&self) -> Option<usize> {
+        // Nothing else is read by it.
+        let turn = self.taken.fetch_add(1, Ordering::Relaxed);
+        (turn < self.most).then_some(turn)
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed).min(self.most)
+    }
+}
+
+impl Ground {
+    /// So many keys, and a trace if there is one.
+    pub(super) fn new(
+        workload: &Workload,
+        phase: &Phase,
+        keys: usize,
+        replay: Option<&Arc<[u32]>>,
+        seed: u64,
+    ) -> Self {
+        let count = u32::try_from(keys).unwrap_or(u32::MAX);
+        let mut places: Vec<u32> = (0..count).collect();
         places.shuffle(&mut StdRng::seed_from_u64(seed));
-        Self(places.into())
+        let replay = replay.filter(|_| workload.keys.law == Law::Trace).cloned();
+        let once = replay.as_ref().map_or(keys, |replay| replay.len());
+        let most_keys = if phase.once { once } else { usize::MAX };
+        Self {
+            places: places.into(),
+            keys: (phase.once || replay.is_some()).then(|| Turns::of(most_keys)),
+            operations: workload.operations.map(Turns::of),
+            replay,
+        }
+    }
+
+    /// Whether nothing is left to be done, by its count and not by time.
+    pub(super) fn is_done(&self) -> bool {
+        self.done() >= 1.0
+    }
+
+    /// The share that is done, where it ends by a count.
+    pub(super) fn done(&self) -> f64 {
+        let counts = [&self.operations, &self.keys].into_iter().flatten();
+        let shares = counts
+            .filter(|turns| turns.most < usize::MAX)
+            .map(|turns| real_size(turns.taken()) / real_size(turns.most.max(1)));
+        shares.fold(0.0, f64::max)
+    }
+
+    /// How often the trace was gone through.
+    pub(super) fn laps(&self) -> Option<f64> {
+        let (replay, keys) = self.replay.as_ref().zip(self.keys.as_ref())?;
+        Some(real_size(keys.taken()) / real_size(replay.len().max(1)))
     }
 
     fn key(&self, rank: usize) -> usize {
-        let found = self.0.get(rank % self.0.len().max(1)).copied();
+        let found = self.places.get(rank % self.places.len().max(1)).copied();
         usize::try_from(found.unwrap_or_default()).unwrap_or_default()
     }
 }
@@ -35,11 +103,11 @@ impl Places {
 /// Draws the operations of one lane in one phase.
 pub(super) struct Draw {
     random: StdRng,
-    places: Places,
+    ground: Ground,
     picks: Picks,
     mix: Mix,
     hot: f64,
-    /// How many operations it has drawn.
+    /// How many keys it has drawn.
     turn: usize,
 }
 
@@ -51,11 +119,9 @@ enum Picks {
         first: usize,
         step: usize,
     },
-    Trace {
-        trace: Trace,
-        first: usize,
-        step: usize,
-    },
+    /// Each key once, in this order.
+    Once(Law),
+    Trace(Arc<[u32]>),
 }
 
 /// Which lane of how many it is for.
@@ -69,22 +135,18 @@ impl Draw {
     pub(super) fn new(
         workload: &Workload,
         phase: &Phase,
-        places: &Places,
-        trace: Option<&Trace>,
+        ground: &Ground,
         lane: Lane,
         seed: u64,
     ) -> Self {
         let exponent = phase.exponent.unwrap_or(workload.keys.exponent);
         let (first, step) = (lane.number, lane.of.max(1));
-        let picks = match (workload.keys.law, trace) {
-            (Law::Trace, Some(trace)) => Picks::Trace {
-                trace: Arc::clone(trace),
-                first,
-                step,
-            },
+        let picks = match (workload.keys.law, &ground.replay) {
+            (Law::Trace, Some(replay)) => Picks::Trace(Arc::clone(replay)),
+            (law, _) if phase.once => Picks::Once(law),
             // Refused only for numbers that a workload can not have.
             (Law::Zipf, _) if exponent > 0.0 => {
-                Zipf::new(real_size(places.0.len()).max(1.0), exponent)
+                Zipf::new(real_size(ground.places.len()).max(1.0), exponent)
                     .map_or(Picks::Uniform, Picks::Zipf)
             }
             (Law::Sequence, _) => Picks::Sequence { first, step },
@@ -93,7 +155,7 @@ impl Draw {
         let lane_seed = u64::try_from(lane.number).unwrap_or_default();
         Self {
             random: StdRng::seed_from_u64(seed.wrapping_add(lane_seed.wrapping_mul(0x9e37_79b9))),
-            places: places.clone(),
+            ground: ground.clone(),
             picks,
             mix: *phase.mix(workload),
             hot: phase.hot,
@@ -101,8 +163,11 @@ impl Draw {
         }
     }
 
-    /// The next operation.
-    pub(super) fn next(&mut self) -> Operation {
+    /// The next operation; nothing when the phase has no more of them.
+    pub(super) fn next(&mut self) -> Option<Operation> {
+        if let Some(operations) = &self.ground.operations {
+            operations.next()?;
+        }
         let mix = self.mix;
         let mut point = if mix.absent + mix.batch + mix.write > 0.0 {
             self.random.random::<f64>() * (mix.read + mix.absent + mix.batch + mix.write)
@@ -113,45 +178,46 @@ impl Draw {
             point -= share;
             point < 0.0
         };
-        if mix.write > 0.0 && falls_in(mix.write) {
-            Operation::Write(self.key())
+        Some(if mix.write > 0.0 && falls_in(mix.write) {
+            Operation::Write(self.key()?)
         } else if mix.batch > 0.0 && falls_in(mix.batch) {
-            let keys = (0..mix.batch_keys).map(|_| self.key());
-            Operation::Batch(keys.collect())
+            let keys = (0..mix.batch_keys).map_while(|_| self.key());
+            let keys: Vec<usize> = keys.collect();
+            if keys.is_empty() {
+                return None;
+            }
+            Operation::Batch(keys)
         } else if mix.absent > 0.0 && falls_in(mix.absent) {
-            let key = self.key();
-            Operation::Absent(key)
+            Operation::Absent(self.key()?)
         } else {
-            Operation::Read(self.key())
-        }
+            Operation::Read(self.key()?)
+        })
     }
 
-    fn key(&mut self) -> usize {
-        let turn = self.turn;
-        self.turn = turn.wrapping_add(1);
+    fn key(&mut self) -> Option<usize> {
+        let turn = match &self.ground.keys {
+            Some(keys) => keys.next()?,
+            None => self.turn,
+        };
+        self.turn = self.turn.wrapping_add(1);
         if self.hot > 0.0 && self.random.random::<f64>() < self.hot {
-            return self.places.key(0);
+            return Some(self.ground.key(0));
         }
-        match &self.picks {
+        let keys = self.ground.places.len().max(1);
+        Some(match &self.picks {
             Picks::Zipf(law) => {
                 let rank = law.sample(&mut self.random);
-                self.places.key(whole_size(rank).saturating_sub(1))
+                self.ground.key(whole_size(rank).saturating_sub(1))
             }
-            Picks::Uniform => {
-                let keys = self.places.0.len().max(1);
-                self.random.random_range(0..keys)
+            Picks::Uniform => self.random.random_range(0..keys),
+            Picks::Sequence { first, step } => first.wrapping_add(turn.wrapping_mul(*step)) % keys,
+            Picks::Once(Law::Sequence) => turn,
+            Picks::Once(_) => self.ground.key(turn),
+            Picks::Trace(trace) => {
+                let place = trace.get(turn % trace.len().max(1)).copied();
+                usize::try_from(place.unwrap_or_default()).unwrap_or_default()
             }
-            Picks::Sequence { first, step } => {
-                let at = first.wrapping_add(turn.wrapping_mul(*step));
-                at % self.places.0.len().max(1)
-            }
-            Picks::Trace { trace, first, step } => {
-                let at = first.wrapping_add(turn.wrapping_mul(*step)) % trace.len().max(1);
-                let id = trace.get(at).copied().unwrap_or_default();
-                // Things are numbered by their first appearance, so that they spread over the keys.
-                self.places.key(usize::try_from(id).unwrap_or_default())
-            }
-        }
+        })
     }
 }
 
@@ -163,15 +229,17 @@ mod tests {
 
     const ONE: Lane = Lane { number: 0, of: 1 };
 
-    fn draw(change: impl FnOnce(&mut Workload), trace: Option<&Trace>) -> Draw {
+    fn draw(change: impl FnOnce(&mut Workload), trace: Option<&Arc<[u32]>>) -> Draw {
         let mut workload = Workload::preset("product-read").unwrap();
         change(&mut workload);
-        let places = Places::new(1000, 7);
-        Draw::new(&workload, &workload.phases[0], &places, trace, ONE, 7)
+        let phase = &workload.phases[0];
+        let ground = Ground::new(&workload, phase, 1000, trace, 7);
+        Draw::new(&workload, phase, &ground, ONE, 7)
     }
 
     fn reads(mut draw: Draw, count: usize) -> Vec<usize> {
-        let keys = (0..count).map(|_| match draw.next() {
+        let drawn = std::iter::from_fn(|| draw.next());
+        let keys = drawn.take(count).map(|operation| match operation {
             Operation::Read(key) | Operation::Absent(key) | Operation::Write(key) => key,
             Operation::Batch(_) => panic!("a batch"),
         });
@@ -196,8 +264,11 @@ mod tests {
         let top: usize = counts[..10].iter().sum();
         // The ten first of a thousand have 39 % under 0.99.
         assert!((36_000..42_000).contains(&top), "{top}");
-        let places = Places::new(1000, 7);
-        assert_ne!(places.key(0), 0, "popular keys are spread");
+        assert_ne!(
+            draw(|_| {}, None).ground.key(0),
+            0,
+            "popular keys are spread"
+        );
     }
 
     #[test]
@@ -205,11 +276,9 @@ mod tests {
         let sequence = reads(draw(|it| it.keys.law = Law::Sequence, None), 1002);
         assert_eq!(sequence[..3], [0, 1, 2]);
         assert_eq!(sequence[1000..], [0, 1]);
-        let trace: Trace = vec![0, 1, 0].into();
+        let trace: Arc<[u32]> = vec![5, 1, 5].into();
         let traced = reads(draw(|it| it.keys.law = Law::Trace, Some(&trace)), 6);
-        assert_eq!(traced[0], traced[2]);
-        assert_ne!(traced[0], traced[1]);
-        assert_eq!(traced[..3], traced[3..]);
+        assert_eq!(traced, [5, 1, 5, 5, 1, 5]);
         let uniform = reads(draw(|it| it.keys.law = Law::Uniform, None), 100_000);
         let first = uniform.iter().filter(|key| **key < 100).count();
         assert!((9_000..11_000).contains(&first), "{first}");
@@ -230,10 +299,10 @@ mod tests {
             },
             None,
         );
-        let hot = draw.places.key(0);
+        let hot = draw.ground.key(0);
         let (mut kinds, mut hits, mut keys) = ([0; 4], 0, 0);
         for _ in 0..40_000 {
-            let operation = draw.next();
+            let operation = draw.next().unwrap();
             kinds[operation.kind() as usize] += 1;
             let asked = match operation {
                 Operation::Read(key) | Operation::Absent(key) | Operation::Write(key) => vec![key],
@@ -253,5 +322,54 @@ mod tests {
             hits * 10 > keys * 5 && hits * 10 < keys * 7,
             "{hits} of {keys}"
         );
+    }
+    fn once(workload: &mut Workload) {
+        workload.phases[0].once = true;
+        workload.mix.write = 0.0;
+    }
+
+    #[test]
+    fn once_is_each_key_once_whatever_the_law() {
+        for law in [Law::Zipf, Law::Uniform, Law::Sequence] {
+            let mut keys = reads(
+                draw(
+                    |it| {
+                        once(it);
+                        it.keys.law = law;
+                    },
+                    None,
+                ),
+                5000,
+            );
+            if law == Law::Sequence {
+                assert!(keys.is_sorted());
+            }
+            keys.sort_unstable();
+            assert_eq!(keys, (0..1000).collect::<Vec<_>>(), "{law:?}");
+        }
+        let trace: Arc<[u32]> = vec![5, 1, 5].into();
+        let traced = draw(
+            |it| {
+                once(it);
+                it.keys.law = Law::Trace;
+            },
+            Some(&trace),
+        );
+        assert_eq!(reads(traced, 10), [5, 1, 5]);
+    }
+
+    #[test]
+    fn a_phase_of_so_many_operations_has_no_more_of_them_in_all_its_lanes() {
+        let mut workload = Workload::preset("product-batch").unwrap();
+        workload.operations = Some(30);
+        let phase = &workload.phases[0];
+        let ground = Ground::new(&workload, phase, 1000, None, 7);
+        let mut lanes = [0, 1].map(|number| {
+            let lane = Lane { number, of: 2 };
+            Draw::new(&workload, phase, &ground, lane, 7)
+        });
+        let turns = (0..100).filter(|turn| lanes[turn % 2].next().is_some());
+        assert_eq!(turns.count(), 30);
+        assert!(ground.is_done());
     }
 }

@@ -1,16 +1,25 @@
 //! What can be seen of a phase while it runs. Lanes hand each part of the course over when they are
-//! through with it, so that looking on costs nothing between two parts.
+//! through with it, so that looking on costs nothing between two parts; how far it is, and whether
+//! answers come at all, is told by the clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::number::{micros, real, real_size, share};
-use super::recorder::{PARTS, Part};
+use tingkat::ports::Tick;
+
+use super::number::{micros, nanos, real, share};
+use super::recorder::Part;
 use super::words::{count, count_of, percent, time};
+
+/// Parts that a phase is cut into.
+const PARTS_COUNT: u64 = super::recorder::PARTS as u64;
 
 /// How often somebody is told.
 pub(super) const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+/// Without an answer for so long it is said that there is none.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What somebody who watches is told.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +45,18 @@ pub struct Now {
     pub tiers: Option<[f64; 3]>,
     /// Errors since the phase began.
     pub errors: u64,
+    /// There was no answer for so long, which is longer than usual.
+    pub silent: Option<Duration>,
 }
 
 impl std::fmt::Display for Now {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (p50, p99) = (time(self.p50), time(self.p99));
-        write!(f, "{}/s  p50 {p50}  p99 {p99}", count(self.rate))?;
+        if let Some(silent) = self.silent {
+            write!(f, "no answers for {} s", silent.as_secs())?;
+        } else {
+            let (p50, p99) = (time(self.p50), time(self.p99));
+            write!(f, "{}/s  p50 {p50}  p99 {p99}", count(self.rate))?;
+        }
         if let Some([memory, redis, database]) = self.tiers.map(|it| it.map(percent)) {
             write!(f, "  memory {memory}  redis {redis}  database {database}")?;
         }
@@ -53,8 +68,12 @@ impl std::fmt::Display for Now {
 }
 
 /// What the lanes of a phase have handed over.
-#[derive(Debug, Default)]
-pub(super) struct Live(Mutex<Heard>);
+#[derive(Debug)]
+pub(super) struct Live {
+    start: Tick,
+    length: Duration,
+    heard: Mutex<Heard>,
+}
 
 #[derive(Debug, Default)]
 struct Heard {
@@ -64,6 +83,14 @@ struct Heard {
 }
 
 impl Live {
+    pub(super) fn new(start: Tick, length: Duration) -> Self {
+        Self {
+            start,
+            length,
+            heard: Mutex::default(),
+        }
+    }
+
     /// Takes in a part that a lane is through with.
     pub(super) fn take(&self, place: usize, part: &Part) {
         let mut heard = self.heard();
@@ -80,9 +107,31 @@ impl Live {
     }
 
     /// How it goes: by the last part but one where there are two, of which every lane has told.
-    pub(super) fn now(&self, length: Duration) -> Option<Now> {
+    pub(super) fn now(&self, at: Tick) -> Now {
+        let length = nanos(self.length).max(1);
+        let elapsed = nanos(at.since(self.start));
         let heard = self.heard();
-        let (place, part) = heard.parts.first_key_value()?;
+        // The part after the last one that was handed over had an answer, else it would not have been.
+        let newest = heard.parts.last_key_value();
+        let parts = newest.map_or(1, |(place, _)| place + 2);
+        let answered_until = length / PARTS_COUNT * u64::try_from(parts).unwrap_or(PARTS_COUNT);
+        let silent = Duration::from_nanos(elapsed.saturating_sub(answered_until));
+        let mut now = Now {
+            done: (real(elapsed) / real(length)).min(1.0),
+            rate: 0.0,
+            p50: 0.0,
+            p99: 0.0,
+            tiers: None,
+            errors: heard.errors,
+            silent: (silent >= SILENCE).then_some(silent),
+        };
+        let Some((_, part)) = heard
+            .parts
+            .first_key_value()
+            .filter(|_| now.silent.is_none())
+        else {
+            return now;
+        };
         let answered = part.times.len();
         let known: u64 = part.by_tier.iter().take(3).sum();
         let [memory, redis, database, _] = part.by_tier;
@@ -90,18 +139,14 @@ impl Live {
             0 => 0.0,
             _ => micros(part.times.value_at_quantile(quantile)),
         };
-        Some(Now {
-            done: real_size(place + 1) / real_size(PARTS),
-            rate: real(answered) * real_size(PARTS) / length.as_secs_f64().max(1e-9),
-            p50: at(0.5),
-            p99: at(0.99),
-            tiers: (known > 0).then(|| [memory, redis, database].map(|it| share(it, known))),
-            errors: heard.errors,
-        })
+        now.rate = real(answered) * real(PARTS_COUNT) / (real(length) / 1e9);
+        (now.p50, now.p99) = (at(0.5), at(0.99));
+        now.tiers = (known > 0).then(|| [memory, redis, database].map(|it| share(it, known)));
+        now
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,17 +184,32 @@ mod tests {
 
     #[test]
     fn what_all_lanes_are_through_with_is_told() {
-        let live = Arc::new(Live::default());
-        let length = Duration::from_mins(1);
-        assert_eq!(live.now(length), None);
+        let start = Tick::from_nanos(0);
+        let at = |seconds| start.after(Duration::from_secs(seconds));
+        let live = Arc::new(Live::new(start, Duration::from_mins(1)));
+        assert_eq!(live.now(at(0)).to_string(), "0/s  p50 0 ns  p99 0 ns");
         // Each part is handed over when the next one begins.
         lane(&live, Tier::Memory, 4, 30);
         lane(&live, Tier::Database, 3, 10);
-        let now = live.now(length).unwrap();
+        let now = live.now(at(4));
         assert_eq!(
             now.to_string(),
             "40/s  p50 1.02 ms  p99 1.02 ms  memory 75.0 %  redis 0.0 %  database 25.0 %  20 errors"
         );
-        assert!((now.done - 2.0 / 60.0).abs() < 1e-9, "{now:?}");
+        assert!((now.done - 4.0 / 60.0).abs() < 1e-9, "{now:?}");
+    }
+
+    #[test]
+    fn a_target_that_falls_silent_is_told_by_the_clock() {
+        let start = Tick::from_nanos(0);
+        let at = |seconds| start.after(Duration::from_secs(seconds));
+        let live = Arc::new(Live::new(start, Duration::from_mins(1)));
+        assert_eq!(live.now(at(30)).to_string(), "no answers for 29 s");
+        // The last answer is in the fourth second.
+        lane(&live, Tier::Memory, 4, 30);
+        assert_eq!(live.now(at(5)).silent, None);
+        let now = live.now(at(45));
+        assert_eq!(now.to_string(), "no answers for 41 s");
+        assert!((now.done - 0.75).abs() < 1e-9, "{now:?}");
     }
 }

@@ -29,6 +29,7 @@ enum What {
     StalenessP99,
     StalenessMax,
     BeyondBound,
+    LoadsPerCrowd,
 }
 
 /// Whose time.
@@ -55,7 +56,7 @@ enum Which {
 /// What numbers there are, for whoever names one that there is not.
 const NAMES: &str = "p50, p90, p99, p999, mean or max, alone or after lookup., read., absent., batch., \
                      write., memory., redis. or database.; error_rate, hit_ratio, rate, \
-                     staleness.p99, staleness.max or beyond_bound; any of them after a phase and `:`";
+                     staleness.p99, staleness.max, beyond_bound or loads_per_crowd; any of them after a phase and `:`";
 
 /// What a number is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,18 +111,43 @@ impl Metric {
         Self::everywhere(What::HitRatio)
     }
 
+    pub(super) const fn loads_per_crowd() -> Self {
+        Self::everywhere(What::LoadsPerCrowd)
+    }
+
+    pub(super) const fn beyond_bound() -> Self {
+        Self::everywhere(What::BeyondBound)
+    }
+
+    /// The least that a number can be.
+    pub(super) const fn floor(&self) -> f64 {
+        // Somebody has to load what a crowd asks for.
+        if matches!(self.what, What::LoadsPerCrowd) {
+            1.0
+        } else {
+            0.0
+        }
+    }
+
+    /// The one phase that counts, if one alone does.
+    pub(super) fn phase(&self) -> Option<&str> {
+        self.phase.as_deref()
+    }
+
     const fn everywhere(what: What) -> Self {
         Self { phase: None, what }
     }
 
     /// What is compared between runs.
-    pub(super) fn compared() -> [Self; 5] {
+    pub(super) fn compared() -> [Self; 7] {
         [
             What::Rate,
             What::Time(Of::All, Which::P50),
             What::Time(Of::All, Which::P99),
             What::HitRatio,
             What::ErrorRate,
+            What::BeyondBound,
+            What::LoadsPerCrowd,
         ]
         .map(Self::everywhere)
     }
@@ -141,7 +167,7 @@ impl Metric {
             What::Time(..) | What::StalenessP99 | What::StalenessMax => Unit::Time,
             What::ErrorRate | What::HitRatio => Unit::Share,
             What::Rate => Unit::Rate,
-            What::BeyondBound => Unit::Count,
+            What::BeyondBound | What::LoadsPerCrowd => Unit::Count,
         }
     }
 
@@ -160,6 +186,10 @@ impl Metric {
             What::StalenessP99 => phase.staleness?.p99_ms * 1e3,
             What::StalenessMax => phase.staleness?.max_ms * 1e3,
             What::BeyondBound => real(phase.staleness?.beyond_bound),
+            What::LoadsPerCrowd => {
+                let crowd = phase.crowd?;
+                real(crowd.loaded_keys?) / real(crowd.crowds.max(1))
+            }
         })
     }
 }
@@ -221,13 +251,14 @@ const OWNERS: [(Of, &str); 10] = [
     (Of::All, ""),
 ];
 
-const OTHERS: [(What, &str); 6] = [
+const OTHERS: [(What, &str); 7] = [
     (What::ErrorRate, "error_rate"),
     (What::HitRatio, "hit_ratio"),
     (What::Rate, "rate"),
     (What::StalenessP99, "staleness.p99"),
     (What::StalenessMax, "staleness.max"),
     (What::BeyondBound, "beyond_bound"),
+    (What::LoadsPerCrowd, "loads_per_crowd"),
 ];
 
 impl FromStr for What {
@@ -320,6 +351,7 @@ mod tests {
             "black hole:error_rate",
             "sale:read.mean",
             "lookup.p99",
+            "crowd:loads_per_crowd",
         ] {
             assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
         }

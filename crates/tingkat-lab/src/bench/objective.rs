@@ -45,6 +45,11 @@ impl Objective {
         }
     }
 
+    /// The one phase that it is about, if it is about one alone.
+    pub fn phase(&self) -> Option<&str> {
+        self.metric.phase()
+    }
+
     /// Reads several, with commas between them.
     ///
     /// # Errors
@@ -74,7 +79,8 @@ impl Objective {
     /// How far a number is from the limit: up to 1 it is kept.
     pub(super) fn strain(&self, number: f64) -> f64 {
         let (number, limit) = if self.is_upper {
-            (number, self.limit)
+            let floor = self.metric.floor();
+            (number - floor, self.limit - floor)
         } else if self.metric.unit() == super::metric::Unit::Share {
             // What is missing to all of it.
             (1.0 - number, 1.0 - self.limit)
@@ -82,7 +88,7 @@ impl Objective {
             (self.limit, number)
         };
         if limit > 0.0 {
-            number / limit
+            (number / limit).max(0.0)
         } else if number > 0.0 {
             f64::INFINITY
         } else {
@@ -186,5 +192,9 @@ mod tests {
         let none: Objective = "error_rate<0".parse().unwrap();
         assert!(none.strain(0.0).abs() < 1e-9 && none.strain(0.1).is_infinite());
         assert!(none.keeps(0.0) && !none.keeps(0.1));
+        // One load for each crowd is all that can be wished for.
+        let one: Objective = "loads_per_crowd<1".parse().unwrap();
+        assert!(one.strain(1.0).abs() < 1e-9 && one.strain(1.5).is_infinite());
+        assert!(one.keeps(1.0) && !one.keeps(1.5));
     }
 }

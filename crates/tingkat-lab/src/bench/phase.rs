@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::crowd;
 use super::lane::{Course, Pace};
-use super::law::{Draw, Lane, Places, Trace};
+use super::law::{Draw, Ground, Lane};
 use super::ledger::Ledger;
 use super::live::{Live, Progress, TOLD_EVERY};
 use super::number::{micros, nanos, real, real_size, share};
@@ -43,10 +43,20 @@ const MOST_LATE: f64 = 0.05;
 /// Of fewer operations nobody can tell the slowest of a hundred.
 const LEAST_OPERATIONS: u64 = 100;
 
+/// How the reason ends that says that the target did not keep up.
+const TOO_SLOW: &str = "less than 95 %";
+
+/// Whether all that is wrong with a phase is that its target does not keep up with the rate: what was
+/// seen of it is true all the same.
+pub(super) fn is_only_too_slow(phase: &PhaseReport) -> bool {
+    let reasons = &phase.invalid;
+    !reasons.is_empty() && reasons.iter().all(|why| why.ends_with(TOO_SLOW))
+}
+
 /// What all phases of a run share.
 pub(super) struct Field<'a> {
     pub(super) workload: &'a Workload,
-    pub(super) trace: Option<&'a Trace>,
+    pub(super) replay: Option<&'a Arc<[u32]>>,
     pub(super) subject: &'a dyn Subject,
     pub(super) session: Arc<dyn Session>,
     pub(super) generator: Generator,
@@ -59,15 +69,24 @@ pub(super) struct Field<'a> {
 impl Field<'_> {
     /// Runs a phase for so long, without counting.
     pub(super) async fn warm_up(&self, phase: &Phase, length: Duration) -> Result<(), BenchError> {
-        if !length.is_zero() && phase.crowd.is_none() {
-            self.drive(phase, length).await?;
-        }
+        self.drive(phase, length, &self.ground(phase)).await?;
         Ok(())
+    }
+
+    fn ground(&self, phase: &Phase) -> Ground {
+        Ground::new(
+            self.workload,
+            phase,
+            self.session.keys(),
+            self.replay,
+            self.seed,
+        )
     }
 
     /// Runs a phase.
     pub(super) async fn run(&self, phase: &Phase) -> Result<PhaseReport, BenchError> {
         let length = self.workload.duration_of(phase);
+        let ground = self.ground(phase);
         let before = self.session.counters().await;
         let (started, cpu) = (SystemClock.now(), process_time());
         let (record, crowds) = match phase.crowd {
@@ -82,7 +101,7 @@ impl Field<'_> {
                 let (record, crowds) = crowds.await;
                 (record, Some((callers, crowds)))
             }
-            None => (self.drive(phase, length).await?, None),
+            None => (self.drive(phase, length, &ground).await?, None),
         };
         let seconds = SystemClock.now().since(started).as_secs_f64();
         let process_cores = process_time().saturating_sub(cpu).as_secs_f64() / seconds.max(1e-9);
@@ -93,29 +112,37 @@ impl Field<'_> {
             crowds,
             loaded_keys: counters.map(|counters| counters.loaded_keys),
         });
+        // What never came back took all the time there was.
+        let is_over = ground.is_done() && record.unfinished == 0;
         let measured = Measured {
+            length: if is_over { Duration::ZERO } else { length },
             record,
-            length,
             started,
             process_cores,
         };
         let mut report = self.report(phase, &measured);
         report.counters = counters;
         report.crowd = crowd;
+        report.laps = ground.laps();
         report.invalid = self.judge(&report, &measured.record);
         Ok(report)
     }
 
     /// Sends what belongs to a phase for so long.
-    async fn drive(&self, phase: &Phase, length: Duration) -> Result<Recorder, BenchError> {
+    async fn drive(
+        &self,
+        phase: &Phase,
+        length: Duration,
+        ground: &Ground,
+    ) -> Result<Recorder, BenchError> {
         let rate = self.workload.rate.map(|rate| rate * phase.rate_factor);
         let callers = phase.concurrency.unwrap_or(self.workload.concurrency);
         let lanes = match rate {
             Some(_) => self.generator.lanes,
             None => self.generator.lanes.min(callers),
         };
-        let places = Places::new(self.session.keys(), self.seed);
-        let (start, live) = (SystemClock.now(), Arc::new(Live::default()));
+        let start = SystemClock.now();
+        let live = Arc::new(Live::new(start, length));
         let mut tasks = JoinSet::new();
         for number in 0..lanes {
             let lane = Lane { number, of: lanes };
@@ -134,7 +161,7 @@ impl Field<'_> {
             };
             let course = Course {
                 session: Arc::clone(&self.session),
-                draw: Draw::new(self.workload, phase, &places, self.trace, lane, self.seed),
+                draw: Draw::new(self.workload, phase, ground, lane, self.seed),
                 lane,
                 pace,
                 start,
@@ -152,9 +179,9 @@ impl Field<'_> {
             let lane = tokio::select! {
                 lane = tasks.join_next() => lane,
                 _ = look.tick() => {
-                    if let Some(now) = live.now(length) {
-                        (self.progress)(Progress::Goes(&now));
-                    }
+                    let mut now = live.now(SystemClock.now());
+                    now.done = now.done.max(ground.done());
+                    (self.progress)(Progress::Goes(&now));
                     continue;
                 }
             };
@@ -207,7 +234,12 @@ impl Field<'_> {
             late: record.late,
             held: record.held,
             process_cores: measured.process_cores,
-            generator_cores: self.generator_cores(record, elapsed, is_in_volleys),
+            generator_cores: if self.subject.is_in_process() {
+                self.generator_cores(record, elapsed, is_in_volleys)
+            } else {
+                // The target is elsewhere: all that is used here is for asking it.
+                measured.process_cores
+            },
             timed_together,
             service: latency(&service),
             response: is_open.then(|| latency(&response)),
@@ -217,6 +249,7 @@ impl Field<'_> {
             counters: None,
             staleness: self.staleness(record),
             crowd: None,
+            laps: None,
             curve: curve(noticed),
             course: course(record),
         }
@@ -234,12 +267,20 @@ impl Field<'_> {
     }
 
     fn staleness(&self, record: &Recorder) -> Option<Staleness> {
-        self.ledger.as_ref()?;
         let ages = &record.staleness;
+        let judged = ages.len();
+        if judged == 0 {
+            // Nothing was written, or no answer has a version.
+            return None;
+        }
         let bound = self.subject.staleness_bound();
+        let replaced = judged - ages.count_between(0, 0);
+        // The same of these alone, as they are the oldest.
+        let of_replaced = 1.0 - 0.01 * share(replaced, judged);
         Some(Staleness {
-            judged: ages.len(),
-            replaced: ages.len() - ages.count_between(0, 0),
+            judged,
+            replaced,
+            replaced_p99_ms: micros(ages.value_at_quantile(of_replaced)) / 1e3,
             beyond_bound: record.beyond_bound,
             bound_ms: bound.map(|bound| bound.as_secs_f64() * 1e3),
             p99_ms: micros(ages.value_at_quantile(0.99)) / 1e3,
@@ -256,16 +297,12 @@ impl Field<'_> {
             && report.achieved_rate < asked * LEAST_ACHIEVED
         {
             reasons.push(format!(
-                "{:.1} of {asked:.1} operations a second were answered, less than 95 %",
+                "{:.1} of {asked:.1} operations a second were answered, {TOO_SLOW}",
                 report.achieved_rate
             ));
         }
         let lanes = real_size(self.generator.lanes);
-        let cores = if self.subject.is_in_process() {
-            report.generator_cores
-        } else {
-            report.process_cores
-        };
+        let cores = report.generator_cores;
         if cores > MOST_GENERATOR * lanes {
             reasons.push(format!(
                 "the generator is saturated: it used {cores:.2} of {lanes} cores"
@@ -294,13 +331,15 @@ impl Field<'_> {
 /// What was measured in a phase.
 struct Measured {
     record: Recorder,
+    /// It took no less than this.
     length: Duration,
     started: tingkat::ports::Tick,
     process_cores: f64,
 }
 
 impl Measured {
-    /// From the beginning to the last answer, and no less than what was planned.
+    /// From the beginning to the last answer, and no less than what was planned, unless it was over
+    /// before.
     fn elapsed(&self, was_stopped: bool) -> Duration {
         let until_last = self.record.last_ended.since(self.started);
         if was_stopped {

@@ -7,6 +7,7 @@ use super::environment::Environment;
 use super::grade::Grades;
 use super::objective::Verdict;
 use super::subject::{Counters, Kind, State, Tier};
+use super::trace::TraceReport;
 use super::workload::Workload;
 
 /// The version of the JSON; it rises when a field gets another meaning or goes away.
@@ -21,6 +22,9 @@ pub struct Report {
     pub workload: Workload,
     /// What chance was drawn from.
     pub seed: u64,
+    /// What was replayed, and what became of it on these keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceReport>,
     /// Where.
     pub environment: Environment,
     /// What measuring costs.
@@ -35,6 +39,9 @@ pub struct Report {
     /// How good it is, where the workload says what is good enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grades: Option<Grades>,
+    /// What to do, where there is no grade as the target did not keep up with the rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
     /// How it differs from an earlier run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
@@ -117,6 +124,9 @@ pub struct PhaseReport {
     pub staleness: Option<Staleness>,
     /// How crowds fared.
     pub crowd: Option<Crowd>,
+    /// How often the trace was gone through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub laps: Option<f64>,
     /// The response times (in a closed loop the service times), by how many are faster.
     pub curve: Vec<CurvePoint>,
     /// The course over time.
@@ -173,7 +183,11 @@ pub struct Staleness {
     pub judged: u64,
     /// Of those, such that were answered with a replaced value.
     pub replaced: u64,
-    /// Of those, such that were older than promised, and not marked stale.
+    /// 99 of 100 of those had been replaced for less, in milliseconds: about how long it takes until a
+    /// write is seen.
+    #[serde(default)]
+    pub replaced_p99_ms: f64,
+    /// Of the replaced ones, such that were older than promised, and not marked stale.
     pub beyond_bound: u64,
     /// The promise in milliseconds.
     pub bound_ms: Option<f64>,
@@ -254,5 +268,37 @@ impl Report {
         all.sort();
         all.dedup();
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{grade, samples};
+    use super::*;
+
+    #[test]
+    fn the_json_is_as_reviewed() {
+        let mut report = samples::report();
+        report.trace = Some(TraceReport {
+            name: "orders.csv".to_owned(),
+            requests: 7_265,
+            distinct: 1_807,
+            replayed_requests: 7_265,
+            replayed_keys: 1_500,
+            by_sku: true,
+        });
+        report.grades = grade(&report);
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        phase.laps = Some(1.0);
+        phase.crowd = Some(Crowd {
+            callers: 1000,
+            crowds: 3,
+            loaded_keys: Some(3),
+        });
+        phase.course.truncate(1);
+        phase.curve.truncate(1);
+        let json = serde_json::to_string_pretty(&report).unwrap();
+        insta::assert_snapshot!(json);
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
     }
 }

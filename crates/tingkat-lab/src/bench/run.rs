@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
 use super::lane::{Course, Idle, Pace};
-use super::law::{Draw, Lane, Places, Trace};
+use super::law::{Draw, Ground, Lane};
 use super::ledger::Ledger;
 use super::live::Progress;
-use super::number::{nanos, real, real_size};
+use super::number::{nanos, real};
 use super::phase::{Field, process_time};
 use super::report::{Generator, PhaseReport, Report, RunReport, SCHEMA_VERSION, SubjectReport};
-use super::subject::{Session, Stage, Subject, SubjectError};
+use super::subject::{Session, Stage, Start, Subject, SubjectError};
+use super::trace::{Replay, Trace};
 use super::workload::{Fault, Phase, Workload, WorkloadError};
 
 /// For how long it is tried what the generator costs.
@@ -37,7 +38,7 @@ pub const MOST_RUNS: usize = 30;
 pub struct Plan {
     /// The workload, with all that flags change.
     pub workload: Workload,
-    /// Keys in the order of a trace, for a workload that replays one.
+    /// What a workload replays that replays something.
     pub trace: Option<Trace>,
     /// What chance is drawn from.
     pub seed: u64,
@@ -63,6 +64,9 @@ pub enum BenchError {
         #[source]
         source: SubjectError,
     },
+    /// Somebody has stopped the run before anything was measured of a phase.
+    #[error("it was interrupted")]
+    Interrupted,
     /// The machine gives no timer.
     #[error("failed to set a timer")]
     Timer(#[source] std::io::Error),
@@ -110,6 +114,7 @@ pub async fn run(
             skipped: Vec::new(),
         })
         .collect();
+    let mut trace = None;
     for number in 1..=plan.runs {
         let round = Round {
             plan,
@@ -123,6 +128,11 @@ pub async fn run(
         } else {
             round.side_by_side(subjects).await?
         };
+        if trace.is_none() {
+            // The first subject is what the report is about.
+            let replay = runs.first().and_then(|ran| ran.replay.as_ref());
+            trace = replay.map(|replay| replay.told.clone());
+        }
         for (report, ran) in reports.iter_mut().zip(runs) {
             if !ran.phases.is_empty() {
                 report.runs.push(RunReport { phases: ran.phases });
@@ -137,12 +147,14 @@ pub async fn run(
         schema_version: SCHEMA_VERSION,
         workload: plan.workload.clone(),
         seed: plan.seed,
+        trace,
         environment: plan.environment.clone(),
         generator,
         subjects: reports,
         interrupted: stop.is_cancelled(),
         objectives: Vec::new(),
         grades: None,
+        advice: Vec::new(),
         comparison: None,
     })
 }
@@ -155,6 +167,7 @@ struct Ran {
     skipped: Vec<String>,
     unsuited: Option<SubjectError>,
     ledger: Option<Arc<Ledger>>,
+    replay: Option<Replay>,
 }
 
 /// One run of all subjects.
@@ -216,11 +229,14 @@ impl Round<'_> {
         if self.stop.is_cancelled() {
             return Ok(());
         }
-        match self.phase(phase, subject, &mut ran.ledger).await {
+        match self.phase(phase, subject, ran).await {
             Ok(report) => ran.phases.push(report),
+            // What there was by then is told.
+            Err(BenchError::Interrupted) => {}
             Err(BenchError::Subject { source, .. }) if !source.is_unreachable() => {
                 ran.skipped.push(format!("{}: {source}", phase.name));
-                ran.unsuited = Some(source);
+                // The first is told if nothing can be done.
+                ran.unsuited.get_or_insert(source);
             }
             Err(error) => return Err(error),
         }
@@ -231,30 +247,36 @@ impl Round<'_> {
         &self,
         phase: &Phase,
         subject: &dyn Subject,
-        ledger: &mut Option<Arc<Ledger>>,
+        ran: &mut Ran,
     ) -> Result<PhaseReport, BenchError> {
         let workload = &self.plan.workload;
         let (name, runs) = (subject.name(), self.plan.runs);
         let length = super::span::shown(workload.duration_of(phase));
-        let begins = format!(
-            "run {} of {runs}, {name}: {} ({length})",
-            self.number, phase.name
-        );
-        (self.progress)(Progress::Begins(&begins));
+        let begins = |what: &str| {
+            let line = format!("run {} of {runs}, {name}: {what}", self.number);
+            (self.progress)(Progress::Begins(&line));
+        };
+        begins(&format!("{}, being prepared", phase.name));
         let stage = Stage {
             start: phase.start,
             way: phase.way,
             memory_bytes: workload.memory_bytes,
             keys: workload.keys.most,
         };
-        let session = subject.prepare(&stage).await;
+        // To fill the tiers of a large store takes a while.
+        let session = self.stop.run_until_cancelled(subject.prepare(&stage)).await;
+        let session = session.ok_or(BenchError::Interrupted)?;
         let session: Arc<dyn Session> = session.map_err(BenchError::subject(name))?;
-        if ledger.is_none() && workload.writes() {
-            *ledger = Some(Arc::new(Ledger::new(session.keys())));
+        if ran.ledger.is_none() && workload.writes() {
+            ran.ledger = Some(Arc::new(Ledger::new(session.keys())));
+        }
+        if ran.replay.is_none() {
+            let trace = self.plan.trace.as_ref();
+            ran.replay = trace.map(|trace| trace.on(&*session));
         }
         let field = Field {
             workload,
-            trace: self.plan.trace.as_ref(),
+            replay: ran.replay.as_ref().map(|replay| &replay.places),
             subject,
             session,
             generator: self.generator,
@@ -262,15 +284,24 @@ impl Round<'_> {
                 .plan
                 .seed
                 .wrapping_add(u64::try_from(self.number).unwrap_or_default()),
-            ledger: ledger.clone(),
+            ledger: ran.ledger.clone(),
             stop: self.stop,
             progress: self.progress,
         };
         let is_first = workload.phases.first() == Some(phase);
-        if is_first {
+        // What begins cold is not warmed up, and a crowd comes for what nobody has asked for.
+        let may_be_warm = matches!(phase.start, Start::AsIs | Start::Filled);
+        let is_warmed_up = may_be_warm && !phase.once && phase.crowd.is_none();
+        if is_first && is_warmed_up && !workload.warm_up.is_zero() {
+            let length = super::span::shown(workload.warm_up);
+            begins(&format!(
+                "{}, warm-up that is not counted ({length})",
+                phase.name
+            ));
             field.warm_up(phase, workload.warm_up).await?;
         }
         switch(subject, phase.redis).await?;
+        begins(&format!("{} ({length})", phase.name));
         field.run(phase).await
     }
 }
@@ -290,7 +321,7 @@ async fn switch(subject: &dyn Subject, fault: Fault) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Finds out what measuring costs: one lane sends as fast as it can to a target that does nothing.
+/// Finds out what measuring costs: all lanes send as fast as they can to a target that does nothing.
 async fn calibrate(workload: &Workload) -> Result<Generator, BenchError> {
     let lanes = std::thread::available_parallelism()
         .map_or(1, std::num::NonZero::get)
@@ -298,35 +329,37 @@ async fn calibrate(workload: &Workload) -> Result<Generator, BenchError> {
     let Some(phase) = workload.phases.first() else {
         return Err(BenchError::Workload(WorkloadError::no_phase()));
     };
-    let lane = Lane { number: 0, of: 1 };
+    // Until the time is over, and not until each key was asked for.
+    let (mut workload, mut phase) = (workload.clone(), phase.clone());
+    (workload.operations, phase.once) = (None, false);
     let session: Arc<dyn Session> = Arc::new(Idle);
-    let places = Places::new(session.keys(), 0);
+    let ground = Ground::new(&workload, &phase, session.keys(), None, 0);
     let (start, cpu) = (SystemClock.now(), process_time());
-    let course = Course {
-        draw: Draw::new(workload, phase, &places, None, lane, 0),
-        session,
-        lane,
-        pace: Pace::Open {
-            interval_nanos: 0.0,
-            most: 1,
-        },
-        start,
-        length: CALIBRATION,
-        ledger: None,
-        bound: None,
-        stop: CancellationToken::new(),
-        live: None,
-    };
-    // On a worker of the runtime, as lanes are.
-    let mut task = tokio::task::JoinSet::new();
-    task.spawn(course.run());
-    let sent = match task.join_next().await {
-        Some(record) => {
-            let record = record.map_err(BenchError::panicked)?;
-            record.map_err(BenchError::Timer)?.sent
-        }
-        None => 0,
-    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..lanes {
+        let lane = Lane { number, of: lanes };
+        let course = Course {
+            draw: Draw::new(&workload, &phase, &ground, lane, 0),
+            session: Arc::clone(&session),
+            lane,
+            pace: Pace::Open {
+                interval_nanos: 0.0,
+                most: 1,
+            },
+            start,
+            length: CALIBRATION,
+            ledger: None,
+            bound: None,
+            stop: CancellationToken::new(),
+            live: None,
+        };
+        tasks.spawn(course.run());
+    }
+    let mut sent = 0;
+    while let Some(record) = tasks.join_next().await {
+        let record = record.map_err(BenchError::panicked)?;
+        sent += record.map_err(BenchError::Timer)?.sent;
+    }
     let (wall, busy) = (
         SystemClock.now().since(start),
         process_time().saturating_sub(cpu),
@@ -335,6 +368,6 @@ async fn calibrate(workload: &Workload) -> Result<Generator, BenchError> {
     Ok(Generator {
         lanes,
         nanos_per_operation: real(nanos(busy)) / sent,
-        highest_rate: sent / wall.as_secs_f64().max(1e-9) * real_size(lanes),
+        highest_rate: sent / wall.as_secs_f64().max(1e-9),
     })
 }

@@ -112,12 +112,14 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
         staleness: Some(Staleness {
             judged: 9_500,
             replaced: 12,
+            replaced_p99_ms: 40.0,
             beyond_bound: 0,
             bound_ms: Some(1000.0),
             p99_ms: 0.0,
             max_ms: 42.0,
         }),
         crowd: None,
+        laps: None,
         curve: curve
             .map(|quantile| CurvePoint {
                 quantile,
@@ -151,6 +153,7 @@ pub(super) fn report() -> Report {
         schema_version: SCHEMA_VERSION,
         workload,
         seed: 42,
+        trace: None,
         environment: Environment {
             at: "2026-11-27T12:00:00Z".to_owned(),
             cpu: "A processor".to_owned(),
@@ -175,6 +178,7 @@ pub(super) fn report() -> Report {
         interrupted: false,
         objectives: Vec::new(),
         grades: None,
+        advice: Vec::new(),
         comparison: None,
     }
 }

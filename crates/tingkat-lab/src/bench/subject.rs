@@ -191,6 +191,12 @@ pub trait Session: Send + Sync {
     /// How many keys it has; at least one.
     fn keys(&self) -> usize;
 
+    /// The place of the key of the product with this sku, if it has one and knows it.
+    fn place_of(&self, sku: &str) -> Option<usize> {
+        let _ = sku;
+        None
+    }
+
     /// The outcome of an operation that needs no wait, such as a hit in memory.
     fn at_once(&self, operation: &Operation) -> Option<Outcome> {
         let _ = operation;

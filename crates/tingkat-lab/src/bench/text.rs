@@ -6,6 +6,7 @@ use super::beside::{comparison, ratios};
 use super::number::{real, real_size, share};
 use super::report::{Latency, PhaseReport, Report, SubjectReport};
 use super::statistics::{median, spread};
+use super::trace::TraceReport;
 use super::words::{bytes, count, count_of, kind, percent, state, tier, time};
 
 /// How operations followed each other, and what that means for the times.
@@ -86,6 +87,12 @@ fn head(report: &Report) -> Vec<String> {
     ];
     let details = report.environment.details.iter();
     lines.extend(details.map(|(name, value)| format!("  {name}: {value}")));
+    lines.extend(
+        report
+            .trace
+            .iter()
+            .map(|trace| format!("  {}", replayed(trace))),
+    );
     lines.push(format!(
         "  generator: {} an operation, up to {} a second in {} lanes",
         time(generator.nanos_per_operation / 1e3),
@@ -101,6 +108,35 @@ fn head(report: &Report) -> Vec<String> {
         lines.extend(invalid.iter().map(|why| format!("    {why}")));
     }
     lines
+}
+
+/// What was replayed.
+pub(super) fn replayed(trace: &TraceReport) -> String {
+    let mut text = format!(
+        "trace {}: {} requests for {} different things",
+        trace.name,
+        count_of(trace.requests),
+        count_of(trace.distinct)
+    );
+    let is_all = trace.replayed_requests == trace.requests;
+    let replayed = format!(
+        "{} requests for {} keys are replayed",
+        count_of(trace.replayed_requests),
+        count_of(trace.replayed_keys)
+    );
+    let _ = match (trace.by_sku, is_all) {
+        (true, true) => write!(text, ", found by their skus: {replayed}"),
+        (true, false) => write!(
+            text,
+            "; those whose sku the store has not are left out: {replayed}"
+        ),
+        (false, true) => write!(text, ", each of which stands for some key of the store"),
+        (false, false) => write!(
+            text,
+            "; the store has fewer keys, so that a sample of the things is taken: {replayed}"
+        ),
+    };
+    text
 }
 
 /// Each phase in all runs.
@@ -279,12 +315,14 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
             count_of(counters.loaded_keys),
             count_of(counters.joined)
         ));
-        lines.push(format!(
-            "memory: {} entries in {}, {} evicted",
-            count_of(counters.entries),
-            bytes(counters.bytes),
-            count_of(counters.evictions)
-        ));
+        if counters.entries + counters.evictions > 0 {
+            lines.push(format!(
+                "memory: {} entries in {}, {} evicted",
+                count_of(counters.entries),
+                bytes(counters.bytes),
+                count_of(counters.evictions)
+            ));
+        }
         if counters.redis_failures + counters.overloads > 0 {
             lines.push(format!(
                 "trouble: {} calls of Redis failed, {} look-ups were refused",
@@ -299,13 +337,17 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
             format!("; {beyond} beyond the promised {}", time(bound * 1e3))
         });
         lines.push(format!(
-            "staleness: {} of {} answers had been replaced, p99 {}, at most {}{}",
+            "staleness: {} of {} answers had been replaced, 99 of 100 of these for less than {}, none \
+             for more than {}{}",
             count_of(staleness.replaced),
             count_of(staleness.judged),
-            time(staleness.p99_ms * 1e3),
+            time(staleness.replaced_p99_ms * 1e3),
             time(staleness.max_ms * 1e3),
             bound.unwrap_or_default()
         ));
+    }
+    if let Some(laps) = phase.laps {
+        lines.push(format!("trace: {laps:.2} laps"));
     }
     if let Some(crowd) = phase.crowd {
         let loads = crowd.loaded_keys.map(|keys| {
@@ -324,6 +366,11 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
 
 fn verdicts(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
+    if !report.advice.is_empty() {
+        lines.push(String::new());
+        lines.push("no grade, as the target did not keep up with the rate".to_owned());
+        lines.extend(report.advice.iter().map(|it| format!("  → {it}")));
+    }
     if let Some(grades) = &report.grades {
         lines.push(String::new());
         lines.push(format!("grade {}", grades.overall.letter()));

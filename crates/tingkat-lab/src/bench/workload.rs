@@ -51,6 +51,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("stampede", include_str!("workloads/stampede.toml")),
     ("redis-outage", include_str!("workloads/redis-outage.toml")),
     ("import", include_str!("workloads/import.toml")),
+    ("trace", include_str!("workloads/trace.toml")),
 ];
 
 /// What is done.
@@ -69,6 +70,9 @@ pub struct Workload {
     /// The same before the first phase, not counted.
     #[serde(with = "span::field")]
     pub warm_up: Duration,
+    /// Each phase ends after so many operations, if its time is not over before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<usize>,
     /// Operations a second, sent whether or not earlier ones were answered; without it, each of
     /// `concurrency` callers sends the next one when the last was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,6 +186,12 @@ pub struct Objective {
     /// The largest share of operations without an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<f64>,
+    /// The most loads for a key that a crowd asks for at the same moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loads_per_crowd: Option<f64>,
+    /// The most answers that are older than promised, and not marked stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beyond_bound: Option<f64>,
 }
 
 /// A part of the run.
@@ -218,6 +228,10 @@ pub struct Phase {
     /// for answers that take less than looking. Only without a rate, and where nothing is written.
     #[serde(default = "alone", skip_serializing_if = "is_alone")]
     pub timed_together: usize,
+    /// Every key is asked for once, or the trace is gone through once; the phase ends with that, if
+    /// its time is not over before.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub once: bool,
     /// What is wrong with Redis.
     #[serde(default)]
     pub redis: Fault,
@@ -232,6 +246,11 @@ const fn one() -> f64 {
 
 const fn alone() -> usize {
     1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_not(it: &bool) -> bool {
+    !*it
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]

@@ -9,8 +9,8 @@ use tingkat::clock::SystemClock;
 use tingkat::ports::{Clock as _, Tick};
 use tingkat_lab::bench::workload::Law;
 use tingkat_lab::bench::{
-    Counters, Environment, Metric, Objective, Operation, Outcome, PhaseReport, Plan, Report,
-    Session, Stage, State, Subject, SubjectError, Tier, Workload, run,
+    Counters, Environment, Metric, Objective, Operation, Outcome, PhaseReport, Plan, Progress,
+    Report, Session, Stage, State, Subject, SubjectError, Tier, Workload, run,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,7 @@ struct Told {
     in_place: Arc<ActInPlace>,
     asked: AtomicUsize,
     bound: Option<Duration>,
+    is_elsewhere: bool,
 }
 
 impl Told {
@@ -49,6 +50,7 @@ impl Told {
             in_place: Arc::new(in_place),
             asked: AtomicUsize::new(0),
             bound: None,
+            is_elsewhere: false,
         })
     }
 }
@@ -75,7 +77,7 @@ impl Subject for Told {
     }
 
     fn is_in_process(&self) -> bool {
-        true
+        !self.is_elsewhere
     }
 
     fn staleness_bound(&self) -> Option<Duration> {
@@ -437,4 +439,101 @@ fn a_workload_that_writes_times_each_by_itself() {
     workload.mix.write = 1.0;
     let error = workload.check().unwrap_err().to_string();
     assert!(error.contains("timed_together: expected 1"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phase_of_each_key_once_ends_when_there_is_none_left() {
+    for rate in [None, Some(1000.0)] {
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let report = measured(
+            workload(|it| {
+                it.rate = rate;
+                it.duration = Duration::from_mins(10);
+                // A key that was asked for before would not be cold.
+                it.warm_up = Duration::from_mins(10);
+                it.phases[0].once = true;
+            }),
+            Told::new(move |operation| {
+                if let (Operation::Read(key), Ok(mut log)) = (operation, log.lock()) {
+                    log.push(*key);
+                }
+                Reaction::AtOnce(GOOD)
+            }),
+        )
+        .await;
+        let phase = phase(&report);
+        assert_eq!(phase.operations, 50);
+        assert!(phase.seconds < 300.0, "{}", phase.seconds);
+        let mut seen = seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..50).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phase_of_so_many_operations_ends_with_the_last_one() {
+    for timed_together in [1, 16] {
+        let report = measured(
+            workload(|it| {
+                it.duration = Duration::from_mins(10);
+                it.operations = Some(1234);
+                it.phases[0].timed_together = timed_together;
+            }),
+            Told::with(|_| Reaction::AtOnce(GOOD), |_| Some(GOOD)),
+        )
+        .await;
+        assert_eq!(phase(&report).operations, 1234);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_target_elsewhere_the_whole_process_is_the_generator() {
+    let share = async |is_elsewhere| {
+        let mut subject = Told::new(|_| {
+            busy_for(Duration::from_micros(100));
+            Reaction::AtOnce(GOOD)
+        });
+        Arc::get_mut(&mut subject).unwrap().is_elsewhere = is_elsewhere;
+        let report = measured(workload(|_| {}), subject).await;
+        let phase = phase(&report);
+        (phase.generator_cores, phase.process_cores)
+    };
+    let (generator, process) = share(true).await;
+    assert!(
+        (generator - process).abs() < 1e-9,
+        "{generator} of {process}"
+    );
+    let (generator, process) = share(false).await;
+    assert!(generator < process, "{generator} of {process}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_on_hears_of_the_preparation_and_the_warm_up() {
+    let heard = std::sync::Mutex::new(Vec::new());
+    let plan = Plan {
+        workload: workload(|it| it.warm_up = Duration::from_millis(100)),
+        trace: None,
+        seed: 1,
+        runs: 1,
+        environment: Environment::default(),
+    };
+    let subjects: [Arc<dyn Subject>; 1] = [Told::new(|_| Reaction::AtOnce(GOOD))];
+    let progress = |progress: Progress<'_>| {
+        if let (Progress::Begins(begins), Ok(mut heard)) = (progress, heard.lock()) {
+            heard.push(begins.to_owned());
+        }
+    };
+    run(&plan, &subjects, &CancellationToken::new(), &progress)
+        .await
+        .unwrap();
+    let heard = heard.into_inner().unwrap();
+    assert_eq!(
+        heard[1..],
+        [
+            "run 1 of 1, told: steady, being prepared",
+            "run 1 of 1, told: steady, warm-up that is not counted (100ms)",
+            "run 1 of 1, told: steady (1s)",
+        ]
+    );
 }

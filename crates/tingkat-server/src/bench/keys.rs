@@ -1,5 +1,7 @@
 //! The keys that the store has, by place.
 
+use std::collections::HashMap;
+
 use tingkat::Options;
 use tingkat::error::GetError;
 use tingkat_lab::bench::workload::Entity;
@@ -10,7 +12,11 @@ use tingkat_shop::{Shop, postcode, product};
 
 /// Keys of one entity.
 pub(super) enum Keys {
-    Products(Vec<ProductId>),
+    Products {
+        ids: Vec<ProductId>,
+        /// Where the product of a sku is, be it that of one of its versions.
+        skus: HashMap<String, usize>,
+    },
     Postcodes(Vec<Code>),
 }
 
@@ -18,22 +24,31 @@ impl Keys {
     /// At most so many of those that are on sale, or exist, in an order that stays.
     pub(super) async fn list(shop: &Shop, entity: Entity, most: usize) -> Result<Self, GetError> {
         match entity {
-            Entity::Product => products(shop, most).await.map(Self::Products),
+            Entity::Product => products(shop, most).await,
             Entity::Postcode => postcodes(shop, most).await.map(Self::Postcodes),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Products(ids) => ids.len(),
+            Self::Products { ids, .. } => ids.len(),
             Self::Postcodes(codes) => codes.len(),
+        }
+    }
+
+    /// The place of the product with this sku.
+    pub(super) fn place_of(&self, sku: &str) -> Option<usize> {
+        match self {
+            Self::Products { skus, .. } => skus.get(sku).copied(),
+            Self::Postcodes(_) => None,
         }
     }
 }
 
-async fn products(shop: &Shop, most: usize) -> Result<Vec<ProductId>, GetError> {
+async fn products(shop: &Shop, most: usize) -> Result<Keys, GetError> {
     let filter = product::listing::Filter::default();
     let mut ids = Vec::new();
+    let mut skus = HashMap::new();
     let mut after = None;
     while ids.len() < most {
         let page = shop.products.list(
@@ -45,14 +60,21 @@ async fn products(shop: &Shop, most: usize) -> Result<Vec<ProductId>, GetError> 
         );
         let page = page.await?;
         let values = page.items.iter().filter_map(|answer| answer.value());
-        ids.extend(values.map(|product| product.id.clone()));
+        for product in values {
+            let variants = product.variants.iter().map(|variant| &variant.sku);
+            for sku in std::iter::once(&product.sku).chain(variants) {
+                skus.insert(sku.to_string(), ids.len());
+            }
+            ids.push(product.id.clone());
+        }
         after = page.next;
         if after.is_none() {
             break;
         }
     }
     ids.truncate(most);
-    Ok(ids)
+    skus.retain(|_, place| *place < ids.len());
+    Ok(Keys::Products { ids, skus })
 }
 
 async fn postcodes(shop: &Shop, most: usize) -> Result<Vec<Code>, GetError> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tingkat_lab::bench::{Comparison, Report, csv, grade, hdr, lines, page};
+use tingkat_lab::bench::{Comparison, Report, advice_without_grade, csv, grade, hdr, lines, page};
 
 use crate::cli::bench::{Bench, Wanted, baseline_path};
 use crate::exit::{Code, Failure};
@@ -14,6 +14,7 @@ type Output = fn(&Report) -> String;
 /// Judges a report and tells it; an error if something that had to be so is not.
 pub(super) fn tell(arguments: &Bench, wanted: &Wanted, mut report: Report) -> Result<(), Failure> {
     report.grades = grade(&report);
+    report.advice = advice_without_grade(&report);
     let slo = arguments.slo.as_ref().map_or(&[][..], |it| &it.0);
     report.objectives = slo.iter().map(|it| it.judge(&report)).collect();
     let baseline = wanted.baseline.as_ref();
@@ -35,13 +36,37 @@ pub(super) fn tell(arguments: &Bench, wanted: &Wanted, mut report: Report) -> Re
             write(path, &output(&report))?;
         }
     }
-    if let Some(name) = &arguments.save_baseline {
+    let not_kept = arguments
+        .save_baseline
+        .as_ref()
+        .and(not_worth_keeping(&report));
+    if let Some(name) = arguments
+        .save_baseline
+        .as_ref()
+        .filter(|_| not_kept.is_none())
+    {
         // Without what it was compared with, which belongs to this run alone.
         report.comparison = None;
         let json = serde_json::to_string(&report).unwrap_or(json);
         write(&baseline_path(name)?, &json)?;
     }
-    verdict(arguments, &report, wanted)
+    let verdict = verdict(arguments, &report, wanted);
+    match not_kept {
+        Some(why) => {
+            let code = verdict.map_or_else(|failure| failure.code(), |()| Code::Missed);
+            Err(Failure::new(code, format!("not kept as a baseline: {why}")))
+        }
+        None => verdict,
+    }
+}
+
+/// Why nothing should be compared with a report later on.
+fn not_worth_keeping(report: &Report) -> Option<String> {
+    if report.interrupted {
+        return Some("the run was interrupted".to_owned());
+    }
+    let invalid = report.invalid();
+    (!invalid.is_empty()).then(|| format!("its numbers mean nothing: {}", invalid.join("; ")))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

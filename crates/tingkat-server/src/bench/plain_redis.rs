@@ -1,6 +1,8 @@
-//! Redis by itself, as a store without Tingkat would use it: one GET, and the JSON decoded.
+//! Redis by itself, as a store without Tingkat would use it, by cache-aside: GET, and where there is
+//! nothing SELECT and SET; a write is UPDATE and DEL. No look-up waits for the load of another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,14 +11,16 @@ use tingkat::clock::SystemClock;
 use tingkat::ports::Remote as _;
 use tingkat_faults::Control;
 use tingkat_lab::bench::workload::Entity;
-use tingkat_lab::bench::{Operation, Outcome, Session, Stage, State, Subject, SubjectError, Tier};
+use tingkat_lab::bench::{
+    Counters, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError, Tier, Way,
+};
 use tingkat_redis::Redis;
 use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::Product;
-use tokio::sync::OnceCell;
 
 use super::in_process::InProcess;
 use super::place::Place;
+use super::ready::Ready;
 use crate::cli::bench::Wanted;
 use crate::exit::{Code, Failure};
 
@@ -26,25 +30,32 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Longer than any run; what is left after a crash ends by itself.
 const LIFE: Duration = Duration::from_hours(2);
 
-/// Written at once when it is filled.
-const PART: usize = 200;
+/// Loaded and written at once when it is filled.
+const PART: usize = 100;
 
 /// Redis, with the values of the store as JSON.
 pub(super) struct PlainRedis {
     redis: Arc<Redis>,
     prefix: String,
     entity: Entity,
-    store: Arc<InProcess>,
+    /// The database, without any tier before it.
+    store: InProcess,
     faults: Option<Control>,
-    filled: OnceCell<Arc<Filled>>,
+    counts: Arc<Counts>,
+    /// How often it began with nothing.
+    beginnings: AtomicU64,
+}
+
+#[derive(Default)]
+struct Counts {
+    hits: AtomicU64,
+    loads: AtomicU64,
+    loaded_keys: AtomicU64,
+    failures: AtomicU64,
 }
 
 impl PlainRedis {
-    pub(super) fn new(
-        place: &Place,
-        wanted: &Wanted,
-        store: Arc<InProcess>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(place: &Arc<Place>, wanted: &Wanted) -> Result<Self, Failure> {
         let Some(config) = place.redis() else {
             let line = "--against redis: there is no Redis; set REDIS_URL";
             return Err(Failure::new(Code::Unreachable, line));
@@ -56,41 +67,46 @@ impl PlainRedis {
             redis: Arc::new(Redis::start(config, Arc::new(SystemClock))),
             prefix,
             entity: wanted.workload.entity,
-            store,
+            store: InProcess::new(place, wanted, true)?,
             faults: place.faults(),
-            filled: OnceCell::new(),
+            counts: Arc::default(),
+            beginnings: AtomicU64::new(0),
         })
     }
 
-    async fn fill(&self, most: usize) -> Result<Arc<Filled>, SubjectError> {
-        let failed = |error: tingkat::error::RemoteError| {
-            SubjectError::unreachable("failed to fill redis").caused_by(error)
-        };
-        let mut state = self.redis.state();
-        let usable = state.wait_for(tingkat_redis::State::is_usable);
+    async fn ready(&self, stage: &Stage) -> Result<Arc<Aside>, SubjectError> {
+        if stage.way == Way::Database {
+            return Err(SubjectError::unsuited(
+                "this phase has no Redis in it; --against database measures what loads alone take",
+            ));
+        }
+        if stage.start == Start::Empty {
+            self.beginnings.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut joining = self.redis.state();
+        let usable = joining.wait_for(tingkat_redis::State::is_usable);
         drop(tokio::time::timeout(Duration::from_secs(5), usable).await);
-        let values = self.store.values(most).await?;
-        let mut cells = Vec::new();
-        for (number, value) in values.into_iter().enumerate() {
-            cells.push((key(&self.prefix, number), Bytes::from(value)));
-        }
-        for part in cells.chunks(PART) {
-            let part = part
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone(), LIFE));
-            self.redis.set_many(part.collect()).await.map_err(failed)?;
-        }
-        Ok(Arc::new(Filled {
+        let as_it_is = Stage {
+            start: Start::AsIs,
+            way: Way::Database,
+            ..*stage
+        };
+        let aside = Arc::new(Aside {
+            store: self.store.ready(&as_it_is).await?,
             redis: Arc::clone(&self.redis),
-            prefix: self.prefix.clone(),
+            prefix: format!(
+                "{}{}:",
+                self.prefix,
+                self.beginnings.load(Ordering::Relaxed)
+            ),
             entity: self.entity,
-            cells,
-        }))
+            counts: Arc::clone(&self.counts),
+        });
+        if stage.start == Start::Filled {
+            aside.fill().await?;
+        }
+        Ok(aside)
     }
-}
-
-fn key(prefix: &str, number: usize) -> String {
-    format!("{prefix}{number}")
 }
 
 impl Subject for PlainRedis {
@@ -99,7 +115,8 @@ impl Subject for PlainRedis {
     }
 
     fn about(&self) -> &'static str {
-        "Redis alone: GET of the same values as JSON, and their decoding"
+        "Redis alone, as cache-aside: GET and the decoding of JSON, SELECT and SET where there is \
+         nothing; a write is UPDATE and DEL"
     }
 
     fn prepare<'a>(
@@ -107,11 +124,7 @@ impl Subject for PlainRedis {
         stage: &'a Stage,
     ) -> BoxFuture<'a, Result<Arc<dyn Session>, SubjectError>> {
         Box::pin(async move {
-            let filled = self
-                .filled
-                .get_or_try_init(|| self.fill(stage.keys))
-                .await?;
-            let session: Arc<dyn Session> = Arc::<Filled>::clone(filled);
+            let session: Arc<dyn Session> = self.ready(stage).await?;
             Ok(session)
         })
     }
@@ -125,80 +138,195 @@ impl Subject for PlainRedis {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.redis.close())
+        Box::pin(async move {
+            self.store.close().await;
+            self.redis.close().await;
+        })
     }
 }
 
-/// Redis with all values.
-struct Filled {
+/// Redis beside the database.
+struct Aside {
+    store: Arc<Ready>,
     redis: Arc<Redis>,
     prefix: String,
     entity: Entity,
-    cells: Vec<(String, Bytes)>,
+    counts: Arc<Counts>,
 }
 
-impl Filled {
-    fn key(&self, place: usize) -> &str {
-        self.cells.get(place).map_or("", |(key, _)| key)
+impl Aside {
+    fn key(&self, place: usize) -> String {
+        format!("{}{place}", self.prefix)
     }
 
-    /// Whether it is a value, found out by decoding it, as whoever uses it must.
-    fn is_value(&self, bytes: &[u8]) -> bool {
+    async fn fill(&self) -> Result<(), SubjectError> {
+        let places: Vec<usize> = (0..self.store.keys()).collect();
+        for places in places.chunks(PART) {
+            let values = self.store.load_many(places).await.map_err(|error| {
+                SubjectError::unreachable("failed to read the store").caused_by(error)
+            })?;
+            let cells = places.iter().zip(values);
+            let cells = cells.filter_map(|(place, value)| Some(self.cell(*place, value?)));
+            let written = self.redis.set_many(cells.collect()).await;
+            written.map_err(|error| {
+                SubjectError::unreachable("failed to fill redis").caused_by(error)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn cell(&self, place: usize, value: Vec<u8>) -> (String, Bytes, Duration) {
+        (self.key(place), Bytes::from(value), LIFE)
+    }
+
+    /// The version of a value, found out by decoding it, as whoever uses it must.
+    fn decoded(&self, bytes: &[u8]) -> serde_json::Result<Option<i64>> {
         match self.entity {
-            Entity::Product => serde_json::from_slice::<Product>(bytes).is_ok(),
-            Entity::Postcode => serde_json::from_slice::<Postcode>(bytes).is_ok(),
+            Entity::Product => {
+                let product = serde_json::from_slice::<Product>(bytes)?;
+                Ok(Some(product.version))
+            }
+            Entity::Postcode => {
+                serde_json::from_slice::<Postcode>(bytes)?;
+                Ok(None)
+            }
         }
     }
 
-    fn outcome(&self, cell: Option<&Bytes>) -> Outcome {
-        match cell {
-            Some(bytes) if self.is_value(bytes) => Outcome::new(Tier::Redis, State::Current),
-            Some(_) => Outcome::error(),
-            None => Outcome::new(Tier::Redis, State::Absent),
+    fn outcome(&self, tier: Tier, bytes: &[u8]) -> Outcome {
+        match self.decoded(bytes) {
+            Ok(version) => Outcome {
+                version,
+                ..Outcome::new(tier, State::Current)
+            },
+            Err(_) => Outcome::error(),
         }
+    }
+
+    /// What Redis has; nothing where it has nothing or does not answer, as the database has it too.
+    async fn found(&self, key: &str) -> Option<Bytes> {
+        let found = self.redis.get(key).await;
+        let found = found.unwrap_or_else(|_| {
+            count(&self.counts.failures, 1);
+            None
+        });
+        count(&self.counts.hits, u64::from(found.is_some()));
+        found
+    }
+
+    async fn put(&self, cells: Vec<(String, Bytes, Duration)>) {
+        if self.redis.set_many(cells).await.is_err() {
+            count(&self.counts.failures, 1);
+        }
+    }
+
+    async fn read(&self, place: usize) -> Outcome {
+        if let Some(cell) = self.found(&self.key(place)).await {
+            return self.outcome(Tier::Redis, &cell);
+        }
+        self.count_load(1);
+        match self.store.load(place).await {
+            Ok(Some(value)) => {
+                let outcome = self.outcome(Tier::Database, &value);
+                self.put(vec![self.cell(place, value)]).await;
+                outcome
+            }
+            Ok(None) => Outcome::new(Tier::Database, State::Absent),
+            Err(_) => Outcome::error(),
+        }
+    }
+
+    /// What does not exist is not kept: the database is asked each time.
+    async fn absent(&self, number: usize) -> Outcome {
+        if let Some(cell) = self.found(&format!("{}none-{number}", self.prefix)).await {
+            return self.outcome(Tier::Redis, &cell);
+        }
+        self.count_load(1);
+        self.store.absent(number).await
+    }
+
+    async fn batch(&self, places: &[usize]) -> Outcome {
+        let keys: Vec<String> = places.iter().map(|place| self.key(*place)).collect();
+        let cells = self.redis.get_many(&keys).await.unwrap_or_else(|_| {
+            count(&self.counts.failures, 1);
+            vec![None; keys.len()]
+        });
+        if cells
+            .iter()
+            .flatten()
+            .any(|cell| self.decoded(cell).is_err())
+        {
+            return Outcome::error();
+        }
+        let missing = places.iter().zip(&cells);
+        let missing = missing.filter(|(_, cell)| cell.is_none());
+        let missing: Vec<usize> = missing.map(|(place, _)| *place).collect();
+        if missing.is_empty() {
+            return Outcome::new(Tier::Redis, State::Current);
+        }
+        self.count_load(missing.len());
+        let Ok(values) = self.store.load_many(&missing).await else {
+            return Outcome::error();
+        };
+        let cells = missing.into_iter().zip(values);
+        let cells = cells.filter_map(|(place, value)| Some(self.cell(place, value?)));
+        self.put(cells.collect()).await;
+        Outcome::new(Tier::Database, State::Current)
+    }
+
+    async fn write(&self, place: usize) -> Outcome {
+        let outcome = self.store.write(place).await;
+        // It is in the database, whether or not Redis could be told of it.
+        if outcome.state != State::Error && self.redis.remove(&[self.key(place)]).await.is_err() {
+            count(&self.counts.failures, 1);
+        }
+        outcome
+    }
+
+    fn count_load(&self, keys: usize) {
+        count(&self.counts.loads, 1);
+        count(
+            &self.counts.loaded_keys,
+            u64::try_from(keys).unwrap_or_default(),
+        );
     }
 }
 
-impl Session for Filled {
+/// Nothing else is read by what is counted.
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+impl Session for Aside {
     fn keys(&self) -> usize {
-        self.cells.len()
+        self.store.keys()
+    }
+
+    fn place_of(&self, sku: &str) -> Option<usize> {
+        self.store.place_of(sku)
     }
 
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match operation {
-                Operation::Read(place) => match self.redis.get(self.key(*place)).await {
-                    Ok(cell) => self.outcome(cell.as_ref()),
-                    Err(_) => Outcome::error(),
-                },
-                Operation::Absent(number) => {
-                    let key = format!("{}none-{number}", self.prefix);
-                    match self.redis.get(&key).await {
-                        Ok(cell) => self.outcome(cell.as_ref()),
-                        Err(_) => Outcome::error(),
-                    }
-                }
-                Operation::Batch(places) => {
-                    let keys: Vec<String> = places
-                        .iter()
-                        .map(|place| self.key(*place).to_owned())
-                        .collect();
-                    match self.redis.get_many(&keys).await {
-                        Ok(cells) if cells.iter().flatten().all(|cell| self.is_value(cell)) => {
-                            Outcome::new(Tier::Redis, State::Current)
-                        }
-                        _ => Outcome::error(),
-                    }
-                }
-                Operation::Write(place) => {
-                    let cell = self.cells.get(*place);
-                    let cell = cell.map(|(key, value)| (key.clone(), value.clone(), LIFE));
-                    match self.redis.set_many(cell.into_iter().collect()).await {
-                        Ok(()) => Outcome::new(Tier::Redis, State::Current),
-                        Err(_) => Outcome::error(),
-                    }
-                }
+                Operation::Read(place) => self.read(*place).await,
+                Operation::Absent(number) => self.absent(*number).await,
+                Operation::Batch(places) => self.batch(places).await,
+                Operation::Write(place) => self.write(*place).await,
             }
+        })
+    }
+
+    fn counters(&self) -> BoxFuture<'_, Option<Counters>> {
+        Box::pin(async move {
+            let counts = &self.counts;
+            Some(Counters {
+                redis_hits: counts.hits.load(Ordering::Relaxed),
+                loads: counts.loads.load(Ordering::Relaxed),
+                loaded_keys: counts.loaded_keys.load(Ordering::Relaxed),
+                redis_failures: counts.failures.load(Ordering::Relaxed),
+                ..Counters::default()
+            })
         })
     }
 }

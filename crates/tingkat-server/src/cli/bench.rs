@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tingkat_lab::bench::workload::{Law, MOST_KEYS, PRESETS};
 use tingkat_lab::bench::{
-    LEAST_RUNS, MOST_RUNS, Objective, Regression, Report, Trace, Workload, parse_duration,
-    read_trace,
+    LEAST_RUNS, MOST_RUNS, Objective, Regression, Report, Trace, Workload, check_changes,
+    parse_duration,
 };
 
 use crate::exit::{Code, Failure};
@@ -43,12 +43,17 @@ pub(crate) struct Bench {
     /// Measure this beside it, in the same run; may be given again
     #[arg(long, value_name = "WHAT", help_heading = "Target")]
     pub(crate) against: Vec<Against>,
-    /// Measure although this is configured for production
+    /// Measure although this is configured for production, or the service of --url is on another
+    /// machine, where it may be somebody's
     #[arg(long, help_heading = "Target")]
     pub(crate) allow_production: bool,
     /// Write products of a database or a service that is somebody's: their versions rise
     #[arg(long, help_heading = "Target")]
     pub(crate) allow_writes: bool,
+
+    /// Let phases begin with empty tiers at a service of --url: every node forgets the entity
+    #[arg(long, requires = "url", help_heading = "Target")]
+    pub(crate) allow_forget: bool,
 
     /// Operations a second, sent whether or not earlier ones were answered
     #[arg(
@@ -64,6 +69,9 @@ pub(crate) struct Bench {
     /// How long a run takes, such as 10s
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     pub(crate) duration: Option<Duration>,
+    /// End each phase after so many operations, if its time is not over before
+    #[arg(long, value_name = "NUMBER", help_heading = "Load")]
+    pub(crate) operations: Option<usize>,
     /// How long it runs before it is counted
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     pub(crate) warm_up: Option<Duration>,
@@ -188,6 +196,7 @@ impl Bench {
         workload.rate = self.rate.or(workload.rate);
         workload.concurrency = self.concurrency.unwrap_or(workload.concurrency);
         workload.duration = self.duration.unwrap_or(workload.duration);
+        workload.operations = self.operations.or(workload.operations);
         workload.warm_up = self.warm_up.unwrap_or(workload.warm_up);
         workload.keys.most = self.keys.unwrap_or(workload.keys.most).min(MOST_KEYS);
         workload.check().map_err(|error| usage(error.to_string()))?;
@@ -202,6 +211,8 @@ impl Bench {
                 )));
             }
         }
+        self.check_judgement(&workload, baseline.as_ref())
+            .map_err(usage)?;
         if let Some(name) = &self.save_baseline {
             baseline_path(name)?;
         }
@@ -213,9 +224,35 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// What can not be measured by the workload can neither be kept nor be missed.
+    fn check_judgement(
+        &self,
+        workload: &Workload,
+        baseline: Option<&(String, Report)>,
+    ) -> Result<(), String> {
+        let phases: Vec<&str> = workload.phases.iter().map(|it| it.name.as_str()).collect();
+        let objectives = self.slo.as_ref().map_or(&[][..], |it| &it.0);
+        let mut named = objectives.iter().filter_map(Objective::phase);
+        if let Some(name) = named.find(|name| !phases.contains(name)) {
+            return Err(format!(
+                "--slo: {} has no phase {name:?}; expected one of {}",
+                workload.name,
+                phases.join(", ")
+            ));
+        }
+        if let (Some((name, before)), Some(changes)) = (baseline, &self.fail_on) {
+            check_changes(&changes.0, name, before, workload)
+                .map_err(|why| format!("--fail-on: {why}"))?;
+        }
+        Ok(())
+    }
+}
+
 fn trace(path: &Path) -> Result<Trace, Failure> {
     let bytes = read(path)?;
-    read_trace(&bytes)
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    Trace::read(&name.unwrap_or_default(), &bytes)
         .map_err(|error| Failure::new(Code::Usage, format!("{}: {error}", path.display())))
 }
 

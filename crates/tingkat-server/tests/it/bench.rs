@@ -9,32 +9,33 @@ use tingkat_testkit::{Redis, eventually};
 
 use crate::program::{Ended, Folder, Node, PATIENCE, Program};
 use crate::stores::installed;
+use crate::wire::{TOKEN, TOKENS};
 
-async fn bench(folder: &Folder, arguments: &[&str]) -> Ended {
+pub(crate) async fn bench(folder: &Folder, arguments: &[&str]) -> Ended {
     let arguments = [&["bench"], arguments].concat();
     Program::new(folder, &arguments).run().await
 }
 
-async fn bench_with(redis: &Redis, arguments: &[&str]) -> Ended {
+pub(crate) async fn bench_with(redis: &Redis, arguments: &[&str]) -> Ended {
     let arguments = [&["bench"], arguments].concat();
     let program = Program::new(&Folder::new(), &arguments).with("REDIS_URL", redis.url());
     program.run().await
 }
 
-fn report(ended: &Ended) -> Value {
+pub(crate) fn report(ended: &Ended) -> Value {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
 }
 
 /// The phases of the first run of a subject.
-fn phases(report: &Value, subject: usize) -> &Vec<Value> {
+pub(crate) fn phases(report: &Value, subject: usize) -> &Vec<Value> {
     report["subjects"][subject]["runs"][0]["phases"]
         .as_array()
         .unwrap()
 }
 
 /// How many operations a phase has of a kind, a tier and an outcome.
-fn count(phase: &Value, kind: &str, tier: &str, state: &str) -> u64 {
+pub(crate) fn count(phase: &Value, kind: &str, tier: &str, state: &str) -> u64 {
     let classes = phase["classes"].as_array().unwrap();
     let is_it = |it: &&Value| it["kind"] == kind && it["tier"] == tier && it["state"] == state;
     let found = classes.iter().filter(is_it);
@@ -148,7 +149,7 @@ async fn an_outage_of_redis_costs_no_answer_and_shows_no_old_one() {
         "--warm-up",
         "0s",
         "--rate",
-        "200",
+        "500",
         "--json",
     ];
     let ended = bench_with(&redis, &arguments).await;
@@ -165,6 +166,14 @@ async fn an_outage_of_redis_costs_no_answer_and_shows_no_old_one() {
         assert!(phase["counters"]["loads"].as_u64().is_some());
         assert!(phase["response"]["p99"].as_f64().is_some());
     }
+    // Another node writes, which this one learns by its feed and not at once.
+    let replaced = |at: usize| phases[at]["staleness"]["replaced"].as_u64().unwrap();
+    assert!((0..4).map(replaced).sum::<u64>() > 0, "{report}");
+    assert!(
+        report["grades"]["objectives"]
+            .to_string()
+            .contains("beyond_bound")
+    );
     let failures = |at: usize| phases[at]["counters"]["redis_failures"].as_u64().unwrap();
     // Where the breaker is open already, a black hole is not noticed any more.
     assert!(failures(1) + failures(2) > 0, "{} {}", phases[1], phases[2]);
@@ -212,6 +221,9 @@ async fn a_service_is_measured_over_http() {
     }
     assert!(phases[0]["counters"]["memory_hits"].as_u64().unwrap() > 0);
 
+    let shares = |name: &str| phases[0][name].as_f64().unwrap();
+    assert!((shares("generator_cores") - shares("process_cores")).abs() < 1e-9);
+
     // What would change something of theirs, or how they are set up, is refused or left out.
     let refused = bench(&Folder::new(), &["product-read", "--url", &url]).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -223,13 +235,136 @@ async fn a_service_is_measured_over_http() {
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     let skipped = &report["subjects"][0]["skipped"];
     assert!(
-        skipped[0].as_str().unwrap().contains("TINGKAT_TOKEN"),
+        skipped[0].as_str().unwrap().contains("--allow-forget"),
         "{skipped}"
     );
     assert!(
         skipped[1].as_str().unwrap().contains("leave --url out"),
         "{skipped}"
     );
+    let allowed = [&postcode[..], &["--allow-forget"]].concat();
+    let ended = bench(&Folder::new(), &allowed).await;
+    assert!(ended.stdout.contains("TINGKAT_TOKEN"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn with_a_token_the_tiers_of_a_service_are_emptied_only_when_that_is_asked_for() {
+    let tokens = TOKENS.replace("write:", "operate:");
+    let serving = Program::serve(&Folder::new()).with("TINGKAT__SERVER__TOKENS", tokens);
+    let node = serving.listening().await;
+    let url = format!("http://{}", node.target.address());
+    node.get("/v1/products?limit=10").await;
+    let run = async |more: &[&str]| {
+        let arguments = [
+            "bench",
+            "cold-start",
+            "--url",
+            &url,
+            "--duration",
+            "400ms",
+            "--json",
+        ];
+        let arguments = [&arguments[..], more].concat();
+        let program = Program::new(&Folder::new(), &arguments).with("TINGKAT_TOKEN", TOKEN);
+        program.run().await
+    };
+    let refused = run(&[]).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("--allow-forget"), "{refused:?}");
+    let cached = node.get("/v1/products?limit=10").await;
+    let way = cached.header("cache-status").unwrap();
+    assert!(way.contains("memory; hit"), "{way}");
+    let allowed = run(&["--allow-forget"]).await;
+    let report = report(&allowed);
+    let phase = &phases(&report, 0)[0];
+    assert!(phase["counters"]["loads"].as_u64().unwrap() > 0, "{phase}");
+}
+
+#[tokio::test]
+async fn a_signal_is_heard_while_the_keys_are_listed() {
+    // A service that takes connections and says nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let arguments = ["bench", "sweep", "--url", &url, "--json"];
+    let mut process = Program::new(&Folder::new(), &arguments).start();
+    let accepted = tokio::time::timeout(PATIENCE, listener.accept()).await;
+    let _connection = accepted.unwrap().unwrap();
+    process.signal(Signal::TERM);
+    let ended = process.ended().await;
+    // Not the code of a service that does not answer, which it is after a while.
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["interrupted"], true);
+}
+
+#[tokio::test]
+async fn what_has_become_worse_ends_the_run_with_its_own_code() {
+    let folder = Folder::new();
+    let usual = [
+        "product-write",
+        "--duration",
+        "1s",
+        "--warm-up",
+        "0s",
+        "--runs",
+        "4",
+    ];
+    let run = async |more: &[&str]| {
+        let program = Program::new(&folder, &[&["bench"], &usual[..], more].concat());
+        program.start().ended_within(PATIENCE * 4).await
+    };
+    let kept = run(&["--save-baseline", "before"]).await;
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    // As if it had been a hundred times as fast.
+    let path = folder.path().join("tingkat-bench-before.json");
+    let mut before: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for run in before["subjects"][0]["runs"].as_array_mut().unwrap() {
+        let p99 = &mut run["phases"][0]["service"]["p99"];
+        *p99 = (p99.as_f64().unwrap() / 100.0).into();
+    }
+    std::fs::write(&path, before.to_string()).unwrap();
+    let worse = run(&["--compare", "before", "--fail-on", "steady:p99 > +10%"]).await;
+    assert_eq!(worse.code, Some(6), "{worse:?}");
+    assert!(
+        worse.stdout.contains("worse") && !worse.stdout.contains("INVALID"),
+        "{worse:?}"
+    );
+    assert!(!worse.stdout.contains("hard to compare"), "{worse:?}");
+    let other = ["--compare", "before", "--runs", "4", "--fail-on"];
+    for (arguments, words) in [
+        (
+            &["product-write", "stdy:p99 > +10%"],
+            "expected one of steady:rate",
+        ),
+        (
+            &["product-read", "p99 > +10%"],
+            "another workload, product-write",
+        ),
+    ] {
+        let arguments = [&arguments[..1], &other, &arguments[1..]].concat();
+        let ended = bench(&folder, &arguments).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(words), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_means_nothing_is_not_kept_for_later() {
+    let folder = Folder::new();
+    let few = [
+        "--rate",
+        "5",
+        "--save-baseline",
+        "few",
+        "--duration",
+        "400ms",
+        "--warm-up",
+        "0s",
+    ];
+    let ended = bench(&folder, &few).await;
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert!(ended.stderr.contains("not kept as a baseline"), "{ended:?}");
+    assert_eq!(folder.names(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -276,6 +411,14 @@ async fn mistakes_are_told_before_anything_is_measured() {
         ),
         (&["--runs", "0"], "expected 1 to 30"),
         (&["--slo", "p98<1ms"], "there is no number \"p98\""),
+        (&["--slo", "stedy:p99<1ms"], "expected one of steady"),
+        (&["trace"], "name its file by --trace"),
+        (&["--operations", "0"], "operations: expected at least 1"),
+        (&["sweep", "--allow-forget"], "--url"),
+        (
+            &["sweep", "--url", "http://192.0.2.1:8080"],
+            "--allow-production measures it",
+        ),
         (&["--fail-on", "p99 > +5%"], "--compare"),
         (&["--compare", "none"], "there is no none and no such file"),
         (&["--save-baseline", "../x"], "expected letters, digits"),

@@ -38,6 +38,9 @@ impl Workload {
                 self.concurrency
             ));
         }
+        if self.operations == Some(0) {
+            return wrong("operations: expected at least 1".to_owned());
+        }
         if !(1..=MOST_KEYS).contains(&self.keys.most) {
             return wrong(format!("keys.most: expected 1 to {MOST_KEYS}"));
         }
@@ -53,6 +56,14 @@ impl Workload {
         }
         for phase in &self.phases {
             phase.check(self.rate, is_rate, is_concurrency)?;
+            let asks_otherwise = phase.hot > 0.0 || phase.mix(self).absent > 0.0;
+            if phase.once && (asks_otherwise || phase.crowd.is_some()) {
+                return wrong(format!(
+                    "phase {:?}: once: every key is asked for once; expected no `hot`, no `crowd` \
+                     and no `absent` in its mix",
+                    phase.name
+                ));
+            }
         }
         Ok(())
     }
