@@ -219,7 +219,9 @@ impl<K: Key, V> Lifecycle<K, Slot<V>> for Evictions<K> {
         favoured.keys.contains(key) && Bytes.weight(key, slot) <= favoured.share
     }
 
-    fn on_evict(&self, (): &mut (), _key: K, _slot: Slot<V>) {
+    /// Asked of what there is no room for. `on_evict` hears of entries as well that another one takes the
+    /// place of.
+    fn before_evict(&self, (): &mut (), _key: &K, _slot: &mut Slot<V>) {
         self.stats.evictions.add(1);
     }
 }
@@ -423,6 +425,26 @@ mod tests {
         assert!(memory.entries() < entries / 4, "{}", memory.entries());
         memory.clear();
         assert_eq!(memory.bytes(), 0, "what was counted is what is taken back");
+    }
+
+    #[test]
+    fn only_what_there_is_no_room_for_is_an_eviction() {
+        let stats = Arc::new(Stats::default());
+        let memory: Memory<u64, u64> = Memory::new(1 << 20, Arc::clone(&stats));
+        for _ in 0..50 {
+            for number in 0..100 {
+                memory.insert(number, slot(number));
+            }
+        }
+        memory.remove(&0);
+        assert_eq!((stats.evictions.get(), memory.entries()), (0, 99));
+        for number in 0..10_000 {
+            memory.insert(number, slot(number));
+        }
+        let evicted = stats.evictions.get();
+        assert_eq!(evicted + memory.entries(), 10_000);
+        memory.clear();
+        assert_eq!(stats.evictions.get(), evicted);
     }
 
     #[test]
