@@ -1,29 +1,51 @@
 //! How a run ends that found something, or could not look.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tingkat_testkit::{eventually, free_port};
+use tingkat_testkit::{Redis, eventually, free_port};
 
 use crate::command::{ended_so, read, steady};
 use crate::installation::{Installation, PREFIX, TOKEN, TOKENS, installed, redis, url_at};
 use crate::liar::Lie;
 use crate::program::{Folder, PATIENCE, Program};
 
-/// A run whose nodes of its own are there, and which is told of a node that is not.
+/// What the keys of a run begin with, when a command of its nodes has come to Redis.
+async fn prefix_of_the_run(redis: &Redis) -> String {
+    let scratch = format!("{PREFIX}verify:");
+    let found = Mutex::new(None);
+    eventually(PATIENCE, async || {
+        let commands = redis.cmd(&["SLOWLOG", "GET", "1000"]).await.unwrap();
+        let told = format!("{commands:?}");
+        let run = told.split(&*scratch).nth(1);
+        let run = run.and_then(|rest| rest.split_once(':'));
+        *found.lock().unwrap() = run.map(|(run, _)| format!("{scratch}{run}:"));
+        run.is_some()
+    })
+    .await
+    .unwrap();
+    found.into_inner().unwrap().unwrap()
+}
+
+/// Nodes of the run are there, and one that it is told of is not.
 #[tokio::test]
 async fn a_node_that_does_not_answer_leaves_no_key_behind() {
     let (database, redis) = tokio::join!(installed(), redis());
+    let told = ["CONFIG", "SET", "slowlog-log-slower-than", "0"];
+    redis.cmd(&told).await.unwrap();
     let url = format!("http://127.0.0.1:{}", free_port().unwrap());
-    let ended = Program::new(&Folder::new(), &["verify", &url])
+    let process = Program::new(&Folder::new(), &["verify", &url, "--wait", "10s"])
         .with("DATABASE_URL", database.url())
         .with("REDIS_URL", url_at(&redis, redis.port()))
         .with("REDIS_KEY_PREFIX", PREFIX)
-        .start()
-        .ended_within(Duration::from_secs(60))
-        .await;
+        .start();
+    // As a node would that somebody asked, or that has run for a while.
+    let key = format!("{}of a node", prefix_of_the_run(&redis).await);
+    redis.cmd(&["SET", &key, "left"]).await.unwrap();
+    let ended = process.ended_within(Duration::from_secs(90)).await;
     assert_eq!(ended.code, Some(5), "{ended:?}");
     let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
     assert!(keys.items().is_empty(), "{keys:?}");
