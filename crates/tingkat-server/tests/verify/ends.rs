@@ -68,7 +68,7 @@ async fn a_signal_while_nodes_are_started_leaves_no_key_behind() {
     .await
     .unwrap();
     process.signal(Signal::INT);
-    let ended = process.ended_within(Duration::from_secs(60)).await;
+    let ended = process.ended_within(Duration::from_mins(1)).await;
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
     assert!(keys.items().is_empty(), "{keys:?}");
