@@ -103,7 +103,7 @@ async fn answers(database: Database, is_served: bool) {
     assert!(probe.compact().await.unwrap());
     let codes = [postcode.code.clone(), "00001".to_owned()];
     let among = probe.postcodes_among(&codes).await.unwrap();
-    assert_eq!(among, [postcode.code.clone()]);
+    assert_eq!(among, [postcode.code]);
     let rehearsed = probe.rehearse().await.unwrap();
     assert_eq!(rehearsed.is_some(), is_served);
     if let Some(rehearsed) = rehearsed {
