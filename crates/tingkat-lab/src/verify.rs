@@ -30,7 +30,7 @@ pub use check::{Check, Group};
 pub use checks::CHECKS;
 pub use node::Node;
 pub use ports::{
-    RedisProbe, RedisServer, StoreProbe, StoredCategory, StoredPostcode, StoredProduct,
+    RedisProbe, RedisServer, Rehearsal, StoreProbe, StoredCategory, StoredPostcode, StoredProduct,
 };
 pub use report::{Judged, Report, Status};
 pub use run::{clean_up, run};

@@ -159,6 +159,20 @@ impl Probe {
         self.keys_like(&pattern, most).await
     }
 
+    /// At most `most` keys that begin with one text and end with another, in any order.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    pub async fn keys_between(
+        &self,
+        begin: &str,
+        end: &str,
+        most: usize,
+    ) -> Result<Vec<String>, ProbeError> {
+        let pattern = format!("{}*{}", escaped(begin), escaped(end));
+        self.keys_like(&pattern, most).await
+    }
+
     async fn keys_like(&self, pattern: &str, most: usize) -> Result<Vec<String>, ProbeError> {
         let mut found = Vec::new();
         for place in self.redis.places() {

@@ -33,15 +33,16 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     // It waits for start-up, and is given the time of a run as well.
     let within = arguments.wait.unwrap_or_default() + arguments.timeout;
-    let set = tokio::time::timeout(within, Stage::set(arguments, loaded, surroundings));
-    let stage = tokio::select! {
-        stage = set => stage.unwrap_or_else(|_| {
+    let mut stage = Stage::empty();
+    let set = tokio::time::timeout(within, stage.set(arguments, loaded, surroundings));
+    let set = tokio::select! {
+        set = set => set.unwrap_or_else(|_| {
             let line = format!("what the run needs was not there after {within:?}");
             Err(Failure::new(Code::Unreachable, line))
-        })?,
-        () = interrupted() => return Err(Failure::new(Code::Interrupted, "stopped")),
+        }),
+        () = interrupted() => Err(Failure::new(Code::Interrupted, "stopped")),
     };
-    let report = judge(arguments, stage).await?;
+    let report = judge(arguments, stage, set).await?;
     match arguments.format {
         _ if arguments.report.json => tell(&arguments.report, &[], &report.object()),
         VerifyFormat::Whole => print(&format!("\n{}\n", verify::summary(&report).join("\n"))),
@@ -60,16 +61,24 @@ pub(crate) async fn run(
     Err(Failure::said(Code::Failed))
 }
 
-/// Makes all checks, and removes what they wrote, however they ended.
-async fn judge(arguments: &Verify, stage: Stage) -> Result<Report, Failure> {
+/// Makes all checks where all that they need is there, and removes what was written, however that ended.
+async fn judge(
+    arguments: &Verify,
+    stage: Stage,
+    set: Result<(), Failure>,
+) -> Result<Report, Failure> {
     let list = List::new(arguments);
     let hear = |judged: &Judged| list.hear(judged);
-    let report = until_stopped(arguments, &stage.scene, hear).await;
+    let mut report = match set {
+        Ok(()) => until_stopped(arguments, &stage.scene, hear).await,
+        Err(failure) => Err(failure),
+    };
     let cleaning = async {
         let stage = stage.leave().await;
-        let mut report = report;
-        if let Ok(report) = &mut report {
-            verify::clean_up(&stage.scene, report, hear).await;
+        match &mut report {
+            Ok(report) => verify::clean_up(&stage.scene, report, hear).await,
+            // Nodes of the run may have written before a judged one was found not to answer.
+            Err(_) => verify::clean_up(&stage.scene, &mut Report::default(), |_| ()).await,
         }
         drop(tokio::time::timeout(CLOSED, stage.close()).await);
         report

@@ -46,7 +46,7 @@ pub use error::{
 };
 pub use install::{demo_sql, install_demo};
 pub use preset::Preset;
-pub use probe::{Probe, ProbedCategory, ProbedPostcode, ProbedProduct};
+pub use probe::{Probe, ProbedCategory, ProbedPostcode, ProbedProduct, Rehearsed};
 pub use queries::{Queries, WrongQuery};
 pub use rehearsal::{Rehearsal, Verdict};
 pub use sqlite::FileId;

@@ -5,7 +5,7 @@ use crate::compaction::Compaction;
 use crate::database::Database;
 use crate::error::{CheckError, CheckErrorKind, ColumnError};
 use crate::record::Record;
-use crate::rehearsal::Verdict;
+use crate::rehearsal::{Verdict, nothing_to_change};
 use crate::statement::{CATEGORY_LIST, POSTCODE_LOAD, PRODUCT_LOAD, Statement};
 
 macro_rules! questions {
@@ -39,6 +39,7 @@ questions! {
         PRODUCT_STOCK "product_stock";
         PRODUCT_REMOVE "product_remove";
         POSTCODE_ROWS "postcode_rows";
+        POSTCODE_NAMED "postcode_named";
         CATEGORY_ROWS "category_rows";
         CATEGORY_MEMBERS "category_members";
     }
@@ -79,6 +80,17 @@ pub struct ProbedCategory {
     pub id: String,
     pub slug: String,
     pub name: String,
+}
+
+/// What came of changes that were made and undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// How many were made.
+    pub tried: usize,
+    /// Which of them were not told as they should be.
+    pub wrong: Vec<String>,
+    /// Which could not be made, each with its reason; where there is no row to change nothing is missed.
+    pub refused: Vec<String>,
 }
 
 /// What an operator asks past the service. It has connections of its own.
@@ -140,6 +152,15 @@ impl Probe {
                 cities: row.json("cities")?,
             })
         })
+    }
+
+    /// Which of these codes the store has.
+    ///
+    /// # Errors
+    /// As [`products`](Self::products).
+    pub async fn postcodes_among(&self, codes: &[String]) -> Result<Vec<String>, CheckError> {
+        let rows = self.ask(&POSTCODE_LOAD, &POSTCODE_NAMED, codes).await?;
+        read(&rows, |row| row.text("code"))
     }
 
     /// Some categories that are under no other.
@@ -229,28 +250,35 @@ impl Probe {
         }
     }
 
-    /// Makes a change in each table and undoes it: how many were tried, and which were not told as they
-    /// should be. An embedded database is not tried.
+    /// Makes a change in each table and undoes it; nothing of an embedded database, which is not tried.
     ///
     /// # Errors
     /// The database does not answer or refuses.
-    pub async fn rehearse(&self) -> Result<(usize, Vec<String>), CheckError> {
-        let rehearsals = self.database.rehearse().await?;
-        let mut tried = 0;
-        let mut wrong = Vec::new();
-        for rehearsal in rehearsals {
+    pub async fn rehearse(&self) -> Result<Option<Rehearsed>, CheckError> {
+        if self.database.postgres().is_none() {
+            return Ok(None);
+        }
+        let mut rehearsed = Rehearsed::default();
+        for rehearsal in self.database.rehearse().await? {
+            let name = rehearsal.name;
             let why = match rehearsal.verdict {
+                verdict if verdict == nothing_to_change() => continue,
+                Verdict::Skipped(why) => {
+                    let refused = format!("a change of {name} can not be made: {why}");
+                    rehearsed.refused.push(refused);
+                    continue;
+                }
                 Verdict::Passed | Verdict::Reported => None,
-                Verdict::Skipped(_) => continue,
                 Verdict::Differs { .. } => Some("is told as another one"),
                 Verdict::Failed { .. } => Some("is not told to what shows it"),
                 Verdict::Silent => Some("is not told"),
                 Verdict::Unreadable(_) => Some("can not be loaded"),
             };
-            tried += 1;
-            wrong.extend(why.map(|why| format!("a change of {} {why}", rehearsal.name)));
+            rehearsed.tried += 1;
+            let wrong = why.map(|why| format!("a change of {name} {why}"));
+            rehearsed.wrong.extend(wrong);
         }
-        Ok((tried, wrong))
+        Ok(Some(rehearsed))
     }
 
     /// How often the change log has a dep.

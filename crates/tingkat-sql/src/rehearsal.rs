@@ -211,7 +211,7 @@ impl Verdict {
     }
 }
 
-fn nothing_to_change() -> Verdict {
+pub(crate) fn nothing_to_change() -> Verdict {
     Verdict::Skipped("there is no row to change".into())
 }
 

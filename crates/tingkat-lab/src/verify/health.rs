@@ -9,6 +9,7 @@ use super::check::Found;
 use super::each::on_every_node;
 use super::end::{failed, moot, must};
 use super::node::eventually;
+use super::redis_tier::is_not_left_out;
 use super::scene::{Scene, text};
 
 /// A node that has just started has not polled yet.
@@ -68,22 +69,33 @@ pub(super) async fn data(scene: &Scene) -> Found {
 /// What the service says of Redis is so.
 pub(super) async fn redis(scene: &Scene) -> Found {
     on_every_node(scene, async |node| {
-        let health = node.operators(PATH).await?;
-        let told = text(&health, "/redis/status").to_owned();
-        if told == "off" {
-            return moot(format!("redis.url is off on {}", node.name()));
-        }
-        let answers = !scene.redis()?.servers().await?.is_empty();
-        let is_so = matches!(&*told, "up" | "limited") == answers && !told.is_empty();
-        must(is_so, || {
+        // What has just come or gone is known to one of the two before the other.
+        let seen = eventually(SETTLED, async || {
+            let health = node.operators(PATH).await?;
+            let told = text(&health, "/redis/status").to_owned();
+            if told == "off" {
+                is_not_left_out(scene)?;
+                return moot(format!("redis.url is off on {}", node.name()));
+            }
+            let answers = scene.redis()?.answers().await?;
+            let is_so = matches!(&*told, "up" | "limited") == answers && !told.is_empty();
             let found = if answers {
                 "answers"
             } else {
                 "does not answer"
             };
-            format!("health says that redis is {told:?}, and it {found}")
-        })?;
-        Ok(format!("redis is {told}"))
+            Ok(if is_so {
+                Ok(format!("redis is {told}, and it {found}"))
+            } else {
+                Err(format!(
+                    "health says that redis is {told:?}, and it {found}"
+                ))
+            })
+        });
+        match seen.await? {
+            Ok(detail) => Ok(detail),
+            Err(why) => failed(why),
+        }
     })
     .await
 }

@@ -40,6 +40,17 @@ pub struct StoredCategory {
     pub name: String,
 }
 
+/// What came of changes that were made and undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// How many were made.
+    pub tried: usize,
+    /// Which of them were not told as they should be.
+    pub wrong: Vec<String>,
+    /// Which could not be made, and why.
+    pub refused: Vec<String>,
+}
+
 /// The store, by connections that the service does not use.
 pub trait StoreProbe: ChangeProbe {
     /// These products, or some on sale.
@@ -47,6 +58,9 @@ pub trait StoreProbe: ChangeProbe {
 
     /// Some postcodes.
     fn postcodes(&self, most: usize) -> Probing<'_, Vec<StoredPostcode>>;
+
+    /// Which of these codes there are.
+    fn postcodes_among<'a>(&'a self, codes: &'a [String]) -> Probing<'a, Vec<String>>;
 
     /// Some categories.
     fn categories(&self, most: usize) -> Probing<'_, Vec<StoredCategory>>;
@@ -66,9 +80,8 @@ pub trait StoreProbe: ChangeProbe {
     /// What is wrong with the change log.
     fn wrong_log(&self) -> Probing<'_, Vec<String>>;
 
-    /// Makes a change in each table and undoes it; which of them are not told as they should be. How
-    /// many tables were tried comes first.
-    fn rehearse(&self) -> Probing<'_, (usize, Vec<String>)>;
+    /// Makes a change in each table and undoes it; nothing of a database for which that is not done.
+    fn rehearse(&self) -> Probing<'_, Option<Rehearsal>>;
 
     /// How many rows the log has of a dep.
     fn changes_of<'a>(&'a self, dep: &'a str) -> Probing<'a, u64>;
@@ -111,6 +124,17 @@ pub trait RedisProbe: RawRedis {
     /// Goes through a lease on a key as a load does: taken, refused to another, filled by its holder
     /// alone. What went otherwise, if anything did.
     fn lease<'a>(&'a self, key: &'a str) -> Probing<'a, Option<String>>;
+
+    /// Whether anybody answers.
+    fn answers(&self) -> Probing<'_, bool>;
+
+    /// The keys that begin with one text and end with another, at most `most`.
+    fn keys_between<'a>(
+        &'a self,
+        begin: &'a str,
+        end: &'a str,
+        most: usize,
+    ) -> Probing<'a, Vec<String>>;
 
     /// What each server says of itself.
     fn servers(&self) -> Probing<'_, Vec<RedisServer>>;

@@ -47,9 +47,17 @@ pub(super) async fn true_to_the_store(scene: &Scene) -> Found {
 
 /// A postcode that there is not is known not to be there.
 pub(super) async fn unknown(scene: &Scene) -> Found {
+    // Malaysia has none below 01000; a store may have made some up.
+    let mut codes: Vec<String> = (1..=9).map(|number| format!("{number:05}")).collect();
+    if let Ok(store) = &scene.store {
+        let there = store.postcodes_among(&codes).await?;
+        codes.retain(|code| !there.contains(code));
+    }
+    let Some(code) = codes.first() else {
+        return skipped("the store has all postcodes that would be asked for");
+    };
+    let path = &format!("/v1/postcodes/{code}");
     on_every_node(scene, async |node| {
-        // Malaysia has none below 01000.
-        let path = "/v1/postcodes/00001";
         let body = node.read(path, &node.get(path).await?, StatusCode::NOT_FOUND)?;
         must(body.get("valid") == Some(&Value::Bool(false)), || {
             format!("the answer of {path} does not say valid: false")

@@ -172,8 +172,13 @@ impl Scene {
 
     /// A key of this run in Redis.
     pub(crate) fn scratch_key(&self, name: &str) -> String {
-        self.made.has_keys.store(true, Ordering::Relaxed);
+        self.expect_keys();
         format!("{}{name}", self.scratch_prefix)
+    }
+
+    /// Expects keys of this run, which nodes write that are started for it.
+    pub fn expect_keys(&self) {
+        self.made.has_keys.store(true, Ordering::Relaxed);
     }
 
     /// Whether there may be keys that are to be removed.

@@ -45,7 +45,6 @@ pub(super) struct Stage {
 /// What a run is about.
 struct Wanted<'a> {
     arguments: &'a Verify,
-    run: String,
     /// Opens the nodes that run.
     token: Option<SecretString>,
     /// Opens the nodes that are started.
@@ -53,23 +52,35 @@ struct Wanted<'a> {
 }
 
 impl Stage {
-    /// Sets it up.
+    /// With nothing on it.
+    pub(super) fn empty() -> Self {
+        Self {
+            scene: Scene::new(format!("{:08x}", rand::random::<u32>()), Vec::new()),
+            instances: Vec::new(),
+            prefix: String::new(),
+            proxy: None,
+            store: None,
+            keys: None,
+        }
+    }
+
+    /// Sets it up. However that ends, what stands by then is here to be left.
     pub(super) async fn set(
+        &mut self,
         arguments: &Verify,
         loaded: Loaded,
         surroundings: &Surroundings,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(), Failure> {
         let token = surroundings.token();
         let wanted = Wanted {
             arguments,
-            run: format!("{:08x}", rand::random::<u32>()),
             token: token.map_err(|problem| Failure::problems(vec![problem]))?,
             own_token: format!("{:032x}", rand::random::<u128>()).into(),
         };
         if arguments.urls.is_empty() {
-            wanted.of_configuration(loaded.into_settings()?).await
+            wanted.of_configuration(self, loaded.into_settings()?).await
         } else {
-            wanted.of_nodes(loaded).await
+            wanted.of_nodes(self, loaded).await
         }
     }
 
@@ -102,37 +113,40 @@ impl Stage {
 
 impl Wanted<'_> {
     /// Nodes are started from the configuration.
-    async fn of_configuration(&self, settings: Settings) -> Result<Stage, Failure> {
+    async fn of_configuration(&self, stage: &mut Stage, settings: Settings) -> Result<(), Failure> {
         let path = SecondPath::of(&settings);
         let config = Config::build(settings.clone())?;
         there_is_a_file(&config)?;
         let database = Database::open(&config.source, &config.database).await?;
         self.answers(&database).await?;
-        let mut scene = self.scene(&path, Vec::new());
-        scene.are_ours = true;
-        scene.problems = Ok(Vec::new());
-        let mut stage = self.beside(scene, &config, database, true).await;
+        self.dress(&mut stage.scene, &path);
+        stage.scene.are_ours = true;
+        stage.scene.problems = Ok(Vec::new());
+        self.beside(stage, &config, database, true).await;
         for name in ["one node", "another node"] {
-            let node = self.node(&mut stage, name, Config::build(settings.clone())?);
+            let node = self.node(stage, name, Config::build(settings.clone())?);
             let node = node.await?;
             stage.scene.nodes.push(node);
         }
-        stage.scene.failing = self.failing(&mut stage, &settings).await;
-        Ok(stage)
+        stage.scene.failing = self.failing(stage, &settings).await;
+        Ok(())
     }
 
     /// Nodes run already; what is configured here is a second path to what they use.
-    async fn of_nodes(&self, loaded: Loaded) -> Result<Stage, Failure> {
-        let mut nodes = Vec::new();
+    async fn of_nodes(&self, stage: &mut Stage, loaded: Loaded) -> Result<(), Failure> {
         for url in &self.arguments.urls {
-            nodes.push(self.that_runs(url).await?);
+            stage.scene.nodes.push(self.that_runs(url).await?);
         }
         let path = SecondPath::of(&loaded.settings);
-        let mut scene = self.scene(&path, nodes);
-        if !path.is_there(&loaded.settings) {
-            return Ok(Stage::bare(scene));
+        self.dress(&mut stage.scene, &path);
+        if let Some(token) = &self.token {
+            let token = ("the token".to_owned(), token.clone());
+            stage.scene.secrets.push(token);
         }
-        scene.problems = Ok(loaded
+        if !path.is_there(&loaded.settings) {
+            return Ok(());
+        }
+        stage.scene.problems = Ok(loaded
             .problems
             .iter()
             .map(|it| it.message.clone())
@@ -141,59 +155,53 @@ impl Wanted<'_> {
         let config = match Config::build(settings.clone()) {
             Ok(config) if loaded.problems.is_empty() => config,
             _ => {
-                let mut stage = Stage::bare(scene);
                 stage.lacks("the configuration here has problems");
-                return Ok(stage);
+                return Ok(());
             }
         };
         if !path.names_database {
-            let mut stage = Stage::bare(scene);
             stage.lacks("source.url is not configured here");
-            return Ok(stage);
+            return Ok(());
         }
         there_is_a_file(&config)?;
         let database = Database::open(&config.source, &config.database).await?;
         self.answers(&database).await?;
-        let mut stage = self
-            .beside(scene, &config, database, path.names_redis)
+        self.beside(stage, &config, database, path.names_redis)
             .await;
         stage.scene.has_schedule = config.warm.schedule.is_some();
         if self.arguments.read_only {
             let why = || "--read-only was asked for".to_owned();
             (stage.scene.helper, stage.scene.failing) = (Err(why()), Err(why()));
-            return Ok(stage);
+            return Ok(());
         }
         let helper = self.node(
-            &mut stage,
+            stage,
             "a node of this run",
             Config::build(settings.clone())?,
         );
         stage.scene.helper = Ok(helper.await?);
-        stage.scene.failing = self.failing(&mut stage, &settings).await;
-        Ok(stage)
+        stage.scene.failing = self.failing(stage, &settings).await;
+        Ok(())
     }
 
-    fn scene(&self, path: &SecondPath, nodes: Vec<Node>) -> Scene {
-        let mut scene = Scene::new(&self.run, nodes);
+    /// Tells a scene what was asked for and what is known.
+    fn dress(&self, scene: &mut Scene, path: &SecondPath) {
         scene.is_read_only = self.arguments.read_only;
         scene.secrets.clone_from(&path.secrets);
-        let of_nodes = self.token.as_ref().filter(|_| !scene.nodes.is_empty());
-        let token = of_nodes.unwrap_or(&self.own_token);
-        scene.secrets.push(("the token".to_owned(), token.clone()));
-        scene
     }
 
     /// The ways past the nodes.
     async fn beside(
         &self,
-        mut scene: Scene,
+        stage: &mut Stage,
         config: &Config,
         database: Database,
         names_redis: bool,
-    ) -> Stage {
+    ) {
+        let scene = &mut stage.scene;
         let prefix = config.key_prefix.clone();
         let prefix = prefix.unwrap_or_else(|| serve::default_prefix(&database, config));
-        scene.scratch_prefix = format!("{prefix}verify:{}:", self.run);
+        scene.scratch_prefix = format!("{prefix}verify:{}:", scene.run);
         scene.prefix = Ok(if scene.are_ours {
             scene.scratch_prefix.clone()
         } else {
@@ -217,14 +225,8 @@ impl Wanted<'_> {
             (None, true) => Err("redis.url is off".to_owned()),
             (None, false) => Err("redis.url is not configured here".to_owned()),
         };
-        Stage {
-            scene,
-            instances: Vec::new(),
-            prefix,
-            proxy: None,
-            store: Some(store),
-            keys,
-        }
+        stage.prefix = prefix;
+        (stage.store, stage.keys) = (Some(store), keys);
     }
 
     /// A node of this run.
@@ -240,9 +242,17 @@ impl Wanted<'_> {
         // A user of Redis may have the right to this channel and to no other.
         config.hint_channel = Some(format!("{}hint", stage.prefix));
         let prefix = stage.scene.scratch_prefix.clone();
+        if config.redis.is_some() {
+            stage.scene.expect_keys();
+        }
         let database = serve::coherent_as_it_is(&config).await?;
         let instance = Instance::start(config, database, &prefix, &self.own_token).await?;
         let target = Target::new(instance.address()).deadline(DEADLINE);
+        if stage.instances.is_empty() {
+            // Until now nobody knew it.
+            let token = ("the token of this run".to_owned(), self.own_token.clone());
+            stage.scene.secrets.push(token);
+        }
         stage.instances.push(instance);
         Ok(Node::new(name, target, Some(self.own_token.clone())))
     }
@@ -328,17 +338,6 @@ impl Wanted<'_> {
 }
 
 impl Stage {
-    fn bare(scene: Scene) -> Self {
-        Self {
-            scene,
-            instances: Vec::new(),
-            prefix: String::new(),
-            proxy: None,
-            store: None,
-            keys: None,
-        }
-    }
-
     fn lacks(&mut self, why: &str) {
         let why = || why.to_owned();
         (self.scene.store, self.scene.redis) = (Err(why()), Err(why()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tingkat_lab::probe::{ProbeError, ProbeErrorKind, Probing};
 use tingkat_lab::verify::{
-    RedisProbe, RedisServer, StoreProbe, StoredCategory, StoredPostcode, StoredProduct,
+    RedisProbe, RedisServer, Rehearsal, StoreProbe, StoredCategory, StoredPostcode, StoredProduct,
 };
 use tingkat_lab::{ChangeProbe, RawRedis};
 use tingkat_sql::{CheckError, CheckErrorKind};
@@ -81,6 +81,10 @@ impl StoreProbe for Store {
         })
     }
 
+    fn postcodes_among<'a>(&'a self, codes: &'a [String]) -> Probing<'a, Vec<String>> {
+        Box::pin(async move { self.0.postcodes_among(codes).await.map_err(store_error) })
+    }
+
     fn categories(&self, most: usize) -> Probing<'_, Vec<StoredCategory>> {
         Box::pin(async move {
             let rows = self.0.categories(most).await.map_err(store_error)?;
@@ -122,8 +126,15 @@ impl StoreProbe for Store {
         Box::pin(async move { self.0.wrong_log().await.map_err(store_error) })
     }
 
-    fn rehearse(&self) -> Probing<'_, (usize, Vec<String>)> {
-        Box::pin(async move { self.0.rehearse().await.map_err(store_error) })
+    fn rehearse(&self) -> Probing<'_, Option<Rehearsal>> {
+        Box::pin(async move {
+            let rehearsed = self.0.rehearse().await.map_err(store_error)?;
+            Ok(rehearsed.map(|rehearsed| Rehearsal {
+                tried: rehearsed.tried,
+                wrong: rehearsed.wrong,
+                refused: rehearsed.refused,
+            }))
+        })
     }
 
     fn changes_of<'a>(&'a self, dep: &'a str) -> Probing<'a, u64> {
@@ -176,6 +187,22 @@ impl RedisProbe for Keys {
 
     fn lease<'a>(&'a self, key: &'a str) -> Probing<'a, Option<String>> {
         Box::pin(async move { self.0.lease(key).await.map_err(redis_error) })
+    }
+
+    fn answers(&self) -> Probing<'_, bool> {
+        Box::pin(async move { Ok(self.0.ping().await.is_ok()) })
+    }
+
+    fn keys_between<'a>(
+        &'a self,
+        begin: &'a str,
+        end: &'a str,
+        most: usize,
+    ) -> Probing<'a, Vec<String>> {
+        Box::pin(async move {
+            let keys = self.0.keys_between(begin, end, most).await;
+            keys.map_err(redis_error)
+        })
     }
 
     fn servers(&self) -> Probing<'_, Vec<RedisServer>> {

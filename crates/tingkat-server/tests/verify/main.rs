@@ -10,6 +10,7 @@
 
 mod breaks;
 mod command;
+mod ends;
 mod installation;
 mod liar;
 #[path = "../it/program.rs"]

@@ -46,7 +46,7 @@ async fn shows_what_is_loaded(database: &Database, probe: &Probe) {
     assert!(members > 0, "no category has a product");
 }
 
-async fn answers(database: Database) {
+async fn answers(database: Database, is_served: bool) {
     let probe = Probe::new(database.clone());
     let some = probe.products(&[], 5).await.unwrap();
     assert!(!some.is_empty() && some.len() <= 5, "{some:?}");
@@ -57,7 +57,8 @@ async fn answers(database: Database) {
         .unwrap();
     assert_eq!(again, [first]);
     shows_what_is_loaded(&database, &probe).await;
-    assert!(!probe.postcodes(5).await.unwrap()[0].cities.is_empty());
+    let postcode = probe.postcodes(5).await.unwrap().swap_remove(0);
+    assert!(!postcode.cities.is_empty());
     assert!(!probe.categories(5).await.unwrap()[0].name.is_empty());
     assert_eq!(probe.wrong_tables().await.unwrap(), [""; 0]);
     assert_eq!(probe.wrong_log().await.unwrap(), [""; 0]);
@@ -100,26 +101,34 @@ async fn answers(database: Database) {
             .is_empty()
     );
     assert!(probe.compact().await.unwrap());
-    let (_, wrong) = probe.rehearse().await.unwrap();
-    assert_eq!(wrong, [""; 0]);
+    let codes = [postcode.code.clone(), "00001".to_owned()];
+    let among = probe.postcodes_among(&codes).await.unwrap();
+    assert_eq!(among, [postcode.code]);
+    let rehearsed = probe.rehearse().await.unwrap();
+    assert_eq!(rehearsed.is_some(), is_served);
+    if let Some(rehearsed) = rehearsed {
+        assert!(rehearsed.tried > 0);
+        assert_eq!(rehearsed.wrong, [""; 0]);
+        assert_eq!(rehearsed.refused, [""; 0]);
+    }
 }
 
 #[tokio::test]
 async fn an_embedded_store_answers() {
     let store = Embedded::new().await;
-    answers(store.open_again().await).await;
+    answers(store.open_again().await, false).await;
 }
 
 #[tokio::test]
 async fn a_served_store_answers() {
     let store = Served::new().await;
-    answers(store.database.clone()).await;
+    answers(store.database.clone(), true).await;
 }
 
 #[tokio::test]
 async fn the_tables_of_a_storefront_answer() {
     let store = whole().await;
-    answers(store.database.clone()).await;
+    answers(store.database.clone(), true).await;
 }
 
 #[tokio::test]

@@ -1,13 +1,17 @@
 //! A database and a Redis that are not as they should be.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tingkat::clock::SystemClock;
 use tingkat_lab::verify::{Group, Status};
+use tingkat_testkit::free_port;
 
 use super::{Break, How, QUICK, break_all};
-use crate::installation::{Installation, SECOND, judge, those, told};
+use crate::installation::{Installation, PREFIX, SECOND, judge, those, told, url_at};
 use crate::liar::Lie;
 use crate::program::PATIENCE;
+use crate::wiring::{Keys, Store};
 
 /// A node that says that it has no Redis.
 const WITHOUT_REDIS: Lie = Lie::of(|asked, told, _| {
@@ -227,4 +231,63 @@ async fn a_log_that_another_session_folds_is_not_known_to_be_kept_short() {
         "{}",
         told(&report)
     );
+}
+
+/// Who writes products for the scratch rows, and nothing else.
+const WRITER: &str = "
+    DO $$ BEGIN CREATE ROLE product_writer LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO product_writer;
+    GRANT INSERT, UPDATE, DELETE ON product TO product_writer;
+    GRANT USAGE ON SCHEMA tingkat TO product_writer;
+    GRANT SELECT ON ALL TABLES IN SCHEMA tingkat TO product_writer";
+
+#[tokio::test]
+async fn tables_that_may_not_be_changed_are_not_known_to_be_told() {
+    let installation = Installation::start().await;
+    let database = &installation.database;
+    database.psql(WRITER).await.unwrap();
+    let url = database.url();
+    let (_, place) = url.split_once('@').unwrap();
+    let url = format!("postgres://product_writer@{place}");
+    let url = url.parse().unwrap();
+    let config = tingkat_sql::Config::default();
+    let opened = tingkat_sql::Database::open(&url, &config);
+    let probe = tingkat_sql::Probe::new(opened.await.unwrap());
+    let mut scene = installation.scene();
+    scene.store = Ok(Arc::new(Store(probe)));
+    let report = judge(&scene, &[Group::Database]).await;
+    let triggers = report.judged.iter().find(|it| it.check.id == "triggers");
+    let triggers = triggers.unwrap();
+    assert_eq!(triggers.status, Status::Skipped, "{}", told(&report));
+    let why = "a change of category can not be made: ";
+    assert!(triggers.detail.contains(why), "{}", triggers.detail);
+    assert!(!triggers.detail.contains("no row"), "{}", triggers.detail);
+}
+
+const DOWN: Lie = Lie::of(|asked, told, _| {
+    if asked.path == "/v1/health" {
+        told.replace(
+            "\"redis\":{\"status\":\"up\"",
+            "\"redis\":{\"status\":\"down\"",
+        );
+    }
+});
+
+/// The other path leads to nobody, and the nodes have a Redis.
+#[tokio::test]
+async fn that_redis_is_away_is_true_where_it_is_and_a_lie_where_a_node_says_otherwise() {
+    let installation = Installation::start().await;
+    let mut scene = installation.scene();
+    let at = url_at(&installation.redis, free_port().unwrap());
+    let config = tingkat_redis::Config::new(at.parse().unwrap(), PREFIX);
+    let probe = tingkat_redis::Probe::start(config, Arc::new(SystemClock));
+    scene.redis = Ok(Arc::new(Keys(probe)));
+    let report = judge(&scene, &[Group::Health]).await;
+    let failed = those(&report, Status::Failed);
+    assert!(failed.contains("health_redis"), "{}", told(&report));
+    installation.liars[0].tell(DOWN);
+    installation.liars[1].tell(DOWN);
+    let report = judge(&scene, &[Group::Health]).await;
+    let passed = those(&report, Status::Passed);
+    assert!(passed.contains("health_redis"), "{}", told(&report));
 }
