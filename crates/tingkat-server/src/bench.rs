@@ -32,6 +32,7 @@ use crate::cli::bench::{Against, Bench, Wanted, listed};
 use crate::config::{self, Environment as Profile, Loaded, Surroundings};
 use crate::exit::{Code, Failure};
 use crate::output::print;
+use crate::signals::Interrupts;
 
 /// Measures, tells, and cleans up.
 pub(crate) async fn run(
@@ -58,19 +59,17 @@ pub(crate) async fn run(
                     customers; --allow-production measures all the same";
         return Err(Failure::new(Code::Usage, line));
     }
-    let stop = CancellationToken::new();
+    let (interrupts, stop) = (Interrupts::listen()?, CancellationToken::new());
     let outcome = {
         let work = work(arguments, &wanted, loaded, surroundings, &stop);
         let mut work = std::pin::pin!(work);
         tokio::select! {
             outcome = &mut work => outcome,
-            first = interrupted() => {
-                first?;
+            () = interrupts.first() => {
                 stop.cancel();
                 tokio::select! {
                     outcome = &mut work => outcome,
-                    second = interrupted() => {
-                        second?;
+                    () = interrupts.second() => {
                         let line = "stopped at once; keys that are left in redis end by themselves";
                         Err(Failure::new(Code::Interrupted, line))
                     }
@@ -79,18 +78,6 @@ pub(crate) async fn run(
         }
     };
     outputs::tell(arguments, &wanted, outcome?)
-}
-
-/// The next Ctrl-C, or the wish of whoever runs the program that it ends.
-async fn interrupted() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error| Failure::unexpected(format!("failed to handle signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    Ok(())
 }
 
 async fn work(

@@ -37,15 +37,25 @@ impl Interrupts {
         self.came(2).await;
     }
 
+    /// Completes with one more than were waited for until now.
+    pub(crate) async fn next(&self) {
+        self.0.lock().await.one().await;
+    }
+
     async fn came(&self, times: u32) {
         let mut heard = self.0.lock().await;
-        let heard = &mut *heard;
         while heard.count < times {
-            tokio::select! {
-                _ = heard.interrupt.recv() => {}
-                _ = heard.terminate.recv() => {}
-            }
-            heard.count += 1;
+            heard.one().await;
         }
+    }
+}
+
+impl Heard {
+    async fn one(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        self.count += 1;
     }
 }

@@ -10,13 +10,13 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use tingkat_lab::verify::{self, Group, Judged, Report, Scene};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Verify, VerifyFormat};
 use crate::config::{Loaded, Surroundings, wants_no_colour};
 use crate::exit::{Code, Failure};
 use crate::output::{print, tell};
+use crate::signals::Interrupts;
 use stage::Stage;
 
 /// A node that runs answers within this.
@@ -33,6 +33,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     // It waits for start-up, and is given the time of a run as well.
     let within = arguments.wait.unwrap_or_default() + arguments.timeout;
+    let interrupts = Interrupts::listen()?;
     let mut stage = Stage::empty();
     let set = tokio::time::timeout(within, stage.set(arguments, loaded, surroundings));
     let set = tokio::select! {
@@ -40,9 +41,9 @@ pub(crate) async fn run(
             let line = format!("what the run needs was not there after {within:?}");
             Err(Failure::new(Code::Unreachable, line))
         }),
-        () = interrupted() => Err(Failure::new(Code::Interrupted, "stopped")),
+        () = interrupts.next() => Err(Failure::new(Code::Interrupted, "stopped")),
     };
-    let report = judge(arguments, stage, set).await?;
+    let report = judge(arguments, stage, set, &interrupts).await?;
     match arguments.format {
         _ if arguments.report.json => tell(&arguments.report, &[], &report.object()),
         VerifyFormat::Whole => print(&format!("\n{}\n", verify::summary(&report).join("\n"))),
@@ -66,11 +67,12 @@ async fn judge(
     arguments: &Verify,
     stage: Stage,
     set: Result<(), Failure>,
+    interrupts: &Interrupts,
 ) -> Result<Report, Failure> {
     let list = List::new(arguments);
     let hear = |judged: &Judged| list.hear(judged);
     let mut report = match set {
-        Ok(()) => until_stopped(arguments, &stage.scene, hear).await,
+        Ok(()) => until_stopped(arguments, &stage.scene, hear, interrupts).await,
         Err(failure) => Err(failure),
     };
     let cleaning = async {
@@ -85,7 +87,7 @@ async fn judge(
     };
     tokio::select! {
         report = cleaning => report,
-        () = interrupted() => {
+        () = interrupts.next() => {
             let line = "stopped at once; products tingkat-verify-* may be left";
             Err(Failure::new(Code::Interrupted, line))
         }
@@ -97,6 +99,7 @@ async fn until_stopped(
     arguments: &Verify,
     scene: &Scene,
     hear: impl Fn(&Judged),
+    interrupts: &Interrupts,
 ) -> Result<Report, Failure> {
     let stop = CancellationToken::new();
     let judging = async {
@@ -110,7 +113,7 @@ async fn until_stopped(
     let mut judging = std::pin::pin!(judging);
     tokio::select! {
         report = &mut judging => return report,
-        () = interrupted() => stop.cancel(),
+        () = interrupts.next() => stop.cancel(),
     }
     judging.await
 }
@@ -128,21 +131,6 @@ async fn are_there(scene: &Scene, wait: Option<Duration>) -> Result<(), String> 
         return Ok(());
     }
     Err(why.join("; "))
-}
-
-/// Completes with the next Ctrl-C, or when whoever runs jobs wants this one to end.
-async fn interrupted() {
-    let ended = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            // Where signals can not be heard the system ends the program.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        () = ended => {}
-    }
 }
 
 /// What is printed while checks are made.

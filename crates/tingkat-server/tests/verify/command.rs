@@ -335,6 +335,18 @@ async fn a_node_that_is_not_ready_is_waited_for_and_told_with_its_reason() {
     );
 }
 
+/// How many products of a run there are.
+const SCRATCH: &str = "SELECT count(*) FROM product WHERE id LIKE 'tingkat-verify-%'";
+
+/// Waits until a run has written the first of them.
+async fn has_begun(database: &Database<'_>) {
+    eventually(PATIENCE, async || {
+        database.psql(SCRATCH).await.unwrap().trim() != "0"
+    })
+    .await
+    .unwrap();
+}
+
 /// It hangs from the middle of a run on.
 #[tokio::test]
 async fn the_time_of_a_run_is_kept_whatever_hangs_and_what_was_not_looked_at_is_skipped() {
@@ -348,12 +360,7 @@ async fn the_time_of_a_run_is_kept_whatever_hangs_and_what_was_not_looked_at_is_
         .with("REDIS_URL", url_at(&redis, redis.port()))
         .with("REDIS_KEY_PREFIX", PREFIX)
         .start();
-    let scratch = "SELECT count(*) FROM product WHERE id LIKE 'tingkat-verify-%'";
-    eventually(PATIENCE, async || {
-        database.psql(scratch).await.unwrap().trim() != "0"
-    })
-    .await
-    .unwrap();
+    has_begun(&database).await;
     proxy.pause(Direction::Both);
     // The time of the run, of leaving and of removing, none of which is longer than half a minute.
     let ended = process.ended_within(Duration::from_secs(100)).await;
@@ -381,17 +388,12 @@ async fn a_signal_ends_it_with_130_and_nothing_is_left_behind() {
             .with("REDIS_URL", url_at(&redis, redis.port()))
             .with("REDIS_KEY_PREFIX", PREFIX)
             .start();
-        let scratch = "SELECT count(*) FROM product WHERE id LIKE 'tingkat-verify-%'";
-        eventually(PATIENCE, async || {
-            database.psql(scratch).await.unwrap().trim() != "0"
-        })
-        .await
-        .unwrap();
+        has_begun(&database).await;
         process.signal(signal);
         let ended = process.ended().await;
         assert_eq!(ended.code, Some(130), "{ended:?}");
         assert!(ended.stdout.contains("Stopped before its end"), "{ended:?}");
-        assert_eq!(database.psql(scratch).await.unwrap().trim(), "0");
+        assert_eq!(database.psql(SCRATCH).await.unwrap().trim(), "0");
         let keys = redis.cmd(&["KEYS", "*"]).await.unwrap();
         assert!(keys.items().is_empty(), "{keys:?}");
     }
