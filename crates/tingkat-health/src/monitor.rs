@@ -160,15 +160,13 @@ impl Monitor {
             judged
         });
         let each: Vec<Judged> = each.collect();
-        let asked = each
-            .iter()
-            .filter(|judged| judged.part.status != Status::Skipped);
-        let known = asked.clone().filter(|judged| judged.part.is_known());
-        let (asked, known) = (asked.count(), known.count());
-        let counts = worst_of(each.iter().map(|judged| judged.part));
+        let parts = || each.iter().map(|judged| judged.part);
+        let asked = parts().filter(|part| part.status != Status::Skipped);
+        let asked = asked.count();
+        let known: Vec<Part> = parts().filter(Part::is_known).collect();
         let said = each
             .into_iter()
-            .max_by(|one, two| compared(&one.part, &two.part, badness));
+            .max_by(|one, two| compared(&one.part, &two.part));
         let Some(mut judged) = said else {
             let status = if look.redis.is_some() {
                 Status::Unknown
@@ -177,8 +175,8 @@ impl Monitor {
             };
             return nothing(check, check.id.to_owned(), limits, status);
         };
-        if let Some(part) = counts.filter(|_| known > 0) {
-            let share = exact(known as u64) / exact(asked as u64);
+        if let Some(part) = known.iter().copied().max_by(compared) {
+            let share = exact(known.len() as u64) / exact(asked as u64);
             judged.part = Part { share, ..part };
         }
         judged
@@ -263,21 +261,9 @@ fn is_several(look: &Look) -> bool {
     })
 }
 
-/// The worst of what is known; anything else only where nothing is.
-fn worst_of(parts: impl Iterator<Item = Part>) -> Option<Part> {
-    let rank = |status| {
-        if status == Status::Unknown {
-            0
-        } else {
-            badness(status)
-        }
-    };
-    parts.max_by(|one, two| compared(one, two, rank))
-}
-
 /// Which of two is worse: by its status, and among equals by its points.
-fn compared(one: &Part, two: &Part, rank: fn(Status) -> u8) -> std::cmp::Ordering {
-    let by_status = rank(one.status).cmp(&rank(two.status));
+fn compared(one: &Part, two: &Part) -> std::cmp::Ordering {
+    let by_status = badness(one.status).cmp(&badness(two.status));
     by_status.then(two.points.total_cmp(&one.points))
 }
 

@@ -145,8 +145,7 @@ fn hidden(text: &str, leaf: &Leaf, own: &[&'static Own]) -> Vec<Range<usize>> {
     if has_login(&leaf.path) {
         hidden.push(leaf.name.clone());
     }
-    let is_secret = may_be_secret(leaf, own);
-    if is_secret {
+    if may_be_secret(leaf, own) {
         hidden.push(leaf.value.clone());
     }
     let comment = |from: usize, end: usize| {

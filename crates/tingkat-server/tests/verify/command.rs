@@ -107,19 +107,9 @@ async fn nodes_that_run_are_judged_and_told_as_reviewed() {
     let url = |index: usize| format!("http://{}", installation.liars[index].address);
     let (first, second) = (url(0), url(1));
     let run = |arguments: &[&str]| {
-        Program::new(
-            &Folder::new(),
-            &[&["verify", &first, &second], arguments].concat(),
-        )
-        .with("TINGKAT_TOKEN", TOKEN)
-        .with("DATABASE_URL", installation.database.url())
-        .with(
-            "REDIS_URL",
-            url_at(&installation.redis, installation.redis.port()),
-        )
-        .with("REDIS_KEY_PREFIX", PREFIX)
-        .start()
-        .ended_within(Duration::from_secs(100))
+        let arguments = [&[&*first, &second], arguments].concat();
+        let process = installation.verify(&arguments).start();
+        process.ended_within(Duration::from_secs(100))
     };
     let whole = run(&[]).await;
     assert_eq!(whole.code, Some(0), "{whole:?}");
@@ -254,14 +244,8 @@ async fn read_only_beside_nodes_that_run_leaves_the_database_as_it_is_and_no_key
     let installation = Installation::start().await;
     let before = rows_and_log(&installation).await;
     let url = format!("http://{}", installation.liars[0].address);
-    let ended = Program::new(&Folder::new(), &["verify", &url, "--json", "--read-only"])
-        .with("TINGKAT_TOKEN", TOKEN)
-        .with("DATABASE_URL", installation.database.url())
-        .with(
-            "REDIS_URL",
-            url_at(&installation.redis, installation.redis.port()),
-        )
-        .with("REDIS_KEY_PREFIX", PREFIX)
+    let ended = installation
+        .verify(&[&url, "--json", "--read-only"])
         .run()
         .await;
     let report = read(&ended);

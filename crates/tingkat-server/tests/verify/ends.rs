@@ -9,7 +9,7 @@ use serde_json::Value;
 use tingkat_testkit::{Redis, eventually, free_port};
 
 use crate::command::{ended_so, read, steady};
-use crate::installation::{Installation, PREFIX, TOKEN, TOKENS, installed, redis, url_at};
+use crate::installation::{Installation, PREFIX, TOKENS, installed, redis, url_at};
 use crate::liar::Lie;
 use crate::program::{Folder, PATIENCE, Program};
 
@@ -119,18 +119,8 @@ async fn a_broken_installation_is_told_as_reviewed() {
         }
     }));
     let run = |arguments: &[&str]| {
-        Program::new(
-            &Folder::new(),
-            &[&["verify", &first, &second, "--read-only"], arguments].concat(),
-        )
-        .with("TINGKAT_TOKEN", TOKEN)
-        .with("DATABASE_URL", installation.database.url())
-        .with(
-            "REDIS_URL",
-            url_at(&installation.redis, installation.redis.port()),
-        )
-        .with("REDIS_KEY_PREFIX", PREFIX)
-        .run()
+        let arguments = [&[&*first, &second, "--read-only"], arguments].concat();
+        installation.verify(&arguments).run()
     };
     let nameless = |text: &str| {
         text.replace(&first, "http://node")

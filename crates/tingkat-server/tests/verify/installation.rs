@@ -185,6 +185,15 @@ impl Installation {
         self.idle.control()
     }
 
+    /// The command, as somebody runs it who may see all of it.
+    pub(crate) fn verify(&self, arguments: &[&str]) -> Program {
+        Program::new(&Folder::new(), &[&["verify"], arguments].concat())
+            .with("TINGKAT_TOKEN", TOKEN)
+            .with("DATABASE_URL", self.database.url())
+            .with("REDIS_URL", url_at(&self.redis, self.redis.port()))
+            .with("REDIS_KEY_PREFIX", PREFIX)
+    }
+
     /// All of it, to be judged.
     pub(crate) fn scene(&self) -> Scene {
         let run = format!("{:08x}", rand::random::<u32>());
