@@ -22,6 +22,9 @@ use stage::Stage;
 /// A node that runs answers within this.
 const THERE: Duration = Duration::from_secs(3);
 
+/// A node that has just started has reached what it needs within this.
+const SETTLED: Duration = Duration::from_secs(4);
+
 /// The connections are closed within this, or left to the system.
 const CLOSED: Duration = Duration::from_secs(5);
 
@@ -119,7 +122,7 @@ async fn until_stopped(
 }
 
 /// Waits until every node takes requests; where nobody asked for that, only whether it answers: that it is
-/// not ready is for the checks.
+/// not ready is for the checks. A node that has just started may still be about to connect.
 async fn are_there(scene: &Scene, wait: Option<Duration>) -> Result<(), String> {
     let waits = scene.nodes.iter().map(async |node| match wait {
         Some(wait) => node.is_ready(wait).await,
@@ -127,10 +130,11 @@ async fn are_there(scene: &Scene, wait: Option<Duration>) -> Result<(), String> 
     });
     let waits = futures::future::join_all(waits).await;
     let why: Vec<String> = waits.into_iter().filter_map(Result::err).collect();
-    if why.is_empty() {
-        return Ok(());
+    if !why.is_empty() {
+        return Err(why.join("; "));
     }
-    Err(why.join("; "))
+    scene.settles(SETTLED).await;
+    Ok(())
 }
 
 /// What is printed while checks are made.

@@ -9,7 +9,7 @@ use tingkat::ports::Tick;
 use super::check::Found;
 use super::each::{on, on_every_node};
 use super::end::{End, failed, must, skipped};
-use super::node::{Node, eventually, now, pause, since};
+use super::node::{Node, eventually, now, since};
 use super::scene::{Scene, number, text};
 use crate::answer::Answer;
 
@@ -257,8 +257,6 @@ async fn are_kept(scene: &Scene, id: &str) -> Result<(), End> {
 
 /// No answer so far was marked as stale.
 pub(super) async fn unmarked(scene: &Scene) -> Found {
-    // A node that is cut off for a moment is so for no longer than this.
-    pause(Duration::from_millis(1)).await;
     let mut marked = Vec::new();
     for node in scene.everywhere() {
         marked.extend(node.marked());

@@ -12,6 +12,7 @@ use tingkat::clock::SystemClock;
 use tingkat::ports::{Clock as _, Tick};
 
 use super::end::{End, failed, skipped};
+use super::scene::text;
 use crate::answer::Answer;
 use crate::chained::chained;
 use crate::target::Target;
@@ -69,6 +70,24 @@ impl Node {
     /// It does not within the time; the text says why.
     pub async fn is_ready(&self, within: Duration) -> Result<(), String> {
         self.answers("/readyz", within).await
+    }
+
+    /// Waits, for so long at most, until it has reached what it needs or knows that it can not: a node that
+    /// has just started is ready before that. What it lacks then is for the checks.
+    pub(crate) async fn settles(&self, within: Duration) {
+        let began = now();
+        while since(began) < within {
+            let answer = self.target.get("/readyz").await;
+            let body = answer.ok().and_then(|it| it.json().ok());
+            let is_connecting = |body: &Value| {
+                text(body, "/redis") == "connecting"
+                    || body.pointer("/feed/anchored") == Some(&Value::Bool(false))
+            };
+            if body.is_some_and(|body| !is_connecting(&body)) {
+                return;
+            }
+            pause(LOOK).await;
+        }
     }
 
     async fn answers(&self, path: &str, within: Duration) -> Result<(), String> {

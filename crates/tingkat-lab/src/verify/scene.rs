@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::join_all;
 use secrecy::SecretString;
 use serde_json::Value;
 use tingkat_faults::Control;
@@ -89,6 +90,13 @@ impl Scene {
             budget: Duration::from_millis(50),
             made: Made::default(),
         }
+    }
+
+    /// Waits, for so long at most, until every node has reached what it needs, or knows that it can not.
+    pub async fn settles(&self, within: Duration) {
+        let nodes = self.everywhere().into_iter();
+        let nodes = nodes.chain(self.failing.as_ref().ok().map(|it| &it.node));
+        join_all(nodes.map(|node| node.settles(within))).await;
     }
 
     /// The node that is asked what all of them have to tell alike.

@@ -10,7 +10,7 @@ use tingkat_testkit::{Redis, eventually, free_port};
 
 use crate::command::{ended_so, read, steady};
 use crate::installation::{Installation, PREFIX, TOKENS, installed, redis, url_at};
-use crate::liar::Lie;
+use crate::liar::{Liar, Lie};
 use crate::program::{Folder, PATIENCE, Program};
 
 /// What the keys of a run begin with, when a command of its nodes has come to Redis.
@@ -137,4 +137,31 @@ async fn a_broken_installation_is_told_as_reviewed() {
         BTreeSet::from(["postcode_unknown".to_owned()])
     );
     insta::assert_snapshot!("broken_json", nameless(&format!("{report:#}")));
+}
+
+/// A node that has just started: it says that it is connecting, when it is asked for the first few times.
+const HAS_JUST_STARTED: Lie = Lie::of(|asked, told, memory| {
+    let asked_before = memory.entry("asked".to_owned()).or_default();
+    if asked_before.len() < 4 && asked.path == "/readyz" {
+        asked_before.push('1');
+        told.replace("\"redis\":\"up\"", "\"redis\":\"connecting\"");
+        told.replace("\"anchored\":true", "\"anchored\":false");
+    }
+});
+
+#[tokio::test]
+async fn a_node_that_is_still_connecting_is_waited_for() {
+    let installation = Installation::start().await;
+    let url = |liar: &Liar| {
+        liar.tell(HAS_JUST_STARTED);
+        format!("http://{}", liar.address)
+    };
+    let (first, second) = (url(&installation.liars[0]), url(&installation.liars[1]));
+    let verify = installation.verify(&[&*first, &second, "--read-only", "--json"]);
+    let ended = verify.run().await;
+    let report = read(&ended);
+    assert_eq!(ended_so(&report, "failed"), BTreeSet::new(), "{report:#}");
+    let passed = ended_so(&report, "passed");
+    assert!(passed.contains("redis_connected"), "{report:#}");
+    assert!(passed.contains("unmarked"), "{report:#}");
 }

@@ -156,26 +156,6 @@ pub(super) const BREAKS: &[Break] = &[
     },
 ];
 
-/// A node that has just started: it is connecting, when it is asked for the first few times.
-const HAS_JUST_STARTED: Lie = Lie::of(|asked, told, memory| {
-    let asked_before = memory.entry("asked".to_owned()).or_default();
-    if asked.path == "/readyz" && asked_before.len() < 4 {
-        asked_before.push('1');
-        told.replace("\"redis\":\"up\"", "\"redis\":\"connecting\"");
-    }
-});
-
-#[tokio::test]
-async fn a_node_that_is_still_connecting_is_waited_for() {
-    let installation = Installation::start().await;
-    for liar in &installation.liars {
-        liar.tell(HAS_JUST_STARTED);
-    }
-    let report = judge(&installation.scene(), &[Group::Redis]).await;
-    let passed = those(&report, Status::Passed);
-    assert!(passed.contains("redis_connected"), "{}", told(&report));
-}
-
 #[tokio::test]
 async fn a_redis_that_is_not_as_it_should_be_fails_the_check_of_it_and_no_other() {
     break_all(&BREAKS[..10], &QUICK).await;
