@@ -153,8 +153,10 @@ fn wish(app: &App, document: Document) -> Result<Wish, Problem> {
     for entity in named.chain(keys.into_iter().flatten().map(|(entity, _)| entity)) {
         caches::find(app, entity)?;
     }
-    let count = keys.map_or(0, |keys| keys.values().map(Vec::len).sum());
-    within("keys", count, &(0..=MOST_KEYS))?;
+    if let Some(keys) = keys {
+        let count = keys.values().map(Vec::len).sum();
+        within("keys", count, &(1..=MOST_KEYS))?;
+    }
     if let Some(top) = document.top {
         wish.top = within("top", top, &(1..=MOST_TOP))?;
     }

@@ -144,6 +144,8 @@ async fn a_request_that_is_wrong_starts_nothing_and_is_told_what_would_be_right(
         (r#"{"entities":["basket"]}"#, "entity_unknown"),
         (r#"{"keys":{"basket":["1"]}}"#, "entity_unknown"),
         (r#"{"keys":{"product":["1"]},"top":5}"#, "warm_invalid"),
+        (r#"{"keys":{}}"#, "warm_invalid"),
+        (r#"{"keys":{"product":[]}}"#, "warm_invalid"),
         (r#"{"top":0}"#, "warm_invalid"),
         (r#"{"top":-1}"#, "warm_invalid"),
         (r#"{"top":1000001}"#, "warm_invalid"),
@@ -160,7 +162,7 @@ async fn a_request_that_is_wrong_starts_nothing_and_is_told_what_would_be_right(
     }
     let keys = vec!["1"; 10_001];
     let many = serde_json::json!({ "keys": { "product": keys } }).to_string();
-    assert!(start(&store, &many).await.contains("is from 0 to 10000"));
+    assert!(start(&store, &many).await.contains("is from 1 to 10000"));
     for method in [Method::POST, Method::DELETE] {
         let answer = send(&store, method.clone(), "writer", "{}").await;
         assert!(answer.starts_with("403"), "{answer}");

@@ -308,6 +308,12 @@ impl Run<'_> {
             if self.only_looks {
                 return Arc::clone(&self.permits).acquire_owned().await.ok();
             }
+            // Customers of other entities want the same database. They slow a run down and do not hold it up:
+            // an entity whose loads hang does not keep another one cold.
+            if self.others_are_waited_for(cache) {
+                pace.give_way();
+                self.node.0.clock.sleep(pace.pause()).await;
+            }
             while cache.customers_waiting() > 0 {
                 pace.give_way();
                 self.node.0.clock.sleep(pace.pause()).await;
@@ -326,6 +332,13 @@ impl Run<'_> {
             Either::Left(permit) => permit,
             Either::Right(()) => None,
         }
+    }
+
+    /// Whether customers wait for a place at the source of another entity.
+    fn others_are_waited_for(&self, cache: &dyn AnyCache) -> bool {
+        let caches = self.node.registry().all();
+        let mut others = caches.iter().filter(|other| other.name() != cache.name());
+        others.any(|other| other.customers_waiting() > 0)
     }
 
     /// Sends a part on its way, in a task of its own: it gives its turn back whoever looks after it.

@@ -1,14 +1,16 @@
 //! Warming gives way: to its limits, to customers, to whoever stops it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tingkat::Policy;
 use tingkat::warm::{End, Limits, Plan, Warmer};
+use tingkat_testkit::fakes::FakeSource;
 use tokio_util::sync::CancellationToken;
 
 use crate::n_warm::{plan_of, products, warm};
-use crate::stage::{Shop, Stage, hop, ms, still};
+use crate::stage::{ENTITY, Shop, Stage, hop, ms, still};
 
 fn limited(keys: &[String], change: impl FnOnce(&mut Limits)) -> Plan {
     let mut plan = plan_of(keys);
@@ -207,6 +209,60 @@ async fn while_customers_queue_nothing_is_warmed() {
     let batches = stage.source.batches();
     let first_warmed = batches.iter().position(|batch| batch[0].starts_with('k'));
     assert!(first_warmed.unwrap() >= 57, "{first_warmed:?}");
+}
+
+/// Customers of one entity queue: another one is warmed slower, and not held up until they are served.
+#[tokio::test(start_paused = true)]
+async fn customers_of_another_entity_slow_a_run_down_and_do_not_stop_it() {
+    let stage = Stage::new();
+    let keys = products(&stage, 2_000);
+    let policy = Policy {
+        max_loads: 1,
+        max_batch: 1,
+        ..still()
+    };
+    let shop = stage.node_with(policy).await;
+    let well = FakeSource::new(&stage.database, ENTITY);
+    let _other = tingkat::Cache::builder("other")
+        .node(&shop.node)
+        .policy(still())
+        .source(Arc::new(well.clone()))
+        .build();
+    well.switch.slow(ms(10));
+    stage.source.switch.slow(ms(100));
+    let run = async || {
+        stage.redis.flush();
+        let mut plan = plan_of(&keys);
+        plan.entities[0].entity = "other".to_owned();
+        let begun = stage.clock.elapsed();
+        let report = warm(&shop, plan).await;
+        assert!(report.success, "{report:?}");
+        stage.clock.elapsed().saturating_sub(begun)
+    };
+    let alone = run().await;
+    shop.node
+        .registry()
+        .find("other")
+        .unwrap()
+        .clear()
+        .await
+        .unwrap();
+    let crowd: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
+    let waiting = async {
+        let begun = stage.clock.elapsed();
+        futures::future::join_all(crowd.iter().map(|key| shop.cache.get(key))).await;
+        stage.clock.elapsed().saturating_sub(begun)
+    };
+    let (beside, crowd) = tokio::join!(
+        async {
+            hop(20).await;
+            run().await
+        },
+        waiting
+    );
+    println!("{alone:?} alone, {beside:?} beside a crowd of {crowd:?}");
+    assert!(beside > alone * 3, "{alone:?}, then {beside:?}");
+    assert!(beside * 2 < crowd, "{beside:?}, and the crowd {crowd:?}");
 }
 
 /// Customers leave no room for what nobody waits for: the run ends all the same when its time is over.
