@@ -1,5 +1,7 @@
 //! What customers want most, counted by the database.
 
+use std::collections::HashMap;
+
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -10,16 +12,24 @@ use tingkat_shop::All;
 use tingkat_shop::category::{CategoryCount, CategoryTree};
 use tingkat_shop::popularity::{Popularity, Scored};
 use tingkat_shop::postcode::{Postcode, PostcodeIndex};
-use tingkat_shop::product::Product;
+use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
 use tingkat_shop::state::StateList;
 
 use crate::columns::{Columns as _, columns};
 use crate::database::Database;
+use crate::product::ProductRow;
 use crate::record::Record;
 use crate::rows::wrong_column;
 use crate::statement::{
-    CATEGORY_POPULAR, POSTCODE_POPULAR, PRODUCT_POPULAR, STATE_REPRESENTATIVES, Statement,
+    CATEGORY_POPULAR, POSTCODE_POPULAR, PRODUCT_LOAD, PRODUCT_POPULAR, STATE_REPRESENTATIVES,
+    Statement,
 };
+
+/// So many of the most wanted products have their names warmed; those of others are a short statement away.
+const MOST_NAMED: usize = 1_000;
+
+/// Rows of products that are loaded at a time to see their names.
+const PART: usize = 100;
 
 columns! {
     /// A place in a ranking.
@@ -38,17 +48,9 @@ impl Popularity for Database {
         async move {
             let weights = self.weights();
             match entity {
-                Product::NAME => {
-                    let weights = weights.product;
-                    let given = json!({
-                        "orders": weights.orders,
-                        "carts": weights.carts,
-                        "wishes": weights.wishes,
-                        "window": micros(weights.window),
-                        "most": most,
-                    });
-                    self.ranked(&PRODUCT_POPULAR, Some(given)).await
-                }
+                Product::NAME => self.products(most).await,
+                SkuOwner::NAME => self.names(most, ProductRow::skus).await,
+                SlugOwner::NAME => self.names(most, ProductRow::slugs).await,
                 Postcode::NAME => {
                     let weights = weights.postcode;
                     let given = json!({
@@ -82,6 +84,46 @@ impl Popularity for Database {
 }
 
 impl Database {
+    async fn products(&self, most: usize) -> Result<Vec<Scored>, SourceError> {
+        let weights = self.weights().product;
+        let given = json!({
+            "orders": weights.orders,
+            "carts": weights.carts,
+            "wishes": weights.wishes,
+            "window": micros(weights.window),
+            "most": most,
+        });
+        self.ranked(&PRODUCT_POPULAR, Some(given)).await
+    }
+
+    /// What the most wanted products are found by. It stands in their rows, which are loaded a part at a time.
+    async fn names(
+        &self,
+        most: usize,
+        of: impl Fn(&ProductRow) -> Vec<String>,
+    ) -> Result<Vec<Scored>, SourceError> {
+        let products = self.products(most.min(MOST_NAMED)).await?;
+        let mut ranking = Vec::with_capacity(products.len());
+        for part in products.chunks(PART) {
+            let ids: Vec<String> = part.iter().map(|product| product.key.clone()).collect();
+            let fetched = self.fetch(&PRODUCT_LOAD, Some(&ids)).await?;
+            // A row that is no product is told when it is loaded to be cached.
+            let rows = fetched.records.iter().map(ProductRow::read);
+            let rows: HashMap<String, ProductRow> = rows
+                .filter_map(Result::ok)
+                .map(|row| (row.id.as_str().to_owned(), row))
+                .collect();
+            for product in part {
+                let names = rows.get(&product.key).map(&of);
+                let score = product.score;
+                let scored = |key| Scored { key, score };
+                ranking.extend(names.into_iter().flatten().map(scored));
+            }
+        }
+        ranking.truncate(most);
+        Ok(ranking)
+    }
+
     async fn ranked(
         &self,
         statement: &Statement,

@@ -104,6 +104,39 @@ async fn products_rank_by_what_is_bought_wished_for_and_in_carts_within_the_wind
     assert_eq!(top(weights, "", "product", 10).await, expected[..10]);
 }
 
+/// What a product is found by is wanted as much as the product.
+#[tokio::test]
+async fn slugs_and_skus_rank_as_the_products_that_have_them() {
+    let demo = Demo::generate(1958, DAY);
+    let of = |id: &str| demo.products.iter().find(|row| row.id == id).unwrap();
+    let products = top(Weights::default(), "", "product", 250).await;
+    let slugs = top(Weights::default(), "", "product.slug", 250).await;
+    let expected: Vec<Scored> = products
+        .iter()
+        .map(|product| Scored {
+            key: of(&product.key).slug.clone(),
+            score: product.score,
+        })
+        .collect();
+    assert_eq!(slugs.len(), 250);
+    assert_eq!(slugs, expected);
+    let skus = top(Weights::default(), "", "product.sku", 10_000).await;
+    let place = |sku: &str| skus.iter().position(|scored| scored.key == sku);
+    let own: Vec<usize> = products
+        .iter()
+        .map(|product| place(&of(&product.key).sku).unwrap())
+        .collect();
+    assert!(own.is_sorted(), "{own:?}");
+    let (first, variants) = (&products[0].key, &demo.product_variants);
+    let of_first = variants.iter().filter(|row| row.product_id == *first);
+    for variant in of_first {
+        assert!(place(&variant.sku).unwrap() < own[1], "{}", variant.sku);
+    }
+    assert!(variants.iter().any(|row| place(&row.sku).is_some()));
+    let few = top(Weights::default(), "", "product.sku", 7).await;
+    assert_eq!(few, skus[..7]);
+}
+
 #[tokio::test]
 async fn postcodes_rank_by_deliveries_and_customers() {
     let demo = Demo::generate(1958, DAY);
