@@ -162,6 +162,16 @@ fn charts(report: &Report) -> String {
             &format!("{name}: answers a second"),
             &format!("rates-{number}"),
         ));
+        if subject
+            .runs
+            .iter()
+            .any(|run| run.phases.iter().any(|phase| !phase.tiers.is_empty()))
+        {
+            html.push_str(&card(
+                &format!("{name}: how many are faster, by who answered"),
+                &format!("tiers-{number}"),
+            ));
+        }
         html.push_str(&card(
             &format!("{name}: latency over time"),
             &format!("times-{number}"),
@@ -174,8 +184,13 @@ fn charts(report: &Report) -> String {
 fn subject(subject: &SubjectReport) -> String {
     let mut html = format!("<h2>{}</h2>\n", Text(&subject.name));
     html.push_str(&paragraph("soft", &subject.about));
-    for phase in text::middles(subject) {
+    for phases in text::phases_of(subject) {
+        let phase = phases.middle;
         let _ = writeln!(html, "<h3>{}</h3>", Text(&text::summary(phase)));
+        let over_runs = text::over_runs(&phases.runs);
+        for line in over_runs.into_iter().chain([text::used(phase)]) {
+            html.push_str(&paragraph("soft", &line));
+        }
         html.push_str(&tiers(phase));
         html.push_str(&table(&text::rows(phase), 3));
         for line in text::seen(phase) {
@@ -291,37 +306,73 @@ fn environment(report: &Report) -> String {
 /// What the charts are drawn from.
 fn data(report: &Report) -> Value {
     let several = report.subjects.len() > 1;
-    let mut names = Vec::new();
-    let mut curves = Vec::new();
-    let mut nines: Vec<f64> = Vec::new();
+    let mut all = Curves::default();
     for subject in &report.subjects {
         for phase in text::middles(subject) {
-            // The slowest of all is in the table: on this axis it would be infinitely far away.
-            let points = phase.curve.iter().filter(|point| point.quantile < 1.0);
-            // Of a thousand operations there is no slowest of ten thousand.
-            let is_known = |quantile: f64| (1.0 - quantile) * real(phase.operations) >= 1.0;
-            let time = |point: &CurvePoint| {
-                let micros = point.micros.max(0.001);
-                (point.quantile, is_known(point.quantile).then_some(micros))
-            };
-            let (quantiles, micros): (Vec<f64>, Vec<Option<f64>>) = points.map(time).unzip();
-            if micros.is_empty() || curves.len() >= MOST_CURVES {
-                continue;
-            }
-            nines = quantiles.iter().map(|it| -(1.0 - it).log10()).collect();
-            names.push(if several {
+            let name = if several {
                 format!("{}: {}", subject.name, phase.name)
             } else {
                 phase.name.clone()
-            });
-            curves.push(micros);
+            };
+            all.add(name, &phase.curve, phase.operations);
         }
     }
     json!({
         "nines": ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999%"],
-        "curve": { "names": names, "nines": nines, "micros": curves },
+        "curve": all.data(),
+        "tiers": report.subjects.iter().map(by_tier).collect::<Vec<_>>(),
         "courses": report.subjects.iter().map(course).collect::<Vec<_>>(),
     })
+}
+
+/// The curves of a subject by who answered.
+fn by_tier(subject: &SubjectReport) -> Value {
+    let phases = text::middles(subject);
+    let mut curves = Curves::default();
+    for phase in &phases {
+        for of in &phase.tiers {
+            let tier = words::tier(of.tier);
+            let name = if phases.len() > 1 {
+                format!("{}: {tier}", phase.name)
+            } else {
+                tier.to_owned()
+            };
+            curves.add(name, &of.curve, of.operations);
+        }
+    }
+    curves.data()
+}
+
+/// Curves of one chart.
+#[derive(Default)]
+struct Curves {
+    names: Vec<String>,
+    nines: Vec<f64>,
+    micros: Vec<Vec<Option<f64>>>,
+}
+
+impl Curves {
+    fn add(&mut self, name: String, points: &[CurvePoint], operations: u64) {
+        // The slowest of all is in the table: on this axis it would be infinitely far away.
+        let points = points.iter().filter(|point| point.quantile < 1.0);
+        // Of a thousand operations there is no slowest of ten thousand.
+        let is_known = |quantile: f64| (1.0 - quantile) * real(operations) >= 1.0;
+        let time = |point: &CurvePoint| {
+            let micros = point.micros.max(0.001);
+            (point.quantile, is_known(point.quantile).then_some(micros))
+        };
+        let (quantiles, micros): (Vec<f64>, Vec<Option<f64>>) = points.map(time).unzip();
+        if micros.is_empty() || self.micros.len() >= MOST_CURVES {
+            return;
+        }
+        self.nines = quantiles.iter().map(|it| -(1.0 - it).log10()).collect();
+        self.names.push(name);
+        self.micros.push(micros);
+    }
+
+    fn data(self) -> Value {
+        json!({ "names": self.names, "nines": self.nines, "micros": self.micros })
+    }
 }
 
 /// The phases of a subject one after the other.
@@ -329,7 +380,7 @@ fn course(subject: &SubjectReport) -> Value {
     let mut begins = 0.0;
     let mut phases = Vec::new();
     let (mut seconds, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
-    let mut tiers = [const { Vec::new() }; 4];
+    let (mut tiers, mut errors) = ([const { Vec::new() }; 4], Vec::new());
     for phase in text::middles(subject) {
         phases.push(json!({ "name": phase.name, "at": begins }));
         let mut end = 0.0;
@@ -340,13 +391,16 @@ fn course(subject: &SubjectReport) -> Value {
             let time = |micros: f64| (micros > 0.0).then_some(micros);
             p50.push(time(point.p50));
             p99.push(time(point.p99));
+            errors.push(point.error_rate);
             for (tier, rate) in tiers.iter_mut().zip(point.by_tier) {
                 tier.push(rate);
             }
         }
         begins += f64::max(end, 0.001);
     }
-    json!({ "phases": phases, "seconds": seconds, "p50": p50, "p99": p99, "tiers": tiers })
+    json!({
+        "phases": phases, "seconds": seconds, "p50": p50, "p99": p99, "tiers": tiers, "errors": errors,
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A service that runs, as its customers ask it: over HTTP/1.1, on connections that stay open.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ pub struct HttpSubject {
     /// Whether a phase may begin with empty tiers, for which every node forgets the entity.
     may_forget: bool,
     keys: OnceCell<Arc<Listed>>,
+    /// How old it says that an answer may be, once it was asked.
+    bound: OnceLock<Option<Duration>>,
 }
 
 /// The keys of a service.
@@ -59,6 +62,7 @@ impl HttpSubject {
             authorization: token.map(|token| format!("Bearer {token}")),
             may_forget: false,
             keys: OnceCell::new(),
+            bound: OnceLock::new(),
         })
     }
 
@@ -117,6 +121,18 @@ impl HttpSubject {
         Ok(Arc::new(Listed { keys, skus }))
     }
 
+    /// How old an answer may be, as the service says; nothing where it follows no change log.
+    async fn ask_for_bound(&self) {
+        // It answers with 503 when it is not ready, and tells all the same.
+        let asker = self.asker();
+        let Ok(answer) = asker.send(Method::GET, "/readyz", String::new()).await else {
+            return;
+        };
+        let body = answer.json().unwrap_or_default();
+        let bound = body.pointer("/feed/bound_ms").and_then(Value::as_u64);
+        let _ = self.bound.set(bound.map(Duration::from_millis));
+    }
+
     async fn forget_all(&self) -> Result<(), SubjectError> {
         if !self.may_forget {
             return Err(SubjectError::unsuited(
@@ -163,6 +179,9 @@ impl HttpSubject {
             return Err(SubjectError::unsuited(what));
         }
         let keys = self.keys.get_or_try_init(|| self.list(stage.keys)).await?;
+        if self.bound.get().is_none() {
+            self.ask_for_bound().await;
+        }
         match stage.start {
             Start::Empty => self.forget_all().await?,
             Start::Filled => self.fill(&keys.keys).await?,
@@ -211,9 +230,8 @@ impl Subject for HttpSubject {
         Box::pin(self.ready(stage))
     }
 
-    fn staleness_bound(&self) -> Option<std::time::Duration> {
-        // As the design promises unless it is configured otherwise, which can not be asked.
-        Some(std::time::Duration::from_secs(1))
+    fn staleness_bound(&self) -> Option<Duration> {
+        *self.bound.get()?
     }
 }
 
@@ -281,11 +299,23 @@ impl Asking {
             (Entity::Postcode, Operation::Read(key) | Operation::Write(key)) => {
                 format!("/v1/postcodes/{}", self.key(*key))
             }
-            // There is no route for many; the first stands for all.
-            (Entity::Postcode, Operation::Batch(keys)) => {
-                let first = keys.first().copied().unwrap_or_default();
-                format!("/v1/postcodes/{}", self.key(first))
+            // There is no route for many: each is asked for, as customers do.
+            (Entity::Postcode, Operation::Batch(_)) => String::new(),
+        }
+    }
+
+    async fn ask(&self, operation: &Operation) -> Outcome {
+        let (method, body) = match operation {
+            // It changes nothing but the version.
+            Operation::Write(_) => (Method::PATCH, r#"{"stock_delta":0}"#.to_owned()),
+            Operation::Read(_) | Operation::Absent(_) | Operation::Batch(_) => {
+                (Method::GET, String::new())
             }
+        };
+        let path = self.path(operation);
+        match self.asker.try_send(method, &path, body).await {
+            Ok(answer) => outcome(operation, &answer),
+            Err(_) => Outcome::error(),
         }
     }
 }
@@ -301,17 +331,13 @@ impl Session for Asking {
 
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let (method, body) = match operation {
-                // It changes nothing but the version.
-                Operation::Write(_) => (Method::PATCH, r#"{"stock_delta":0}"#.to_owned()),
-                Operation::Read(_) | Operation::Absent(_) | Operation::Batch(_) => {
-                    (Method::GET, String::new())
+            match (self.entity, operation) {
+                (Entity::Postcode, Operation::Batch(keys)) => {
+                    let keys: Vec<Operation> = keys.iter().copied().map(Operation::Read).collect();
+                    let each = join_all(keys.iter().map(|key| self.ask(key))).await;
+                    Outcome::of_all(each)
                 }
-            };
-            let path = self.path(operation);
-            match self.asker.try_send(method, &path, body).await {
-                Ok(answer) => outcome(operation, &answer),
-                Err(_) => Outcome::error(),
+                _ => self.ask(operation).await,
             }
         })
     }
@@ -355,7 +381,10 @@ fn outcome(operation: &Operation, answer: &Answer) -> Outcome {
         Tier::Unknown
     };
     let state = match answer.status {
-        StatusCode::NOT_FOUND => State::Absent,
+        // Without its header it was somebody else who does not know the path.
+        StatusCode::NOT_FOUND if !way.is_empty() && !matches!(operation, Operation::Write(_)) => {
+            State::Absent
+        }
         status if !status.is_success() => return Outcome::error(),
         _ if way.contains("detail=stale") => State::Stale,
         _ => State::Current,
@@ -419,6 +448,8 @@ mod tests {
         assert_eq!(of(ok, loaded), (Tier::Database, State::Current));
         let absent = of(StatusCode::NOT_FOUND, "memory; hit");
         assert_eq!(absent, (Tier::Memory, State::Absent));
+        let of_another = of(StatusCode::NOT_FOUND, "");
+        assert_eq!(of_another, (Tier::Unknown, State::Error));
         let failed = of(StatusCode::SERVICE_UNAVAILABLE, "");
         assert_eq!(failed, (Tier::Unknown, State::Error));
     }

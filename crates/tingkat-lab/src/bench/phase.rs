@@ -19,7 +19,7 @@ use super::number::{micros, nanos, real, real_size, share};
 use super::recorder::{Class, Recorder};
 use super::report::{
     ClassReport, CoursePoint, Crowd, CurvePoint, Generator, KindReport, Latency, PhaseReport,
-    Staleness,
+    Staleness, TierReport,
 };
 use super::run::BenchError;
 use super::subject::{Kind, Session, State, Subject, Tier};
@@ -251,6 +251,7 @@ impl Field<'_> {
             crowd: None,
             laps: None,
             curve: curve(noticed),
+            tiers: tiers(record, counts_from_intended),
             course: course(record),
         }
     }
@@ -417,6 +418,21 @@ fn latency(times: &Histogram<u64>) -> Latency {
         p999: at(0.999),
         max: micros(times.max()),
     }
+}
+
+/// By who answered. Where nobody says, there is nothing to tell apart.
+fn tiers(record: &Recorder, from_intended: bool) -> Vec<TierReport> {
+    let tiers = [Tier::Memory, Tier::Redis, Tier::Database].map(|tier| {
+        let times = together(record, from_intended, |class: &Class| class.tier == tier);
+        TierReport {
+            tier,
+            operations: times.len(),
+            noticed: latency(&times),
+            curve: curve(&times),
+        }
+    });
+    let answered = tiers.into_iter().filter(|tier| tier.operations > 0);
+    answered.collect()
 }
 
 fn curve(times: &Histogram<u64>) -> Vec<CurvePoint> {

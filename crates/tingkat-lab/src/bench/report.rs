@@ -129,6 +129,9 @@ pub struct PhaseReport {
     pub laps: Option<f64>,
     /// The response times (in a closed loop the service times), by how many are faster.
     pub curve: Vec<CurvePoint>,
+    /// The same by who answered, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<TierReport>,
     /// The course over time.
     pub course: Vec<CoursePoint>,
 }
@@ -174,6 +177,19 @@ pub struct ClassReport {
     pub operations: u64,
     /// From when they were sent.
     pub service: Latency,
+}
+
+/// Operations that one tier answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TierReport {
+    /// Who answered.
+    pub tier: Tier,
+    /// How many.
+    pub operations: u64,
+    /// The response times (in a closed loop the service times).
+    pub noticed: Latency,
+    /// The same by how many are faster.
+    pub curve: Vec<CurvePoint>,
 }
 
 /// By how much answers were older than the newest write that had returned before they were asked.
@@ -297,6 +313,10 @@ mod tests {
         });
         phase.course.truncate(1);
         phase.curve.truncate(1);
+        phase.tiers.truncate(1);
+        for tier in &mut phase.tiers {
+            tier.curve.truncate(1);
+        }
         let json = serde_json::to_string_pretty(&report).unwrap();
         insta::assert_snapshot!(json);
         assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);

@@ -6,7 +6,7 @@ use super::grade;
 use super::objective::Objective;
 use super::report::{
     ClassReport, CoursePoint, CurvePoint, Generator, KindReport, Latency, PhaseReport, Report,
-    RunReport, SCHEMA_VERSION, Staleness, SubjectReport,
+    RunReport, SCHEMA_VERSION, Staleness, SubjectReport, TierReport,
 };
 use super::subject::{Counters, Kind, State, Tier};
 use super::workload::Workload;
@@ -32,8 +32,48 @@ fn class(kind: Kind, tier: Tier, state: State, operations: u64, p50: f64) -> Cla
     }
 }
 
+fn classes(slower: f64) -> Vec<ClassReport> {
+    vec![
+        class(
+            Kind::Read,
+            Tier::Memory,
+            State::Current,
+            9_000,
+            0.2 * slower,
+        ),
+        class(Kind::Read, Tier::Redis, State::Current, 400, 120.0 * slower),
+        class(
+            Kind::Read,
+            Tier::Database,
+            State::Current,
+            100,
+            800.0 * slower,
+        ),
+        class(
+            Kind::Write,
+            Tier::Database,
+            State::Current,
+            500,
+            900.0 * slower,
+        ),
+    ]
+}
+
 fn phase(name: &str, slower: f64) -> PhaseReport {
-    let curve = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
+    let curve = |slower: f64| {
+        let quantiles = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
+        let point = |quantile| CurvePoint {
+            quantile,
+            micros: 10.0 * slower / (1.0001 - quantile),
+        };
+        quantiles.map(point).to_vec()
+    };
+    let tier = |tier, operations, times_slower: f64| TierReport {
+        tier,
+        operations,
+        noticed: times(50.0 * slower * times_slower),
+        curve: curve(slower * times_slower),
+    };
     let course = (1..=10_u32).map(|part| {
         let at = f64::from(part);
         CoursePoint {
@@ -72,30 +112,7 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
                 noticed: times(900.0 * slower),
             },
         ],
-        classes: vec![
-            class(
-                Kind::Read,
-                Tier::Memory,
-                State::Current,
-                9_000,
-                0.2 * slower,
-            ),
-            class(Kind::Read, Tier::Redis, State::Current, 400, 120.0 * slower),
-            class(
-                Kind::Read,
-                Tier::Database,
-                State::Current,
-                100,
-                800.0 * slower,
-            ),
-            class(
-                Kind::Write,
-                Tier::Database,
-                State::Current,
-                500,
-                900.0 * slower,
-            ),
-        ],
+        classes: classes(slower),
         hit_ratio: Some(0.9895),
         counters: Some(Counters {
             memory_hits: 9_000,
@@ -120,12 +137,12 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
         }),
         crowd: None,
         laps: None,
-        curve: curve
-            .map(|quantile| CurvePoint {
-                quantile,
-                micros: 10.0 * slower / (1.0001 - quantile),
-            })
-            .to_vec(),
+        curve: curve(slower),
+        tiers: vec![
+            tier(Tier::Memory, 9_000, 0.5),
+            tier(Tier::Redis, 400, 2.0),
+            tier(Tier::Database, 600, 8.0),
+        ],
         course: course.collect(),
     }
 }

@@ -100,6 +100,22 @@ impl Outcome {
     pub const fn error() -> Self {
         Self::new(Tier::Unknown, State::Error)
     }
+
+    /// Of many together: as far away as the farthest, an error where one is, and stale where one is. What is
+    /// absent among others is none of these.
+    pub fn of_all(each: impl IntoIterator<Item = Self>) -> Self {
+        let join = |one: Self, other: Self| {
+            if one.state == State::Error || other.state == State::Error {
+                return Self::error();
+            }
+            let found = |state: State| state.min(State::Stale);
+            let state = found(one.state).max(found(other.state));
+            Self::new(one.tier.max(other.tier), state)
+        };
+        let worst = each.into_iter().reduce(join);
+        let worst = worst.unwrap_or(Self::new(Tier::Memory, State::Absent));
+        Self::new(worst.tier, worst.state)
+    }
 }
 
 /// What the tiers have when a phase begins.

@@ -171,7 +171,7 @@ fn phase_lines(phases: &Phases<'_>) -> Vec<String> {
     let phase = phases.middle;
     let mut lines = vec![String::new(), format!("  {}", summary(phase))];
     lines.push(format!("    {}", used(phase)));
-    lines.extend(over_runs(&phases.runs));
+    lines.extend(over_runs(&phases.runs).map(|line| format!("    {line}")));
     let table = aligned(&rows(phase), 3);
     lines.extend(table.into_iter().map(|line| format!("    {line}")));
     lines.extend(seen(phase).into_iter().map(|line| format!("    {line}")));
@@ -203,7 +203,7 @@ pub(super) fn summary(phase: &PhaseReport) -> String {
     text
 }
 
-fn used(phase: &PhaseReport) -> String {
+pub(super) fn used(phase: &PhaseReport) -> String {
     let mut text = format!(
         "cores used: {:.2}, of which {:.2} by the generator",
         phase.process_cores, phase.generator_cores
@@ -219,7 +219,7 @@ fn used(phase: &PhaseReport) -> String {
     text
 }
 
-fn over_runs(runs: &[&PhaseReport]) -> Option<String> {
+pub(super) fn over_runs(runs: &[&PhaseReport]) -> Option<String> {
     if runs.len() < 2 {
         return None;
     }
@@ -236,7 +236,7 @@ fn over_runs(runs: &[&PhaseReport]) -> Option<String> {
         ))
     };
     Some(format!(
-        "    median of {} runs: {} a second, p99 {}",
+        "median of {} runs: {} a second, p99 {}",
         runs.len(),
         told(&rates, &count)?,
         told(&p99s, &time)?

@@ -56,11 +56,34 @@ fn tell(workload: &str, report: &Report) {
                 format!("{:.2}", median(rates.collect()))
             };
             cells.push(("tingkat's rate / this", ratio));
+            cells.extend(told_by(&phases));
             let name = format!("{}: {}", phase.name, subject.name);
             println!("{}", line(&name, &cells));
             figures::row(&table, &name, &cells);
         }
     }
+}
+
+/// What is asked of the database meanwhile, and how old answers are: the medians of the runs, and all answers
+/// beyond the bound. Nothing of whoever does not tell.
+fn told_by(runs: &[&PhaseReport]) -> [(&'static str, String); 3] {
+    let over = |of: &dyn Fn(&PhaseReport) -> Option<f64>| {
+        let all: Option<Vec<f64>> = runs.iter().map(|phase| of(phase)).collect();
+        all.map(median)
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a count for a table")]
+    let loads = over(&|phase| Some(phase.counters?.loads as f64 / phase.seconds.max(1e-9)));
+    let oldest = over(&|phase| Some(phase.staleness?.max_ms));
+    let beyond: Option<u64> = runs.iter().map(|it| Some(it.staleness?.beyond_bound)).sum();
+    let shown = |cell: Option<String>| cell.unwrap_or_default();
+    [
+        ("loads a second", shown(loads.map(|it| format!("{it:.1}")))),
+        (
+            "oldest answer",
+            shown(oldest.map(|it| format!("{it:.0} ms"))),
+        ),
+        ("beyond the bound", shown(beyond.map(|it| it.to_string()))),
+    ]
 }
 
 /// A phase of a subject, in each run that had it.

@@ -129,11 +129,11 @@ impl Ready {
                     .filter_map(|place| ids.get(*place).cloned())
                     .collect();
                 let answers = self.shop.products.many(&ids, Options::default()).await;
-                together(answers.into_iter().map(plain))
+                Outcome::of_all(answers.into_iter().map(plain))
             }
             Keys::Postcodes(_) => {
                 let answers = places.iter().map(|place| self.read(*place));
-                together(join_all(answers).await.into_iter())
+                Outcome::of_all(join_all(answers).await)
             }
         }
     }
@@ -265,22 +265,4 @@ fn json<V>(
 ) -> Result<Option<Vec<u8>>, GetError> {
     let answer = answer?;
     Ok(answer.value().and_then(|it| write(it).ok()))
-}
-
-/// The farthest tier and the worst state of many.
-fn together(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-    let worse = |one: Outcome, other: Outcome| {
-        if one.state == State::Error || other.state == State::Error {
-            return Outcome::error();
-        }
-        Outcome::new(
-            one.tier.max(other.tier),
-            one.state
-                .min(State::Stale)
-                .max(other.state.min(State::Stale)),
-        )
-    };
-    outcomes
-        .reduce(worse)
-        .unwrap_or(Outcome::new(Tier::Memory, State::Absent))
 }

@@ -23,7 +23,7 @@
   const times10 = () => axis((u, splits) => splits.map((v) => (v == null ? "" : time(v))), 64,
     (u, splits) => splits.map((v) => (isDecade(v) ? v : null)));
 
-  const curve = {
+  const curve = (curves) => ({
     scales: { x: { time: false }, y: { distr: 3 } },
     axes: () => [
       axis((u, splits) => splits.map((v) => (v == null ? "" : data.nines[v] ?? "")), 36,
@@ -32,13 +32,13 @@
     ],
     series: () => [
       { label: "faster", value: (u, v) => (v == null ? "--" : `${(100 * (1 - 10 ** -v)).toFixed(v > 2 ? 3 : 1)} %`) },
-      ...data.curve.names.map((label, n) => ({
+      ...curves.names.map((label, n) => ({
         label, stroke: series(n), width: 2, value: (u, v) => time(v),
         dash: n >= 4 ? [6, 4] : undefined,
       })),
     ],
-    data: [data.curve.nines, ...data.curve.micros],
-  };
+    data: [curves.nines, ...curves.micros],
+  });
 
   const borders = (course) => ({
     hooks: {
@@ -79,6 +79,7 @@
     const sums = used.map((_, n) =>
       course.seconds.map((_, i) => used.slice(0, n + 1).reduce((sum, t) => sum + course.tiers[t][i], 0)));
     const order = used.map((_, n) => n).reverse();
+    const fails = course.errors.some((v) => v > 0);
     return {
       ...borders(course),
       scales: { x: { time: false }, y: { range: (u, lo, hi) => [0, (hi || 1) * 1.15] } },
@@ -87,8 +88,11 @@
         label: TIERS[used[n]], stroke: series(used[n]), fill: `${series(used[n])}66`, width: 1.5,
         points: { show: false },
         value: (u, v, _, i) => (i == null ? "--" : `${count(course.tiers[used[n]][i])}/s`),
-      }))],
-      data: [course.seconds, ...order.map((n) => sums[n])],
+      })), ...(fails ? [{
+        label: "errors", stroke: colour("--bad"), width: 2, dash: [6, 4], points: { show: false },
+        value: (u, v) => (v == null ? "--" : `${count(v)}/s`),
+      }] : [])],
+      data: [course.seconds, ...order.map((n) => sums[n]), ...(fails ? [course.errors] : [])],
     };
   };
   const times = (course) => ({
@@ -103,8 +107,9 @@
     data: [course.seconds, course.p50, course.p99],
   });
 
-  const charts = [["curve", curve]];
+  const charts = [["curve", curve(data.curve)]];
   data.courses.forEach((course, n) => {
+    charts.push([`tiers-${n}`, curve(data.tiers[n])]);
     charts.push([`rates-${n}`, rates(course)], [`times-${n}`, times(course)]);
   });
   const draw = (place, chart) => {
