@@ -300,7 +300,7 @@ pub(crate) struct Forget {
 #[derive(Debug, Args)]
 pub(crate) struct Health {
     /// Where the service is, such as `http://127.0.0.1:8080` [default: where this configuration listens]
-    #[arg(value_name = "URL", env = "TINGKAT_URL")]
+    #[arg(value_name = "URL", env = "TINGKAT_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     /// Exit with 4 where something is not as it should be
     #[arg(long)]
@@ -373,7 +373,7 @@ pub(crate) struct Warm {
     #[arg(long)]
     pub(crate) no_progress: bool,
     /// A node that runs, such as `http://127.0.0.1:8080`
-    #[arg(long, value_name = "URL", env = "TINGKAT_URL")]
+    #[arg(long, value_name = "URL", env = "TINGKAT_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) report: Report,
@@ -413,7 +413,7 @@ fn time(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 pub(crate) struct Service {
     /// Where it is, such as `http://127.0.0.1:8080` [default: where this configuration listens]
-    #[arg(long, value_name = "URL", env = "TINGKAT_URL")]
+    #[arg(long, value_name = "URL", env = "TINGKAT_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
 }
 

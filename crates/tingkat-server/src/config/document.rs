@@ -127,13 +127,15 @@ pub(crate) fn find(path: &str, own: &[&'static Own]) -> Option<&'static Key> {
 /// A value is shown only where its key is known to have no secret in it.
 fn may_be_secret(leaf: &Leaf, own: &[&'static Own]) -> bool {
     let is_plain = find(&leaf.path, own).is_some_and(|key| !key.kind.is_secret());
-    !is_plain || has_url(&leaf.raw)
+    !is_plain || has_secret(&leaf.raw)
 }
 
-fn has_url(raw: &Raw) -> bool {
+fn has_secret(raw: &Raw) -> bool {
     match raw {
-        Raw::Text(text) | Raw::Word(text) => text.contains("://") || text.contains('@'),
-        Raw::List(items) => items.iter().any(has_url),
+        Raw::Text(text) | Raw::Word(text) => {
+            text.contains("://") || text.contains('@') || text.contains("-----BEGIN")
+        }
+        Raw::List(items) => items.iter().any(has_secret),
         Raw::Integer(_) | Raw::Float(_) | Raw::Flag(_) | Raw::Other(_) => false,
     }
 }

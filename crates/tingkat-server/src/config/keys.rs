@@ -55,6 +55,12 @@ impl Key {
             _ => "",
         };
         let path = &self.path;
+        if self.kind.is_content(raw) {
+            let name = self.own_variable();
+            return format!(
+                "set {name}, or {path}, to the path of that file itself, without _FILE"
+            );
+        }
         let asks = format!("`tingkat config explain {path}` says what it is for");
         let default = self.default.as_deref();
         match default.filter(|it| (1..=MOST_SHOWN).contains(&it.len())) {

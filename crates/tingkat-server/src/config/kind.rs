@@ -238,10 +238,15 @@ impl Kind {
                 joined = texts.ok_or_else(|| format!("expected {self}"))?.join(",");
                 Some(joined.as_str())
             }
+            // Blanks at its ends may be a part of a password.
+            (Self::Secret, Raw::Text(text) | Raw::Word(text)) => Some(text.as_str()),
             _ => text(raw),
         };
         let text = text.ok_or_else(|| format!("expected {self}"))?;
         match self {
+            Self::Secret if text.trim().is_empty() => {
+                return Err(format!("expected {self}; found nothing"));
+            }
             Self::Redis if text != "off" => {
                 text.parse::<Address>().map_err(|error| error.to_string())?;
             }
@@ -276,12 +281,16 @@ impl Kind {
                 let stem = text.strip_suffix(".sql").unwrap_or_default();
                 !stem.is_empty() && !stem.starts_with('.') && !stem.contains(['/', '\\', '\0'])
             }
-            Self::Text | Self::Path => !text.is_empty() && !text.contains('\0'),
+            Self::Path => !text.is_empty() && !text.contains('\0') && !is_content(text),
+            Self::Text => !text.is_empty() && !text.contains('\0'),
             _ => true,
         }
     }
 
     fn refuse(self, raw: &Raw) -> String {
+        if self.is_content(raw) {
+            return format!("expected {self}; found what is in a file");
+        }
         let mut said = format!("expected {self}; found {}", shown(raw));
         if let (Self::Choice(known), Some(text)) = (self, text(raw))
             && let Some(meant) = super::suggest::nearest(text, known.iter().copied())
@@ -289,6 +298,11 @@ impl Kind {
             said = format!("{said}; did you mean {meant}?");
         }
         said
+    }
+
+    /// Whether what was written is no path but what is in a file, such as a private key.
+    pub(crate) fn is_content(self, raw: &Raw) -> bool {
+        matches!(self, Self::Path) && text(raw).is_some_and(is_content)
     }
 
     /// Whether values of it are never shown.
@@ -402,6 +416,10 @@ fn either(known: &[&str]) -> String {
         [one] => (*one).to_owned(),
         [all @ .., last] => format!("{} or {last}", all.join(", ")),
     }
+}
+
+fn is_content(text: &str) -> bool {
+    text.contains(['\n', '\r']) || text.contains("-----BEGIN")
 }
 
 fn text(raw: &Raw) -> Option<&str> {

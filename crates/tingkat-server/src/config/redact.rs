@@ -36,8 +36,20 @@ pub(crate) fn urls(text: &str) -> Cow<'_, str> {
     if !text.contains("://") && !text.contains('@') {
         return Cow::Borrowed(text);
     }
+    // A password may have a space in it: from a scheme to the last `@` of all nothing is shown.
+    let Some((before, rest)) = text.split_once("://") else {
+        return Cow::Owned(words(text));
+    };
+    let shown = match rest.rsplit_once('@') {
+        Some((_, host)) => words(&format!("://***@{host}")),
+        None => words(&format!("://{rest}")),
+    };
+    Cow::Owned(format!("{}{shown}", words(before)))
+}
+
+fn words(text: &str) -> String {
     let words: Vec<Cow<'_, str>> = text.split(' ').map(word).collect();
-    Cow::Owned(words.join(" "))
+    words.join(" ")
 }
 
 /// From the scheme, or the beginning, to the last `@` everything may be a password with characters
@@ -74,6 +86,15 @@ mod tests {
                 "see 'postgres://***@db/x?*** there",
             ),
             ("u:hunter2@cache", "***@cache"),
+            (
+                "postgres://u:hunter2 hunter3@db/x is none",
+                "postgres://***@db/x is none",
+            ),
+            ("http://one:1 and redis://:hunter2@two", "http://***@two"),
+            (
+                "u:hunter2@a, then http://b?hunter2 there",
+                "***@a, then http://b?*** there",
+            ),
             (
                 "postgres://db/shop?password=hunter2",
                 "postgres://db/shop?***",

@@ -8,12 +8,14 @@ use tingkat_redis::{Address, Config, Mode, Sentinels, Tls, TlsFiles};
 
 use super::origin::Origin;
 use super::problem::Problem;
-use super::settings::Settings;
+use super::rules::PLAIN_REDIS;
+use super::settings::{Environment, Settings};
 
 const DEFAULT: &str = "redis://127.0.0.1:6379";
 const URL: &str = "redis.url";
 pub(super) const SENTINEL_HOSTS: &str = "redis.sentinel.hosts";
-const PARTS: [&str; 3] = ["redis.host", "redis.port", "redis.db"];
+const HOST: &str = "redis.host";
+const PARTS: [&str; 3] = [HOST, "redis.port", "redis.db"];
 
 /// A Sentinel's usual port.
 const SENTINEL_PORT: u16 = 26_379;
@@ -52,16 +54,16 @@ pub(crate) fn sentinels(settings: &Settings) -> Option<Address> {
 /// The URL, which may have a password in it, and the key that it comes from.
 fn url(settings: &Settings) -> (SecretString, &'static str) {
     let rank = |path: &str| settings.get(path).map(|it| it.origin.rank());
-    let parts = PARTS.iter().filter_map(|path| rank(path)).max();
+    // A port or a number alone says nothing of where Redis is, and takes the place of no URL.
     if let Some(url) = settings.secret(URL)
-        && rank(URL) >= parts
+        && rank(URL) >= rank(HOST)
     {
         return (url.clone(), URL);
     }
-    if parts.is_none() {
+    if PARTS.iter().all(|path| rank(path).is_none()) {
         return (DEFAULT.into(), URL);
     }
-    let host = settings.text("redis.host").unwrap_or("127.0.0.1");
+    let host = settings.text(HOST).unwrap_or("127.0.0.1");
     let bare = host.contains(':') && !host.starts_with('[');
     let host = if bare {
         format!("[{host}]")
@@ -71,7 +73,7 @@ fn url(settings: &Settings) -> (SecretString, &'static str) {
     let port = settings.number_if_set("redis.port").unwrap_or(6379);
     let db = settings.number("redis.db");
     let url = format!("redis://{host}:{port}/{db}");
-    (url.into(), "redis.host")
+    (url.into(), HOST)
 }
 
 /// What the tier is told; nothing when Redis is off.
@@ -86,7 +88,7 @@ pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Option<
         beside.no_address();
         return None;
     };
-    let mode: Mode = settings.text("redis.mode")?.parse().ok()?;
+    let mode = mode(settings, &address)?;
     if mode == Mode::Cluster && address.database() != 0 {
         let number = address.database();
         beside.tell(path, |name, _| {
@@ -106,6 +108,30 @@ pub(super) fn build(settings: &Settings, problems: &mut Vec<Problem>) -> Option<
         connect_timeout: settings.time("redis.connect_timeout"),
         ..Config::new(address, "")
     })
+}
+
+/// What stands there, as far as it is said. In production the traffic of a server of this machine need not be
+/// encrypted, and that of others which such a server would name has to be: those are asked for by name.
+fn mode(settings: &Settings, address: &Address) -> Option<Mode> {
+    let mode: Mode = settings.text("redis.mode")?.parse().ok()?;
+    let is_alone = mode == Mode::Auto && !names_others(settings);
+    Some(if is_alone && stays_here(settings, address) {
+        Mode::Standalone
+    } else {
+        mode
+    })
+}
+
+/// Whether what is said lets the servers name others: those of a cluster, or a master.
+pub(super) fn names_others(settings: &Settings) -> bool {
+    let is_named = settings.text("redis.sentinel.master").is_some();
+    is_named || matches!(settings.text("redis.mode"), Some("sentinel" | "cluster"))
+}
+
+/// Whether nothing may leave this machine: production, without TLS and without leave to do without.
+fn stays_here(settings: &Settings, address: &Address) -> bool {
+    let is_waived = settings.list("allow").iter().any(|it| it == PLAIN_REDIS);
+    settings.environment == Environment::Production && !address.is_encrypted() && !is_waived
 }
 
 /// What stands beside the URL, and must fit it.
@@ -145,9 +171,13 @@ impl Beside<'_> {
         let Some(url) = self.settings.chosen(URL).map(Origin::rank) else {
             return;
         };
+        let rank = |path: &str| self.settings.chosen(path).map(Origin::rank);
+        if rank(HOST) > Some(url) {
+            return;
+        }
         let called = self.called(URL);
         for path in PARTS {
-            if self.settings.chosen(path).map(Origin::rank) == Some(url) {
+            if self.settings.chosen(path).map(Origin::rank) >= Some(url) {
                 self.tell(path, |name, _| {
                     (
                         format!("{name}: {called} is set as well, and says all that it says"),

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::settings::Settings;
 use super::tls::Term;
 
-pub(crate) use environment::{OUT_OF_DATE, WAIVERS, waived};
+pub(crate) use environment::{OUT_OF_DATE, PLAIN_REDIS, WAIVERS, waived};
 
 /// Checks all of them, with the memory that the process may use and the term of its certificate.
 pub(crate) fn check(
@@ -148,6 +148,17 @@ impl Rules<'_> {
 
     /// Two listeners can not have one address.
     fn listeners(&mut self) {
+        let (listen, number) = ("server.listen", "server.port");
+        let rank = |path: &str| self.settings.chosen(path).map(Origin::rank);
+        if rank(number).is_some() && rank(number) == rank(listen) {
+            self.tell(&[number], |origin, _| {
+                let (name, listen) = (origin.called(number), origin.name_of(listen));
+                (
+                    format!("{name}: {listen} is set as well, and has a port"),
+                    format!("take {name} or {listen} out"),
+                )
+            });
+        }
         let main = listeners::main(self.settings);
         let port = self.settings.chosen("server.port").map(|_| "server.port");
         let mut open = vec![(port.unwrap_or("server.listen"), main)];
@@ -180,6 +191,33 @@ impl Rules<'_> {
                 (
                     format!("{uri}: expected less than {head} ({most}), found {part}"),
                     format!("set {head} higher, or {uri} lower"),
+                )
+            });
+        }
+        let (places, connections) = ("server.max_in_flight", "server.connections");
+        let (few, many) = (
+            self.settings.number(places),
+            self.settings.number(connections),
+        );
+        if few >= many {
+            self.tell(&[places, connections], |origin, _| {
+                let (places, connections) = (origin.name_of(places), origin.name_of(connections));
+                (
+                    format!("{places}: expected less than {connections} ({many}), found {few}"),
+                    format!("set {connections} higher, or {places} lower"),
+                )
+            });
+        }
+        // Left out, it is as long as the request leaves it.
+        let (body, request) = ("server.body_timeout", "server.request_timeout");
+        let (part, most) = (self.settings.time(body), self.settings.time(request) / 2);
+        if part > most && self.settings.chosen(body).is_some() {
+            self.tell(&[body, request], |origin, _| {
+                let (body, request) = (origin.name_of(body), origin.name_of(request));
+                let (part, most) = (time_text(part), time_text(most));
+                (
+                    format!("{body}: expected at most half of {request} ({most}), found {part}"),
+                    format!("set {request} higher, or {body} lower"),
                 )
             });
         }

@@ -12,13 +12,11 @@ use super::kind::{Raw, Value};
 use super::origin::Origin;
 use super::presets::{self, ENVIRONMENT_PRESETS, Preset, SCENARIO_PRESETS};
 use super::problem::Problem;
-use super::surroundings::{Files, Surroundings};
+use super::surroundings::{ENVIRONMENT, Files, Surroundings};
 use super::{document, redact, suggest};
 
 /// Where a file is looked for.
 const PLACES: &[&str] = &["tingkat.toml", "/etc/tingkat/tingkat.toml"];
-
-const ENVIRONMENT: &str = "TINGKAT_ENV";
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -265,7 +263,13 @@ fn environment(from: &Surroundings, problems: &mut Vec<Problem>) -> Environment 
         Environment::Staging,
         Environment::Production,
     ];
+    // Whoever leaves it out is a developer; whoever sets it to nothing meant something else.
+    let is_empty = from
+        .variables
+        .get(ENVIRONMENT)
+        .is_some_and(|it| it.is_empty());
     let text = match from.value(ENVIRONMENT, ENVIRONMENT) {
+        Ok(None) if is_empty => Some(String::new()),
         Ok(value) => value.map(|(text, _)| text),
         Err(problem) => {
             problems.push(problem);

@@ -19,6 +19,9 @@ use super::origin::Origin;
 use super::problem::Problem;
 use super::{document, keys, redact, suggest};
 
+/// Where the service runs.
+pub(crate) const ENVIRONMENT: &str = "TINGKAT_ENV";
+
 type Read = dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync;
 
 /// How files are read: the one of the configuration, and those that it names.
@@ -82,7 +85,9 @@ impl Surroundings {
         let variables = std::env::vars_os();
         let named = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         Self {
-            variables: named.filter(|(_, value)| !value.is_empty()).collect(),
+            variables: named
+                .filter(|(name, value)| !value.is_empty() || name == ENVIRONMENT)
+                .collect(),
             files: read.into(),
             memory: memory::limit(|path| text(read(path)?)),
         }
@@ -152,7 +157,7 @@ impl Surroundings {
         for key in keys::all().iter().chain(own_keys) {
             for name in key.variables().iter().rev() {
                 match self.value(&key.path, name) {
-                    Ok(Some((text, _))) if is_service_link(name, &text) => {}
+                    Ok(Some(_)) if self.is_service_link(name) => {}
                     Ok(Some((text, origin))) => {
                         entries.push((key.path.clone(), Raw::Word(text), origin));
                     }
@@ -165,6 +170,14 @@ impl Surroundings {
         entries
     }
 
+    /// Kubernetes tells every container of a service named `redis` that `REDIS_PORT` is a URL, and of one named
+    /// `tingkat-redis` that `TINGKAT_REDIS_PORT` is.
+    fn is_service_link(&self, name: &str) -> bool {
+        let value = self.variables.get(name).and_then(|value| value.to_str());
+        matches!(name, "REDIS_PORT" | "TINGKAT_REDIS_PORT")
+            && value.is_some_and(|text| text.starts_with("tcp://"))
+    }
+
     /// Variables that look like ours and are none.
     fn strangers(&self, own: &[&'static Own]) -> impl Iterator<Item = Problem> {
         let names = self.variables.keys().map(String::as_str);
@@ -172,22 +185,29 @@ impl Surroundings {
             if let Some(rest) = name.strip_prefix("TINGKAT__") {
                 let direct = rest.to_lowercase().replace("__", ".");
                 let of_file = direct.strip_suffix("_file");
-                let is_known = document::find(&direct, own)
-                    .or_else(|| document::find(of_file?, own))
-                    .is_some();
-                return (!is_known).then(|| unknown(name, &direct, own));
+                let found = |path: &str| document::find(path, own).map(keys::Key::own_variable);
+                let of_key = found(&direct)
+                    .or_else(|| found(of_file?).map(|of_file| format!("{of_file}_FILE")));
+                return match of_key {
+                    Some(own) if own == name => None,
+                    Some(own) => Some(misnamed(name, &own)),
+                    None => Some(unknown(name, &direct, own)),
+                };
             }
             // Others begin with TINGKAT_ as well, so that only those are told that were meant for us.
-            let letters = |name: &str| name.to_uppercase().replace('_', "");
-            let rest = name.strip_prefix("TINGKAT_")?;
-            let wanted = keys::all().iter().find(|key| {
-                key.path.contains('.') && letters(rest) == letters(&key.path.replace('.', ""))
-            })?;
-            let message = format!("{name}: there is no such variable");
-            let help = format!("did you mean {}?", wanted.own_variable());
-            Some(about(name, name, message).helped(Some(help)))
+            let meant = meant(name.strip_prefix("TINGKAT_")?)?;
+            if self.is_service_link(name) {
+                return None;
+            }
+            Some(misnamed(name, &meant))
         })
     }
+}
+
+fn misnamed(name: &str, meant: &str) -> Problem {
+    let message = format!("{name}: there is no such variable");
+    let help = format!("did you mean {meant}?");
+    about(name, name, message).helped(Some(help))
 }
 
 fn unknown(name: &str, path: &str, own: &[&'static Own]) -> Problem {
@@ -205,9 +225,31 @@ fn about(path: &str, name: &str, message: String) -> Problem {
     Problem::new(path, Some(Origin::Variable(name.to_owned())), message)
 }
 
-/// Kubernetes tells every container of a service named `redis` that `REDIS_PORT` is a URL.
-fn is_service_link(name: &str, text: &str) -> bool {
-    name == "REDIS_PORT" && text.starts_with("tcp://")
+/// The variable that somebody meant who wrote `TINGKAT_` and this.
+fn meant(rest: &str) -> Option<String> {
+    let letters = |name: &str| name.to_uppercase().replace('_', "");
+    let (stem, end) = match rest.strip_suffix("_FILE") {
+        Some(stem) => (stem, "_FILE"),
+        None => (rest, ""),
+    };
+    if stem == "ENV" || stem == "SCENARIO" {
+        return None;
+    }
+    if letters(stem).starts_with("ENVIR") {
+        return Some(format!("{ENVIRONMENT}{end}"));
+    }
+    if let Some(near) = suggest::nearest(stem, ["ENV", "SCENARIO"].into_iter()) {
+        return Some(format!("TINGKAT_{near}{end}"));
+    }
+    let meant = keys::all().iter().find_map(|key| {
+        if key.path.contains('.') && letters(&key.path.replace('.', "")) == letters(stem) {
+            return Some(key.own_variable());
+        }
+        // PORT is said by many.
+        let known = key.variable.filter(|known| known.contains('_'))?;
+        (letters(known) == letters(stem)).then(|| known.to_owned())
+    })?;
+    Some(format!("{meant}{end}"))
 }
 
 /// Whether the user asked for output without colours (no-color.org).

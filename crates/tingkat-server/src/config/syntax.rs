@@ -4,9 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::keys;
 use super::origin::{Origin, Source};
 use super::problem::Problem;
+use super::{keys, suggest};
 
 /// What the parser says, by its first words, and what helps. The first that fits counts.
 const HELP: &[(&[&str], &str)] = &[
@@ -108,9 +108,8 @@ fn hidden(text: &str) -> Vec<Range<usize>> {
                 format!("{section}.{key}")
             }
         });
-        let is_plain = path
-            .and_then(|path| keys::find(&path))
-            .is_some_and(|key| !key.kind.is_secret())
+        let key = path.as_deref().and_then(keys::find);
+        let is_plain = key.is_some_and(|key| !key.kind.is_secret())
             && line
                 .split_once('=')
                 .is_some_and(|(_, value)| is_one_value(value));
@@ -118,13 +117,23 @@ fn hidden(text: &str) -> Vec<Range<usize>> {
         if is_plain || shown.is_empty() || is_header {
             continue;
         }
-        let value = line.find('=').map_or(begin, |equals| begin + equals + 1);
+        // What is like no key may be the secret itself.
+        let is_named = key.is_some() || path.as_deref().is_some_and(is_like_a_key);
+        let value = line.find('=').filter(|_| is_named);
+        let value = value.map_or(begin, |equals| begin + equals + 1);
         let end = begin + line.trim_end().len();
         if value < end {
             hidden.push(value..end);
         }
     }
     hidden
+}
+
+/// Whether somebody wrote one of the keys nearly right.
+fn is_like_a_key(path: &str) -> bool {
+    let known = keys::all().iter().map(|key| key.path.as_str());
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    path.chars().all(is_plain) && suggest::nearest(path, known).is_some()
 }
 
 /// Whether nothing else can stand behind what stands here: one word, or one text, that has no URL in it.

@@ -5,7 +5,7 @@ use tingkat_testkit::{Redis, eventually};
 
 use crate::program::{Ended, Folder, Node, PATIENCE, Program};
 use crate::stores::installed;
-use crate::wire::{TOKEN, TOKENS, get};
+use crate::wire::{TOKEN, TOKENS, ask_as, get};
 
 /// The token of the tests opens writes; this one, with the same text, operates.
 fn operate_tokens() -> String {
@@ -218,4 +218,31 @@ async fn people_read_a_table_and_an_outline() {
     let ended = tingkat(&node, &["inspect", "product", "7"]).await;
     assert!(ended.stdout.contains("\n  accepted: true\n"), "{ended:?}");
     assert!(ended.stdout.contains("\n  state: "), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_developer_without_tokens_is_given_one_for_this_run_that_no_log_has() {
+    let serve = async |log: &str| {
+        let program = Program::serve(&Folder::new()).with("TINGKAT__LOG__LEVEL", log);
+        let node = program.listening().await;
+        let given = "token for writes, of this run alone: ";
+        let said = node.process.output("stdout");
+        let token = said.lines().find_map(|line| line.strip_prefix(given));
+        (token.unwrap().to_owned(), node)
+    };
+    let (token, node) = serve("trace").await;
+    assert_eq!(token.len(), 32, "{token}");
+    let body = r#"{"stock":4711}"#;
+    let refused = ask_as(&node, "another", "PATCH", "/v1/products/7", body).await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let written = ask_as(&node, &token, "PATCH", "/v1/products/7", body).await;
+    assert_eq!(written.status, 200, "{written:?}");
+    let operated = tingkat_as(&node, &token, &["forget", "product", "7"]).await;
+    assert_eq!(operated.code, Some(0), "{operated:?}");
+    let log = node.process.log();
+    assert!(
+        log.contains("listening on") && !log.contains(&token),
+        "{log}"
+    );
+    assert_ne!(serve("info").await.0, token);
 }

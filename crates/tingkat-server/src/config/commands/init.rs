@@ -45,7 +45,7 @@ fn example(key: &Key) -> &'static str {
             Some(&"high-throughput") => "\"high-throughput\"",
             _ => "\"\"",
         },
-        Kind::Choices(_) | Kind::Names | Kind::Tables => "[]",
+        Kind::Choices(_) | Kind::Names | Kind::Origins | Kind::Networks | Kind::Tables => "[]",
         Kind::Integer { .. } => "1",
         _ => "\"…\"",
     }

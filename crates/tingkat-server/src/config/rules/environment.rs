@@ -15,7 +15,7 @@ use crate::config::tls::{self, Term};
 const EMBEDDED: &str = "embedded-database";
 const PLAIN_DATABASE: &str = "database-without-tls";
 const NO_REDIS: &str = "redis-unset";
-const PLAIN_REDIS: &str = "redis-without-tls";
+pub(crate) const PLAIN_REDIS: &str = "redis-without-tls";
 const OPEN_REDIS: &str = "redis-without-password";
 const NO_PREFIX: &str = "key-prefix-unset";
 const NO_TOKEN: &str = "tokens-unset";
@@ -203,7 +203,9 @@ fn cache(settings: &Settings) -> Vec<Problem> {
         let told = wrong(settings, "redis.sentinel.tls", why, help, PLAIN_REDIS);
         broken.push(told);
     }
-    if sentinels.is_none() && is_local(&address.to_string()) {
+    // What stands alone on this machine needs neither; what names others is not known to.
+    let is_alone = sentinels.is_none() && !redis::names_others(settings);
+    if is_alone && is_local(&address.to_string()) {
         return broken;
     }
     if !address.is_encrypted() {

@@ -133,9 +133,11 @@ fn redis_is_put_together_from_parts_where_there_is_no_url() {
     // A later layer wins as a whole.
     let later = parts.and_file("tingkat.toml", "redis.url = \"redis://other:1/1\"");
     assert_eq!(address(&later), "cache:6379/3 false");
-    // Kubernetes sets it for a service named redis.
-    let link =
-        Case::variable("REDIS_URL", "redis://cache:1").and("REDIS_PORT", "tcp://10.0.0.1:6379");
+    // Kubernetes sets them for services named redis and tingkat-redis.
+    let mut link = Case::variable("REDIS_URL", "redis://cache:1");
+    for name in ["REDIS_PORT", "TINGKAT_REDIS_PORT"] {
+        link = link.and(name, "tcp://10.0.0.1:6379");
+    }
     assert_eq!(address(&link), "cache:1/0 false");
 }
 

@@ -131,6 +131,9 @@ const VARIABLES: &[&[(&str, &str)]] = &[
     &[("TINGKAT_ENV", "Production")],
     &[("TINGKAT__REDIS__PASWORD", "hunter2")],
     &[("TINGKAT_REDIS__URL", "redis://:hunter2@cache")],
+    &[("TINGKAT_REDIS_URL_FILE", "/run/secrets/redis")],
+    &[("TINGKAT_DATABASE_URL", "postgres://shop:hunter2@db/shop")],
+    &[("TINGKAT_ENVIRONMENT", "production")],
     &[("TINGKAT__ZZZ", "hunter2")],
     &[("TINGKAT_SCENARIO", "fast")],
     &[
