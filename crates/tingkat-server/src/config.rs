@@ -3,6 +3,7 @@
 //! Nothing starts before all of it was read and judged, and whatever is wrong is told at once.
 
 pub(crate) mod commands;
+mod contents;
 mod document;
 mod edge;
 mod health;
@@ -33,6 +34,7 @@ mod warm;
 pub(crate) mod tests;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -158,6 +160,7 @@ pub(crate) fn load(flags: &Flags, from: &Surroundings) -> Loaded {
     redis::build(&settings, &mut problems);
     let tls = tls::build(&settings, &mut problems);
     queries::build(&settings, &mut problems);
+    check_files(&settings, &mut problems);
     let term = tls.as_ref().and_then(|tls| Term::of(tls, &SystemClock));
     rules::check(&settings, from.memory, term.as_ref(), &mut problems);
     health::check(&settings, &mut problems);
@@ -215,6 +218,22 @@ impl Loaded {
 pub(crate) struct Source {
     pub(crate) url: Url,
     pub(crate) queries: Queries,
+}
+
+/// The files that the URL of the database names; what is wrong with the URL itself is told already.
+fn check_files(settings: &Settings, problems: &mut Vec<Problem>) {
+    const PATH: &str = "source.url";
+    let Some(setting) = settings.get(PATH) else {
+        return;
+    };
+    let read = |path: &Path| settings.files.bytes(path);
+    if let Err(error) = source(settings).check_files(read) {
+        let origin = setting.origin.clone();
+        let message = format!("{}: {error}", origin.called(PATH));
+        let help = "it names a file in PEM that this user may read";
+        let told = Problem::new(PATH, Some(origin), message);
+        problems.push(told.helped(Some(help.to_owned())));
+    }
 }
 
 fn source(settings: &Settings) -> Url {

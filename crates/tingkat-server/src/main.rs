@@ -59,7 +59,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let flags = cli.flags();
     let surroundings = Surroundings::here();
     let loaded = config::load(&flags, &surroundings);
-    panics::keep(config::Secrets::of(&loaded.settings).and_token(&surroundings));
+    panics::keep(config::Secrets::of(&loaded.settings).and_others(&surroundings));
     if let Command::Config(command) = &cli.command {
         return config::commands::run(command, &loaded);
     }

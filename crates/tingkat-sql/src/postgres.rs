@@ -73,7 +73,7 @@ impl Postgres {
     pub(crate) fn open(server: &Server, config: &Config) -> Self {
         let server = Server {
             options: prepared(&server.options),
-            schema: server.schema.clone(),
+            ..server.clone()
         };
         let has_own_timeout = server
             .options

@@ -21,6 +21,8 @@ pub(crate) struct Server {
     pub(crate) options: PgConnectOptions,
     /// Nothing for the one that the role finds by itself.
     pub(crate) schema: Option<String>,
+    /// Files that the parameters name, each with the parameter.
+    pub(crate) files: Vec<(&'static str, PathBuf)>,
 }
 
 impl Server {
@@ -62,6 +64,17 @@ impl UrlError {
         }
     }
 }
+
+/// Parameters that name files, under all their names, and what such a file holds.
+const FILES: &[(&str, &str, &str)] = &[
+    ("sslrootcert", "CERTIFICATE", "certificate"),
+    ("ssl-root-cert", "CERTIFICATE", "certificate"),
+    ("ssl-ca", "CERTIFICATE", "certificate"),
+    ("sslcert", "CERTIFICATE", "certificate"),
+    ("ssl-cert", "CERTIFICATE", "certificate"),
+    ("sslkey", "PRIVATE KEY", "private key"),
+    ("ssl-key", "PRIVATE KEY", "private key"),
+];
 
 /// Parameters of a PostgreSQL URL that have a meaning here; others are for other programs.
 const KNOWN: &[&str] = &[
@@ -127,6 +140,38 @@ impl Url {
         }
     }
 
+    /// The files that its parameters name, each with the parameter.
+    pub fn files(&self) -> &[(&'static str, PathBuf)] {
+        match &self.0 {
+            Place::Postgres(server) => &server.files,
+            Place::Sqlite(_) => &[],
+        }
+    }
+
+    /// Looks whether they are what they should be. A client finds out when it connects, and does not say
+    /// which file it was.
+    ///
+    /// # Errors
+    /// The first that can not be read or holds nothing of its kind.
+    pub fn check_files(
+        &self,
+        read: impl Fn(&Path) -> std::io::Result<Vec<u8>>,
+    ) -> Result<(), UrlError> {
+        for (name, path) in self.files() {
+            let kind = FILES.iter().find(|(known, ..)| known == name);
+            let (mark, what) = kind.map_or(("", ""), |(_, mark, what)| (*mark, *what));
+            let shown = path.display();
+            let bytes = read(path).map_err(|error| {
+                UrlError::new(format!("{name}: failed to read {shown}: {error}"))
+            })?;
+            if !String::from_utf8_lossy(&bytes).contains(mark) {
+                let problem = format!("{name}: {shown} holds no {what} in PEM");
+                return Err(UrlError::new(problem));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) const fn place(&self) -> &Place {
         &self.0
     }
@@ -159,12 +204,20 @@ fn postgres(rest: &str) -> Result<Server, UrlError> {
     check_separators(rest)?;
     let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut kept = String::new();
-    let mut schema = None;
+    let (mut schema, mut files) = (None, Vec::new());
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if name == "schema" {
             schema = Some(decoded(value)?);
         } else if KNOWN.contains(&name) || name.starts_with("options[") {
+            let of_file = FILES.iter().find(|(known, ..)| *known == name);
+            let path = of_file.map(|_| decoded(value)).transpose()?;
+            // What is in a file may stand there itself.
+            if let (Some((name, ..)), Some(path)) = (of_file, path)
+                && !path.contains("-----BEGIN")
+            {
+                files.push((*name, PathBuf::from(path)));
+            }
             kept.push(if kept.is_empty() { '?' } else { '&' });
             kept.push_str(parameter);
         }
@@ -172,7 +225,11 @@ fn postgres(rest: &str) -> Result<Server, UrlError> {
     let options: PgConnectOptions = format!("postgres://{base}{kept}")
         .parse()
         .map_err(|error: sqlx::Error| UrlError::new(reason(&error)))?;
-    Ok(Server { options, schema })
+    Ok(Server {
+        options,
+        schema,
+        files,
+    })
 }
 
 /// An unescaped `/`, `?` or `#` in a password ends the authority early, and the rest of the password

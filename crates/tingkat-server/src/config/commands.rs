@@ -39,7 +39,7 @@ pub(crate) fn run(command: &Config, loaded: &Loaded) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Config::Explain(arguments) => explain::run(arguments, &loaded.settings),
+        Config::Explain(arguments) => explain::run(arguments, loaded),
         Config::Reference => {
             print(&reference::text());
             Ok(())

@@ -124,7 +124,8 @@ fn mode(settings: &Settings, address: &Address) -> Option<Mode> {
 
 /// Whether what is said lets the servers name others: those of a cluster, or a master.
 pub(super) fn names_others(settings: &Settings) -> bool {
-    let is_named = settings.text("redis.sentinel.master").is_some();
+    let mut of_sentinels = [SENTINEL_HOSTS, "redis.sentinel.master"].into_iter();
+    let is_named = of_sentinels.any(|path| settings.text(path).is_some());
     is_named || matches!(settings.text("redis.mode"), Some("sentinel" | "cluster"))
 }
 

@@ -150,7 +150,13 @@ impl Rules<'_> {
     fn listeners(&mut self) {
         let (listen, number) = ("server.listen", "server.port");
         let rank = |path: &str| self.settings.chosen(path).map(Origin::rank);
-        if rank(number).is_some() && rank(number) == rank(listen) {
+        // A platform sets PORT whatever the operator says.
+        let is_of_platform = |origin: &Origin| origin.called(number) == "PORT";
+        let is_meant = self
+            .settings
+            .chosen(number)
+            .is_some_and(|it| !is_of_platform(it));
+        if is_meant && rank(number) == rank(listen) {
             self.tell(&[number], |origin, _| {
                 let (name, listen) = (origin.called(number), origin.name_of(listen));
                 (

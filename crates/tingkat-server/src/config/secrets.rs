@@ -42,12 +42,13 @@ impl Secrets {
         self
     }
 
-    /// The token of commands as well, if there is one; what is wrong with it is told elsewhere.
-    pub(crate) fn and_token(self, surroundings: &Surroundings) -> Self {
-        match surroundings.token() {
-            Ok(Some(token)) => self.and(&token),
-            Ok(None) | Err(_) => self,
-        }
+    /// Those that are no part of the configuration as well, if there are any: the token of commands, and what
+    /// the client of PostgreSQL takes for a password. What is wrong with them is told elsewhere.
+    pub(crate) fn and_others(self, surroundings: &Surroundings) -> Self {
+        let of_client = surroundings.variable("PGPASSWORD").ok().flatten();
+        let token = surroundings.token().ok().flatten();
+        let others = [token, of_client.map(SecretString::from)];
+        others.iter().flatten().fold(self, Self::and)
     }
 
     fn add_value(&mut self, kind: Kind, text: &str) {

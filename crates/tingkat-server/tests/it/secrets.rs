@@ -267,6 +267,11 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
         ],
         &[("REDIS_PASSWORD_FILE", "postgres://shop:hunter2@nowhere")],
         &[("TINGKAT__SERVER__TOKENS", "write:hunter2")],
+        &[("TINGKAT__SERVER__TLS__KEY_FILE", "key")],
+        &[(
+            "TINGKAT__REDIS__TLS__KEY",
+            "-----BEGIN PRIVATE KEY-----hunter2",
+        )],
         &[("TINGKAT__REDIS__PASWORD", "hunter2")],
         &[("REDIS_KEY_PREFIX", "redis://:hunter2@cache")],
         &[("TINGKAT__SERVER__LISTEN", "shop:hunter2@db")],
@@ -316,6 +321,10 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
         &["health", "--json"],
         &["healthcheck"],
         &["warm", "--json"],
+        &["warm", "--help"],
+        &["inspect", "--help"],
+        &["health", "--help"],
+        &["config", "explain", "server.tls.key"],
         // Where nobody listens: what is judged and measured is in the test below.
         &["verify", "--wait", "0s", "--json", "http://127.0.0.1:1"],
         &["verify", "--wait", "0s", "http://shop:hunter2@127.0.0.1:1"],
@@ -330,6 +339,11 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
     ];
     let folder = Folder::new();
     fs::write(folder.path().join("secret"), "hunter2").unwrap();
+    fs::write(
+        folder.path().join("key"),
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n",
+    )
+    .unwrap();
     fs::write(folder.path().join("url"), "rediss://:hunter2@one,two").unwrap();
     let mut fingerprints = 0;
     for set in variables {

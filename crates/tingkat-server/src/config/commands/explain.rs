@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::show;
 use crate::cli::Explain;
-use crate::config::settings::Settings;
-use crate::config::{document, keys};
+use crate::config::{Loaded, Problem, document, keys};
 use crate::exit::{Code, Failure};
 use crate::output::tell;
 
-pub(super) fn run(arguments: &Explain, settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Explain, loaded: &Loaded) -> Result<(), Failure> {
+    let settings = &loaded.settings;
     let Some(key) = settings.keys().find(|key| is_named(key, &arguments.key)) else {
         let (message, help) = document::unknown(&arguments.key, settings.own());
         let help = help.map_or_else(String::new, |help| format!("; {help}"));
@@ -51,7 +51,16 @@ pub(super) fn run(arguments: &Explain, settings: &Settings) -> Result<(), Failur
         "layers": layers.iter().map(|it| show::object(&key.path, it)).collect::<Vec<_>>(),
     });
     tell(&arguments.report, &lines, &object);
-    Ok(())
+    // A value that was refused is none of the layers.
+    let problems = loaded.problems.iter();
+    let problems: Vec<Problem> = problems
+        .filter(|it| it.about == key.path)
+        .cloned()
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::problems(problems))
 }
 
 /// By its path or by one of its variables.

@@ -205,18 +205,24 @@ fn cache(settings: &Settings) -> Vec<Problem> {
     }
     // What stands alone on this machine needs neither; what names others is not known to.
     let is_alone = sentinels.is_none() && !redis::names_others(settings);
-    if is_alone && is_local(&address.to_string()) {
+    let is_here = is_local(&address.to_string());
+    if is_alone && is_here {
         return broken;
     }
+    let reaches = if is_here && sentinels.is_none() {
+        "reaches whatever servers are named there"
+    } else {
+        "reaches another machine"
+    };
     if !address.is_encrypted() {
         let (why, help) = (
-            "reaches another machine without TLS",
+            format!("{reaches} without TLS"),
             "begin the URL with rediss://",
         );
-        broken.push(wrong(settings, path, why, help, PLAIN_REDIS));
+        broken.push(wrong(settings, path, &why, help, PLAIN_REDIS));
     }
     if !address.has_credentials() {
-        let why = "reaches another machine without a password";
+        let why = &format!("{reaches} without a password");
         let help = "write it into the URL, or set REDIS_PASSWORD";
         broken.push(wrong(settings, path, why, help, OPEN_REDIS));
     }

@@ -108,6 +108,34 @@ fn a_port_changes_the_address_that_nobody_chose_after_it() {
     assert_eq!(listen(&production), "0.0.0.0:9000");
 }
 
+/// What stands at the address, by a node of production.
+fn mode(redis: &str, more: &[(&str, &str)]) -> tingkat_redis::Mode {
+    let case = Case::variable("TINGKAT_ENV", "production")
+        .and("TINGKAT__ALLOW", "embedded-database,tokens-unset")
+        .and("REDIS_URL", redis)
+        .and("REDIS_KEY_PREFIX", "shop:");
+    let case = more
+        .iter()
+        .fold(case, |case, (name, value)| case.and(name, value));
+    let config = crate::config::Config::build(case.load().into_settings().unwrap());
+    config.unwrap().redis.unwrap().mode
+}
+
+#[test]
+fn in_production_a_plain_server_of_this_machine_names_no_others() {
+    use tingkat_redis::Mode;
+    assert_eq!(mode("redis://127.0.0.1", &[]), Mode::Standalone);
+    assert_eq!(mode("rediss://shop:x@cache", &[]), Mode::Auto);
+    let waiver = "embedded-database,tokens-unset,redis-without-tls,redis-without-password";
+    let waived = [("TINGKAT__ALLOW", waiver)];
+    assert_eq!(mode("redis://127.0.0.1", &waived), Mode::Auto);
+    let cluster = [waived[0], ("TINGKAT__REDIS__MODE", "cluster")];
+    assert_eq!(mode("redis://127.0.0.1", &cluster), Mode::Cluster);
+    let development = Case::variable("REDIS_URL", "redis://127.0.0.1");
+    let config = crate::config::Config::build(development.load().into_settings().unwrap());
+    assert_eq!(config.unwrap().redis.unwrap().mode, Mode::Auto);
+}
+
 fn address(case: &Case) -> String {
     let loaded = case.load();
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
@@ -133,6 +161,15 @@ fn redis_is_put_together_from_parts_where_there_is_no_url() {
     // A later layer wins as a whole.
     let later = parts.and_file("tingkat.toml", "redis.url = \"redis://other:1/1\"");
     assert_eq!(address(&later), "cache:6379/3 false");
+    // A port or a number says nothing of where Redis is.
+    let file = "redis.url = \"redis://other:1/1\"";
+    for name in ["REDIS_PORT", "REDIS_DB"] {
+        let case = Case::variable(name, "3").and_file("tingkat.toml", file);
+        let problems = case.load().problems;
+        let told: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
+        let expected = format!("{name}: redis.url is set as well, and says all that it says");
+        assert_eq!(told, [expected]);
+    }
     // Kubernetes sets them for services named redis and tingkat-redis.
     let mut link = Case::variable("REDIS_URL", "redis://cache:1");
     for name in ["REDIS_PORT", "TINGKAT_REDIS_PORT"] {

@@ -122,3 +122,30 @@ fn besides_policies_tokens_certificates_rate_limits_and_what_is_logged_change_un
     assert_eq!(others, concerned);
     assert_eq!(edge.len(), 7, "{edge:?}");
 }
+
+/// A file under the same name, in which something else stands.
+#[test]
+fn what_is_in_a_file_that_is_named_differs_as_a_value_does() {
+    let authority = |name: &str| {
+        let certificates = tingkat_testkit::Certificates::generate().unwrap();
+        let text = std::fs::read_to_string(certificates.authority()).unwrap();
+        Case::variable("REDIS_URL", "rediss://cache")
+            .and("TINGKAT__REDIS__TLS__CA", "/tls/ca.pem")
+            .and(
+                "DATABASE_URL",
+                "postgres://shop@db/shop?sslmode=verify-full&sslrootcert=/tls/db.pem",
+            )
+            .and_file("/tls/ca.pem", &text)
+            .and_file("/tls/db.pem", &text)
+            .and_file(name, &text)
+    };
+    let differences = |one: &Case, two: &Case| -> Vec<String> {
+        let (one, two) = (one.load(), two.load());
+        assert!(one.problems.is_empty(), "{:?}", one.problems);
+        let differences = one.settings.differences(&two.settings);
+        differences.iter().map(|key| key.path.clone()).collect()
+    };
+    let (one, two) = (authority("/other"), authority("/other"));
+    assert_eq!(differences(&one, &one.clone()), [""; 0]);
+    assert_eq!(differences(&one, &two), ["redis.tls.ca", "source.url"]);
+}

@@ -9,6 +9,12 @@ const FILES: &[&str] = &[
     "[feed]\npoll_interval = 100ms",
     "[redis]\nurl = \"redis://:hunter2@cache",
     "redis = \"redis://:hunter2@cache\"",
+    "[source]\nurl \"postgres://shop:hunter2@db/shop?sslmode=verify-full\"",
+    "[source]\nurl: \"postgres://shop:hunter2@db/shop?sslmode=verify-full\"",
+    "[redis]\npassword \"hunter2==\"",
+    "[redis]\npassword =\nhunter2abc==",
+    "[redis]\nbudgt = 50ms",
+    "{\"redis\": {\"url\": \"redis://:hunter2@cache?x=1\"}}",
     "[redis]\nbudget = \"1ms\"\nbudget = \"2ms\"",
     "[redis.budget]\nms = 5",
     "entity = 5",
@@ -37,6 +43,8 @@ const FILES: &[&str] = &[
     "[redis]\nbudget = \"1m\"",
     "[redis]\nbudget = \"-5ms\"",
     "[redis]\npassword = 123456",
+    "[redis]\npassword = \" \"",
+    "[server.tls]\nkey = \"-----BEGIN PRIVATE KEY-----\\nhunter2\"",
     "[redis]\nurl = 6379",
     "[redis]\nurl = \"http://:hunter2@cache\"",
     "[redis]\nport = 0",
@@ -51,6 +59,7 @@ const FILES: &[&str] = &[
     "[redis.breaker]\nprobes = 2.5",
     "[source]\nurl = \"mysql://shop:hunter2@db/shop\"",
     "[source]\nurl = \"postgres://shop:12/hunter2@db/shop\"",
+    "[source]\nurl = \"postgres://shop:hunter2@db/shop?sslrootcert=/nowhere.pem\"",
     "[source]\nmax_connections = 0",
     "[source]\npreset = \"prsma\"",
     "[source]\npreset = \"prisma\"",
@@ -60,6 +69,7 @@ const FILES: &[&str] = &[
     "[source]\nacquire_timeout = 2026-11-27",
     "[server]\nlisten = \"localhost:8080\"",
     "[server]\nlisten = \"127.0.0.1\"",
+    "[server]\nlisten = \"127.0.0.1:8080\"\nport = 9000",
     "[server]\nadmin_listen = \"9091\"",
     "[server]\nadmin_listen = \"127.0.0.1:8080\"",
     "[server]\nadmin_listen = \"127.0.0.1:9091\"\nmetrics_listen = \"0.0.0.0:9091\"",
@@ -77,6 +87,8 @@ const FILES: &[&str] = &[
     "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",
     "[server]\nproxy_header = \"forwarded-for\"",
     "[server]\nmax_in_flight = 0",
+    "[server]\nconnections = 1000",
+    "[server]\nbody_timeout = \"10s\"",
     "[server.rate_limit]\nlook_ups = -1",
     "[server.rate_limit]\nlook_up = 10",
     "[server]\nbody_bytes = \"1 megabyte\"",
@@ -116,6 +128,7 @@ const FILES: &[&str] = &[
     "[redis]\nurl = \"off\"\n[entity.product]\nplacement = \"redis\"",
     "[redis]\nurl = \"redis://cache/3\"\nmode = \"cluster\"",
     "[redis]\nurl = \"redis://cache\"\nhost = \"other\"",
+    "[redis]\nurl = \"off\"\nport = 6379",
     "[redis]\nurl = \"redis://shop:hunter2@cache\"\nusername = \"store\"\npassword = \"hunter3\"",
     "[redis]\nhost = \"no host\"",
     "[redis.tls]\nserver_name = \"cache\"",
@@ -134,6 +147,11 @@ const VARIABLES: &[&[(&str, &str)]] = &[
     &[("TINGKAT_REDIS_URL_FILE", "/run/secrets/redis")],
     &[("TINGKAT_DATABASE_URL", "postgres://shop:hunter2@db/shop")],
     &[("TINGKAT_ENVIRONMENT", "production")],
+    &[("TINGKAT_EVN", "production")],
+    &[("TINGKAT_SCENARO", "resilient")],
+    &[("TINGKAT_ENV", "")],
+    &[("TINGKAT__redis__budget", "20s")],
+    &[("TINGKAT__REDIS.BUDGET_FILE", "20s")],
     &[("TINGKAT__ZZZ", "hunter2")],
     &[("TINGKAT_SCENARIO", "fast")],
     &[
@@ -146,6 +164,15 @@ const VARIABLES: &[&[(&str, &str)]] = &[
         ("REDIS_URL", "redis://:hunter3@cache"),
     ],
     &[("REDIS_URL_FILE", "/nowhere")],
+    &[(
+        "DATABASE_URL_FILE",
+        "postgres://shop:hunter2 hunter3@db/shop",
+    )],
+    &[(
+        "TINGKAT__SERVER__TLS__KEY",
+        "-----BEGIN PRIVATE KEY-----hunter2",
+    )],
+    &[("TINGKAT__SERVER__TLS__KEY_FILE", "/run/key")],
     &[("REDIS_URL_FILE", "/run/empty")],
     &[
         ("REDIS_URL", "redis://cache"),
@@ -193,6 +220,14 @@ const VARIABLES: &[&[(&str, &str)]] = &[
         ("TINGKAT__REDIS__SENTINEL__PASSWORD", "hunter3"),
         ("TINGKAT__REDIS__SENTINEL__TLS", "false"),
     ],
+    // A server of this machine may be plain, unless it names others.
+    &[
+        ("TINGKAT_ENV", "production"),
+        ("TINGKAT__ALLOW", "embedded-database,tokens-unset"),
+        ("REDIS_URL", "redis://127.0.0.1"),
+        ("REDIS_KEY_PREFIX", "shop:"),
+        ("TINGKAT__REDIS__MODE", "cluster"),
+    ],
     // Who looks up or writes can not operate.
     &[
         ("TINGKAT_ENV", "production"),
@@ -238,7 +273,8 @@ fn cases() -> Vec<(String, Case)> {
             .fold(Case::default(), |case, (name, value)| case.and(name, value));
         (
             title.collect::<Vec<_>>().join("\n"),
-            case.and_file("/run/empty", "\n"),
+            case.and_file("/run/empty", "\n")
+                .and_file("/run/key", "-----BEGIN PRIVATE KEY-----\nhunter2\n"),
         )
     });
     files.chain(variables).collect()
