@@ -36,9 +36,9 @@ troubles! {
     a_log_that_begins_anew raises ["cold_resets"] beside ["poll_age", "change_log", "stale_answers", "failed_loads"];
     loads_that_hang raises ["hung_loads"] beside ["failed_loads", "stale_answers"];
     loads_that_fail raises ["failed_loads"] beside ["change_log"];
-    more_loads_than_may_wait raises ["load_queue"] beside ["hung_loads", "failed_loads", "hit_ratio.product", "latency.product", "round_trip_p99"];
-    a_cache_that_has_nothing_of_what_is_asked_for raises ["hit_ratio.product"] beside ["round_trip_p99"];
-    answers_that_take_longer_than_promised raises ["latency.product"] beside ["round_trip_p99"];
+    more_loads_than_may_wait raises ["load_queue"] beside ["hung_loads", "failed_loads", "hit_ratio.product", "latency.product"];
+    a_cache_that_has_nothing_of_what_is_asked_for raises ["hit_ratio.product"];
+    answers_that_take_longer_than_promised raises ["latency.product"];
     calls_that_redis_does_not_answer raises ["tier_failures"] beside ["redis_reachable"];
 }
 
