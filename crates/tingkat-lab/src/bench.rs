@@ -29,8 +29,10 @@ mod run;
 mod span;
 mod statistics;
 mod subject;
+mod tally;
 mod text;
 mod trace;
+mod validity;
 mod words;
 pub mod workload;
 

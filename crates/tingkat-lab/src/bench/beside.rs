@@ -108,9 +108,23 @@ pub(super) fn comparison(report: &Report) -> Vec<String> {
     }
     let notes = comparison.notes.iter();
     lines.extend(notes.map(|note| format!("  {note}")));
+    lines.extend(
+        missing(comparison)
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
     let table = aligned(&comparison_rows(comparison), 2);
     lines.extend(table.into_iter().map(|line| format!("  {line}")));
     lines
+}
+
+/// What an earlier run has and this one has not, by phase.
+pub(super) fn missing(comparison: &Comparison) -> Option<String> {
+    let names = comparison.missing.iter();
+    let names: Vec<String> = names
+        .map(|it| format!("{}:{}", it.phase, it.metric))
+        .collect();
+    (!names.is_empty()).then(|| format!("not measured now: {}", names.join(", ")))
 }
 
 /// What differs from an earlier run, with the heads of the columns; the first two have words.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::metric::Metric;
 use super::number::{real, share};
 use super::objective::Objective;
-use super::phase::is_only_too_slow;
 use super::report::{ClassReport, PhaseReport, Report};
 use super::subject::{Kind, State, Tier};
+use super::validity::is_only_too_slow;
 use super::words;
 use super::workload::Workload;
 

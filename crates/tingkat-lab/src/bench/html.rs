@@ -274,6 +274,9 @@ fn comparison(report: &Report) -> String {
         let line = format!("hard to compare: {}", comparison.caveats.join(", "));
         html.push_str(&paragraph("missed", &line));
     }
+    if let Some(missing) = beside::missing(comparison) {
+        html.push_str(&paragraph("missed", &missing));
+    }
     html.push_str(&table(&beside::comparison_rows(comparison), 2));
     html
 }

@@ -172,8 +172,8 @@ impl HttpSubject {
     }
 
     async fn ready(&self, stage: &Stage) -> Result<Arc<dyn Session>, SubjectError> {
-        if stage.way != Way::All || stage.memory_bytes.is_some() || stage.start == Start::Restarted
-        {
+        let is_as_it_is = matches!(stage.way, Way::All | Way::Network);
+        if !is_as_it_is || stage.memory_bytes.is_some() || stage.start == Start::Restarted {
             let what = "this phase changes how the service is set up, which is done in process \
                         alone: leave --url out";
             return Err(SubjectError::unsuited(what));
@@ -232,6 +232,11 @@ impl Subject for HttpSubject {
 
     fn staleness_bound(&self) -> Option<Duration> {
         *self.bound.get()?
+    }
+
+    /// There is one address for both.
+    fn knows_writes(&self) -> bool {
+        true
     }
 }
 

@@ -98,7 +98,7 @@ impl Running {
     async fn open(&mut self, interval_nanos: f64, most: usize) -> std::io::Result<()> {
         let pacer = Pacer::new()?;
         let lane = self.course.lane;
-        let mut breath = 0;
+        let (mut breath, mut is_behind) = (0, false);
         for turn in 0_usize.. {
             let number = lane.number + turn * lane.of;
             let after = whole(real_size(number) * interval_nanos);
@@ -106,9 +106,8 @@ impl Running {
             if due >= self.end || self.course.stop.is_cancelled() {
                 break;
             }
-            let mut was_held = false;
             while self.flights.len() >= most {
-                was_held = true;
+                is_behind = true;
                 if !self.land_one().await {
                     return Ok(());
                 }
@@ -118,13 +117,13 @@ impl Running {
             if now >= self.end.after(GRACE) || (interval_nanos <= 0.0 && now >= self.end) {
                 break;
             }
-            if now.since(due) > LATE {
-                let counter = if was_held {
-                    &mut self.record.held
-                } else {
-                    &mut self.record.late
-                };
-                *counter += 1;
+            if now.since(due) <= LATE {
+                is_behind = false;
+            } else if is_behind {
+                // Also those that became due while it was held.
+                self.record.held += 1;
+            } else {
+                self.record.late += 1;
             }
             if !self.send(due, now) {
                 break;
@@ -230,6 +229,8 @@ impl Running {
                 ended: SystemClock.now(),
             }
         }));
+        let under_way = u64::try_from(self.flights.len()).unwrap_or_default();
+        self.record.under_way = self.record.under_way.max(under_way);
     }
 
     /// Sets new operations going and takes in what has ended; now and then others get their turn.
@@ -300,7 +301,9 @@ impl Running {
         match &flown.operation {
             Operation::Write(key) => ledger.wrote(*key, version, flown.ended),
             Operation::Read(key) => {
-                let age = ledger.staleness(*key, version, flown.began);
+                let Some(age) = ledger.staleness(*key, version, flown.began) else {
+                    return;
+                };
                 self.record
                     .staleness
                     .saturating_record(super::number::nanos(age));
@@ -329,3 +332,6 @@ impl Session for Idle {
         Box::pin(async { Outcome::error() })
     }
 }
+
+#[cfg(test)]
+mod tests;

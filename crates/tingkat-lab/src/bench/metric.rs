@@ -89,7 +89,10 @@ impl Unit {
             Self::Share => text
                 .strip_suffix('%')
                 .map_or_else(|| number(text), |it| number(it).map(|it| it / 100.0))
-                .ok_or_else(|| format!("{text:?}: expected something like 0.1% or 0.001")),
+                .filter(|share| (0.0..=1.0).contains(share))
+                .ok_or_else(|| {
+                    format!("{text:?}: expected 0% to 100% or 0 to 1, such as 0.1% or 0.001")
+                }),
             Self::Rate | Self::Count => {
                 number(text).ok_or_else(|| format!("{text:?}: expected a number"))
             }
@@ -138,18 +141,31 @@ impl Metric {
         Self { phase: None, what }
     }
 
-    /// What is compared between runs.
-    pub(super) fn compared() -> [Self; 7] {
-        [
-            What::Rate,
-            What::Time(Of::All, Which::P50),
-            What::Time(Of::All, Which::P99),
+    /// What is usually compared between runs: times by who waits and by who answered, as the mixture of
+    /// all of them hides each.
+    pub(super) fn compared() -> Vec<Self> {
+        let owners = [
+            Of::LookUps,
+            Of::Kind(Kind::Write),
+            Of::Tier(Tier::Memory),
+            Of::Tier(Tier::Redis),
+            Of::Tier(Tier::Database),
+        ];
+        let times = owners.map(|of| [Which::P50, Which::P99].map(|which| What::Time(of, which)));
+        let others = [
             What::HitRatio,
             What::ErrorRate,
+            What::StalenessP99,
             What::BeyondBound,
             What::LoadsPerCrowd,
-        ]
-        .map(Self::everywhere)
+        ];
+        let all = [What::Rate].into_iter().chain(times.into_iter().flatten());
+        all.chain(others).map(Self::everywhere).collect()
+    }
+
+    /// The same number of each phase.
+    pub(super) const fn anywhere(&self) -> Self {
+        Self::everywhere(self.what)
     }
 
     /// The same number of any phase.
@@ -183,7 +199,7 @@ impl Metric {
             What::ErrorRate => phase.error_rate(),
             What::HitRatio => phase.hit_ratio?,
             What::Rate => phase.achieved_rate,
-            What::StalenessP99 => phase.staleness?.p99_ms * 1e3,
+            What::StalenessP99 => phase.staleness?.replaced_p99_ms * 1e3,
             What::StalenessMax => phase.staleness?.max_ms * 1e3,
             What::BeyondBound => real(phase.staleness?.beyond_bound),
             What::LoadsPerCrowd => {
@@ -337,6 +353,17 @@ impl TryFrom<String> for Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_staleness_is_that_of_what_had_been_replaced() {
+        let mut report = super::super::samples::report();
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        let p99: Metric = "staleness.p99".parse().unwrap();
+        // 12 of 9,500 had been replaced: of all that were judged it would be zero.
+        assert_eq!(p99.of(phase), Some(40_000.0));
+        phase.staleness = None;
+        assert_eq!(p99.of(phase), None);
+    }
 
     #[test]
     fn a_number_is_written_as_it_is_read() {

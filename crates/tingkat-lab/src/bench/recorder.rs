@@ -96,7 +96,7 @@ pub(super) struct Recorder {
     start: Tick,
     part: Duration,
     live: Option<Arc<Live>>,
-    /// By how much answers were older than the newest write that had returned.
+    /// By how much answers were older than the newest write that had returned, of keys that were written.
     pub(super) staleness: Histogram<u64>,
     /// Answers that were older than the subject promises, and not marked.
     pub(super) beyond_bound: u64,
@@ -105,6 +105,8 @@ pub(super) struct Recorder {
     pub(super) late: u64,
     /// Sent late because too many were under way.
     pub(super) held: u64,
+    /// The most that were waited for at the same time.
+    pub(super) under_way: u64,
     /// Not answered when the phase was given up.
     pub(super) unfinished: u64,
     pub(super) last_ended: Tick,
@@ -126,6 +128,7 @@ impl Recorder {
             sent: 0,
             late: 0,
             held: 0,
+            under_way: 0,
             unfinished: 0,
             last_ended: start,
             in_volleys: Duration::ZERO,
@@ -242,6 +245,8 @@ impl Recorder {
         self.sent += other.sent;
         self.late += other.late;
         self.held += other.held;
+        // Lanes run at the same time.
+        self.under_way += other.under_way;
         self.unfinished += other.unfinished;
         self.last_ended = self.last_ended.max(other.last_ended);
         self.in_volleys += other.in_volleys;

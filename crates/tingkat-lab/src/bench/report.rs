@@ -100,6 +100,13 @@ pub struct PhaseReport {
     pub late: u64,
     /// Sent late because too many were under way.
     pub held: u64,
+    /// Callers who waited for an answer before the next operation; nothing in an open loop, and in crowds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callers: Option<usize>,
+    /// The most operations that were waited for at the same time. What is answered at once is never waited
+    /// for: where this stays below the callers, more of them change nothing.
+    #[serde(default)]
+    pub under_way: u64,
     /// Cores that the whole process used.
     pub process_cores: f64,
     /// Cores of these for the generator, by what an operation costs it.
@@ -192,10 +199,11 @@ pub struct TierReport {
     pub curve: Vec<CurvePoint>,
 }
 
-/// By how much answers were older than the newest write that had returned before they were asked.
+/// By how much answers were older than the newest write that had returned before they were asked; of keys
+/// that the run has written, as of others nobody can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Staleness {
-    /// Look-ups that were judged.
+    /// Look-ups of keys of which a write had returned before.
     pub judged: u64,
     /// Of those, such that were answered with a replaced value.
     pub replaced: u64,
@@ -207,6 +215,10 @@ pub struct Staleness {
     pub beyond_bound: u64,
     /// The promise in milliseconds.
     pub bound_ms: Option<f64>,
+    /// Whether the one that was read is the one that has written, and knows its own writes at once: of
+    /// other nodes nothing was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub knew_writes: bool,
     /// 99 of 100 judged look-ups got a younger value, in milliseconds.
     pub p99_ms: f64,
     /// The oldest, in milliseconds.

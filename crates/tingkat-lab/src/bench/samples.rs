@@ -95,6 +95,8 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
         achieved_rate: 1000.0 / slower,
         late: 3,
         held: 0,
+        callers: None,
+        under_way: 7,
         process_cores: 0.31,
         generator_cores: 0.002,
         timed_together: None,
@@ -132,6 +134,7 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
             replaced_p99_ms: 40.0,
             beyond_bound: 0,
             bound_ms: Some(1000.0),
+            knew_writes: false,
             p99_ms: 0.0,
             max_ms: 42.0,
         }),
@@ -221,8 +224,8 @@ pub(super) fn full_report() -> Report {
     report.grades = grade::grade(&report);
     let objectives = Objective::read_all("read.p99<1ms,memory.p99<0.1ms,hit_ratio>99.5%").unwrap();
     report.objectives = objectives.iter().map(|it| it.judge(&report)).collect();
-    let comparison = Comparison::of("last week", &before, &report);
     let regressions = Regression::read_all("p99 > +10%").unwrap();
+    let comparison = Comparison::of("last week", &before, &report, &regressions);
     assert_eq!(comparison.failures(&regressions).len(), 1);
     report.comparison = Some(comparison);
     report

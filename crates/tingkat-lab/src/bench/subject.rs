@@ -142,6 +142,8 @@ pub enum Way {
     All,
     /// Redis, and the database behind it.
     Redis,
+    /// Those for which a caller waits: in process all behind memory, and over HTTP the whole service.
+    Network,
     /// The database alone.
     Database,
 }
@@ -244,6 +246,12 @@ pub trait Subject: Send + Sync {
 
     /// Whether it runs in the process that measures it, so that both use the same cores.
     fn is_in_process(&self) -> bool {
+        false
+    }
+
+    /// Whether whoever answers look-ups has carried the writes out, and so knows them at once: how old the
+    /// answers of others are is then not seen.
+    fn knows_writes(&self) -> bool {
         false
     }
 

@@ -8,6 +8,7 @@ use super::report::{Latency, PhaseReport, Report, SubjectReport};
 use super::statistics::{median, spread};
 use super::trace::TraceReport;
 use super::words::{bytes, count, count_of, kind, percent, state, tier, time};
+use super::workload::Workload;
 
 /// How operations followed each other, and what that means for the times.
 pub(super) fn loop_of(report: &Report) -> String {
@@ -18,8 +19,8 @@ pub(super) fn loop_of(report: &Report) -> String {
     workload.rate.map_or_else(
         || {
             format!(
-                "closed loop, {} callers: service time; coordinated omission possible",
-                workload.concurrency
+                "closed loop, {}: service time; coordinated omission possible",
+                callers(workload)
             )
         },
         |rate| {
@@ -29,6 +30,25 @@ pub(super) fn loop_of(report: &Report) -> String {
             )
         },
     )
+}
+
+/// How many callers each phase has.
+fn callers(workload: &Workload) -> String {
+    let of = |phase| workload.callers_of(phase);
+    let mut all: Vec<usize> = workload.phases.iter().map(of).collect();
+    all.dedup();
+    let texts: Vec<String> = all.iter().map(|it| count(real_size(*it))).collect();
+    match (texts.split_last(), all.as_slice()) {
+        (_, [1]) => "1 caller".to_owned(),
+        (Some((last, [])), _) => format!("{last} callers"),
+        (Some((last, others)), _) => {
+            format!(
+                "{} and then {last} callers, phase by phase",
+                others.join(", ")
+            )
+        }
+        (None, _) => String::new(),
+    }
 }
 
 /// What a machine is, in a line.
@@ -208,6 +228,14 @@ pub(super) fn used(phase: &PhaseReport) -> String {
         "cores used: {:.2}, of which {:.2} by the generator",
         phase.process_cores, phase.generator_cores
     );
+    if let Some(callers) = phase.callers.filter(|it| *it > 1) {
+        let _ = write!(
+            text,
+            "; at most {} of {} callers waited at the same time",
+            count_of(phase.under_way),
+            count(real_size(callers))
+        );
+    }
     if phase.late + phase.held > 0 {
         let _ = write!(
             text,
@@ -336,13 +364,25 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
             let beyond = count_of(staleness.beyond_bound);
             format!("; {beyond} beyond the promised {}", time(bound * 1e3))
         });
+        let old = if staleness.replaced > 0 {
+            format!(
+                ", 99 of 100 of these for less than {}, none for more than {}",
+                time(staleness.replaced_p99_ms * 1e3),
+                time(staleness.max_ms * 1e3)
+            )
+        } else {
+            String::new()
+        };
+        let whose = if staleness.knew_writes {
+            "; read from the node that was written to, which knows its own writes at once: how soon \
+             others see them is not measured"
+        } else {
+            ""
+        };
         lines.push(format!(
-            "staleness: {} of {} answers had been replaced, 99 of 100 of these for less than {}, none \
-             for more than {}{}",
+            "staleness: {} of {} answers for what had been written had been replaced{old}{}{whose}",
             count_of(staleness.replaced),
             count_of(staleness.judged),
-            time(staleness.replaced_p99_ms * 1e3),
-            time(staleness.max_ms * 1e3),
             bound.unwrap_or_default()
         ));
     }

@@ -315,6 +315,11 @@ impl Workload {
         self.phases.iter().any(|phase| phase.redis != Fault::None)
     }
 
+    /// How many callers a phase has without a rate.
+    pub fn callers_of(&self, phase: &Phase) -> usize {
+        phase.concurrency.unwrap_or(self.concurrency)
+    }
+
     /// How long a phase takes.
     pub fn duration_of(&self, phase: &Phase) -> Duration {
         let all: f64 = self.phases.iter().map(|phase| phase.share).sum();
@@ -385,6 +390,26 @@ mod tests {
                 "unknown variant `basket`",
             ),
             (
+                "hit_ratio = 0.6",
+                "hit_ratio = 60",
+                "objective.hit_ratio: expected a share from 0 to 1, not 60",
+            ),
+            (
+                "p99_ms = 10",
+                "p99_ms = 0",
+                "objective.p99_ms: expected a time above 0",
+            ),
+            (
+                "name = \"steady\"",
+                "name = \"a\"\n[[phase]]\nname = \"a\"",
+                "phase \"a\": expected another name",
+            ),
+            (
+                "start = \"filled\"",
+                "concurrency = 2\n[[phase]]\nname = \"crowd\"\ncrowd = 9\nconcurrency = 3",
+                "phase \"crowd\": concurrency: `crowd` says",
+            ),
+            (
                 "concurrency = 32",
                 "concurrency = 0",
                 "concurrency: expected 1 to 10000",
@@ -398,6 +423,21 @@ mod tests {
         }
         let error = preset_text("coffee").unwrap_err().to_string();
         assert!(error.contains("product-read, product-batch"), "{error}");
+    }
+
+    #[test]
+    fn what_would_be_without_effect_is_refused() {
+        let wrong = |name: &str, change: fn(&mut Workload)| {
+            let mut workload = Workload::preset(name).unwrap();
+            change(&mut workload);
+            workload.check().unwrap_err().to_string()
+        };
+        let rate = wrong("sweep", |it| it.rate = Some(100.0));
+        assert!(rate.contains("with a rate there are no callers"), "{rate}");
+        let crowd = wrong("stampede", |it| it.rate = Some(100.0));
+        assert!(crowd.contains("crowds come all at once"), "{crowd}");
+        let few = wrong("stampede", |it| it.operations = Some(999));
+        assert!(few.contains("operations: expected as many"), "{few}");
     }
 
     #[test]

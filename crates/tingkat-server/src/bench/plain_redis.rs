@@ -18,9 +18,8 @@ use tingkat_redis::Redis;
 use tingkat_shop::postcode::Postcode;
 use tingkat_shop::product::Product;
 
-use super::in_process::InProcess;
+use super::bare::{Bare, Loads, NoAnswer, Value, outcome};
 use super::place::Place;
-use super::ready::Ready;
 use crate::cli::bench::Wanted;
 use crate::exit::{Code, Failure};
 
@@ -39,7 +38,7 @@ pub(super) struct PlainRedis {
     prefix: String,
     entity: Entity,
     /// The database, without any tier before it.
-    store: InProcess,
+    store: Loads,
     faults: Option<Control>,
     counts: Arc<Counts>,
     /// How often it began with nothing.
@@ -49,8 +48,6 @@ pub(super) struct PlainRedis {
 #[derive(Default)]
 struct Counts {
     hits: AtomicU64,
-    loads: AtomicU64,
-    loaded_keys: AtomicU64,
     failures: AtomicU64,
 }
 
@@ -67,7 +64,7 @@ impl PlainRedis {
             redis: Arc::new(Redis::start(config, Arc::new(SystemClock))),
             prefix,
             entity: wanted.workload.entity,
-            store: InProcess::new(place, wanted, true)?,
+            store: Loads::new(place, wanted)?,
             faults: place.faults(),
             counts: Arc::default(),
             beginnings: AtomicU64::new(0),
@@ -86,13 +83,8 @@ impl PlainRedis {
         let mut joining = self.redis.state();
         let usable = joining.wait_for(tingkat_redis::State::is_usable);
         drop(tokio::time::timeout(Duration::from_secs(5), usable).await);
-        let as_it_is = Stage {
-            start: Start::AsIs,
-            way: Way::Database,
-            ..*stage
-        };
         let aside = Arc::new(Aside {
-            store: self.store.ready(&as_it_is).await?,
+            store: self.store.bare(stage.keys).await?,
             redis: Arc::clone(&self.redis),
             prefix: format!(
                 "{}{}:",
@@ -139,7 +131,7 @@ impl Subject for PlainRedis {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.store.close().await;
+            self.store.close_it().await;
             self.redis.close().await;
         })
     }
@@ -147,7 +139,7 @@ impl Subject for PlainRedis {
 
 /// Redis beside the database.
 struct Aside {
-    store: Arc<Ready>,
+    store: Arc<Bare>,
     redis: Arc<Redis>,
     prefix: String,
     entity: Entity,
@@ -162,11 +154,10 @@ impl Aside {
     async fn fill(&self) -> Result<(), SubjectError> {
         let places: Vec<usize> = (0..self.store.keys()).collect();
         for places in places.chunks(PART) {
-            let values = self.store.load_many(places).await.map_err(|error| {
-                SubjectError::unreachable("failed to read the store").caused_by(error)
-            })?;
-            let cells = places.iter().zip(values);
-            let cells = cells.filter_map(|(place, value)| Some(self.cell(*place, value?)));
+            let values = self.store.load_many(places).await;
+            let failed = |NoAnswer| SubjectError::unreachable("failed to read the store");
+            let cells = places.iter().zip(values.map_err(failed)?);
+            let cells = cells.filter_map(|(place, value)| self.cell(*place, &value?));
             let written = self.redis.set_many(cells.collect()).await;
             written.map_err(|error| {
                 SubjectError::unreachable("failed to fill redis").caused_by(error)
@@ -175,8 +166,8 @@ impl Aside {
         Ok(())
     }
 
-    fn cell(&self, place: usize, value: Vec<u8>) -> (String, Bytes, Duration) {
-        (self.key(place), Bytes::from(value), LIFE)
+    fn cell(&self, place: usize, value: &Value) -> Option<(String, Bytes, Duration)> {
+        Some((self.key(place), Bytes::from(value.json()?), LIFE))
     }
 
     /// The version of a value, found out by decoding it, as whoever uses it must.
@@ -193,11 +184,11 @@ impl Aside {
         }
     }
 
-    fn outcome(&self, tier: Tier, bytes: &[u8]) -> Outcome {
+    fn hit(&self, bytes: &[u8]) -> Outcome {
         match self.decoded(bytes) {
             Ok(version) => Outcome {
                 version,
-                ..Outcome::new(tier, State::Current)
+                ..Outcome::new(Tier::Redis, State::Current)
             },
             Err(_) => Outcome::error(),
         }
@@ -222,27 +213,22 @@ impl Aside {
 
     async fn read(&self, place: usize) -> Outcome {
         if let Some(cell) = self.found(&self.key(place)).await {
-            return self.outcome(Tier::Redis, &cell);
+            return self.hit(&cell);
         }
-        self.count_load(1);
-        match self.store.load(place).await {
-            Ok(Some(value)) => {
-                let outcome = self.outcome(Tier::Database, &value);
-                self.put(vec![self.cell(place, value)]).await;
-                outcome
-            }
-            Ok(None) => Outcome::new(Tier::Database, State::Absent),
-            Err(_) => Outcome::error(),
+        let found = self.store.load(place).await;
+        if let Ok(Some(value)) = &found {
+            self.put(self.cell(place, value).into_iter().collect())
+                .await;
         }
+        outcome(&found)
     }
 
     /// What does not exist is not kept: the database is asked each time.
     async fn absent(&self, number: usize) -> Outcome {
         if let Some(cell) = self.found(&format!("{}none-{number}", self.prefix)).await {
-            return self.outcome(Tier::Redis, &cell);
+            return self.hit(&cell);
         }
-        self.count_load(1);
-        self.store.absent(number).await
+        outcome(&self.store.absent(number).await)
     }
 
     async fn batch(&self, places: &[usize]) -> Outcome {
@@ -264,12 +250,11 @@ impl Aside {
         if missing.is_empty() {
             return Outcome::new(Tier::Redis, State::Current);
         }
-        self.count_load(missing.len());
         let Ok(values) = self.store.load_many(&missing).await else {
             return Outcome::error();
         };
         let cells = missing.into_iter().zip(values);
-        let cells = cells.filter_map(|(place, value)| Some(self.cell(place, value?)));
+        let cells = cells.filter_map(|(place, value)| self.cell(place, &value?));
         self.put(cells.collect()).await;
         Outcome::new(Tier::Database, State::Current)
     }
@@ -281,14 +266,6 @@ impl Aside {
             count(&self.counts.failures, 1);
         }
         outcome
-    }
-
-    fn count_load(&self, keys: usize) {
-        count(&self.counts.loads, 1);
-        count(
-            &self.counts.loaded_keys,
-            u64::try_from(keys).unwrap_or_default(),
-        );
     }
 }
 
@@ -322,8 +299,8 @@ impl Session for Aside {
             let counts = &self.counts;
             Some(Counters {
                 redis_hits: counts.hits.load(Ordering::Relaxed),
-                loads: counts.loads.load(Ordering::Relaxed),
-                loaded_keys: counts.loaded_keys.load(Ordering::Relaxed),
+                loads: self.store.statements(),
+                loaded_keys: self.store.loaded_keys(),
                 redis_failures: counts.failures.load(Ordering::Relaxed),
                 ..Counters::default()
             })

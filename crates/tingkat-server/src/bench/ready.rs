@@ -53,48 +53,6 @@ impl Ready {
         Ok(())
     }
 
-    /// A value as it is stored elsewhere; nothing where there is none.
-    pub(super) async fn load(&self, place: usize) -> Result<Option<Vec<u8>>, GetError> {
-        match &*self.keys {
-            Keys::Products { ids, .. } => match ids.get(place) {
-                Some(id) => {
-                    let answer = self.shop.products.by_id(id, Options::default()).await;
-                    json(answer, serde_json::to_vec)
-                }
-                None => Ok(None),
-            },
-            Keys::Postcodes(codes) => match codes.get(place) {
-                Some(code) => {
-                    let answer = self.shop.postcodes.locate(code, Options::default()).await;
-                    json(answer, serde_json::to_vec)
-                }
-                None => Ok(None),
-            },
-        }
-    }
-
-    /// Many values.
-    pub(super) async fn load_many(
-        &self,
-        places: &[usize],
-    ) -> Result<Vec<Option<Vec<u8>>>, GetError> {
-        match &*self.keys {
-            Keys::Products { ids, .. } => {
-                let ids: Vec<ProductId> = places
-                    .iter()
-                    .filter_map(|place| ids.get(*place).cloned())
-                    .collect();
-                let answers = self.shop.products.many(&ids, Options::default()).await;
-                let values = answers.into_iter();
-                values.map(|it| json(it, serde_json::to_vec)).collect()
-            }
-            Keys::Postcodes(_) => {
-                let values = places.iter().map(|place| self.load(*place));
-                join_all(values).await.into_iter().collect()
-            }
-        }
-    }
-
     async fn read(&self, place: usize) -> Outcome {
         match &*self.keys {
             Keys::Products { ids, .. } => match ids.get(place) {
@@ -108,7 +66,7 @@ impl Ready {
         }
     }
 
-    pub(super) async fn absent(&self, number: usize) -> Outcome {
+    async fn absent(&self, number: usize) -> Outcome {
         match &*self.keys {
             Keys::Products { .. } => match absent_id(number) {
                 Some(id) => product(self.shop.products.by_id(&id, Options::default()).await),
@@ -138,7 +96,7 @@ impl Ready {
         }
     }
 
-    pub(super) async fn write(&self, place: usize) -> Outcome {
+    async fn write(&self, place: usize) -> Outcome {
         let Keys::Products { ids, .. } = &*self.keys else {
             return Outcome::error();
         };
@@ -255,14 +213,4 @@ fn plain<V>(answer: Result<Answer<V>, GetError>) -> Outcome {
         None => State::Absent,
     };
     Outcome::new(tier, state)
-}
-
-/// A value as most services write it down. The values of the shop have no maps with odd keys, which
-/// alone can not be written.
-fn json<V>(
-    answer: Result<Answer<V>, GetError>,
-    write: fn(&V) -> serde_json::Result<Vec<u8>>,
-) -> Result<Option<Vec<u8>>, GetError> {
-    let answer = answer?;
-    Ok(answer.value().and_then(|it| write(it).ok()))
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Entity, HIGHEST_RATE, LONGEST, MOST_KEYS, MOST_TOGETHER, MOST_UNDER_WAY, Mix, Phase, Workload,
-    WorkloadError,
+    Entity, HIGHEST_RATE, LONGEST, MOST_KEYS, MOST_TOGETHER, MOST_UNDER_WAY, Mix, Objective, Phase,
+    Workload, WorkloadError,
 };
 use crate::bench::span;
 
@@ -54,6 +54,9 @@ impl Workload {
             // How old an answer was is known only of one that is timed by itself.
             return wrong("timed_together: expected 1 in a workload that writes".to_owned());
         }
+        self.objective.check()?;
+        self.check_names()?;
+        self.check_callers()?;
         for phase in &self.phases {
             phase.check(self.rate, is_rate, is_concurrency)?;
             let asks_otherwise = phase.hot > 0.0 || phase.mix(self).absent > 0.0;
@@ -63,6 +66,68 @@ impl Workload {
                      and no `absent` in its mix",
                     phase.name
                 ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Objective {
+    fn check(&self) -> Result<(), WorkloadError> {
+        let (share, any) = (0.0..=1.0, 0.0..=f64::MAX);
+        // The least that can be, but for answers at once.
+        let (time, loads) = (f64::MIN_POSITIVE..=f64::MAX, 1.0..=f64::MAX);
+        for (name, value, may, words) in [
+            ("hit_ratio", self.hit_ratio, &share, "a share from 0 to 1"),
+            ("error_rate", self.error_rate, &share, "a share from 0 to 1"),
+            ("p99_ms", self.p99_ms, &time, "a time above 0"),
+            ("loads_per_crowd", self.loads_per_crowd, &loads, "1 or more"),
+            ("beyond_bound", self.beyond_bound, &any, "0 or more"),
+        ] {
+            if let Some(value) = value.filter(|it| !may.contains(it)) {
+                let text = format!("objective.{name}: expected {words}, not {value}");
+                return Err(WorkloadError(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Workload {
+    /// Phases are told apart by their names, in the report and beside an earlier one.
+    fn check_names(&self) -> Result<(), WorkloadError> {
+        let mut names: Vec<&str> = self.phases.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).find(|pair| pair.first() == pair.last());
+        match twice.and_then(<[&str]>::first) {
+            Some(name) => Err(WorkloadError(format!(
+                "phase {name:?}: expected another name, as there are two of this one"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing that says how operations follow each other may be without effect.
+    fn check_callers(&self) -> Result<(), WorkloadError> {
+        let all_crowds = self.phases.iter().all(|phase| phase.crowd.is_some());
+        if all_crowds && self.rate.is_some() {
+            return Err(WorkloadError(
+                "rate: crowds come all at once; expected none where every phase is a crowd"
+                    .to_owned(),
+            ));
+        }
+        for phase in &self.phases {
+            let wrong = |text: &str| Err(WorkloadError(format!("phase {:?}: {text}", phase.name)));
+            if phase.concurrency.is_some() && self.rate.is_some() {
+                return wrong(
+                    "concurrency: with a rate there are no callers who wait; expected one of the two",
+                );
+            }
+            if phase.concurrency.is_some() && phase.crowd.is_some() {
+                return wrong("concurrency: `crowd` says how many callers there are");
+            }
+            if self.operations < phase.crowd && self.operations.is_some() {
+                return wrong("operations: expected as many as one crowd has callers, or more");
             }
         }
         Ok(())
