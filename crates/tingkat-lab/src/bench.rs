@@ -6,6 +6,7 @@
 //! wired by whoever runs it.
 
 mod beside;
+mod calibration;
 mod comparison;
 mod crowd;
 mod csv;
@@ -19,6 +20,7 @@ mod law;
 mod ledger;
 mod live;
 mod metric;
+mod nobody;
 mod number;
 mod objective;
 mod pacer;
@@ -39,6 +41,7 @@ pub mod workload;
 #[cfg(test)]
 mod samples;
 
+pub use beside::Ratio;
 pub use comparison::{Comparison, Regression, check_changes};
 pub use csv::csv;
 pub use environment::Environment;
@@ -49,13 +52,13 @@ pub use http::HttpSubject;
 pub use live::{Now, Progress};
 pub use metric::Metric;
 pub use objective::{Objective, Verdict};
-pub use report::{PhaseReport, Report, SCHEMA_VERSION};
+pub use report::{PhaseReport, Report, RunReport, SCHEMA_VERSION};
 pub use run::{BenchError, MOST_RUNS, Plan, run};
 pub use span::parse as parse_duration;
 pub use statistics::LEAST_RUNS;
 pub use subject::{
-    Counters, Kind, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError, Tier,
-    Way,
+    Counters, Imported, Kind, Operation, Outcome, Session, Stage, Start, State, Subject,
+    SubjectError, Tier, Way,
 };
 pub use text::lines;
 pub use trace::{Trace, TraceError, TraceReport};

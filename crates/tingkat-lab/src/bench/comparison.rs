@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
-use super::report::{Report, RunReport};
+use super::report::{Report, RunReport, names_of_phases};
 use super::statistics::{differ, median};
 use super::workload::Workload;
 
@@ -86,7 +86,7 @@ impl Comparison {
     pub fn of(baseline: &str, before: &Report, now: &Report, wanted: &[Regression]) -> Self {
         let (then, these) = (runs(before), runs(now));
         let (mut rows, mut missing) = (Vec::new(), Vec::new());
-        for phase in names_of_phases(then, these) {
+        for phase in names_of_phases(then.iter().chain(these)) {
             for metric in compared(wanted, phase) {
                 let before = numbers(then, phase, &metric);
                 let now = numbers(these, phase, &metric);
@@ -143,17 +143,6 @@ impl Comparison {
         untold.dedup();
         untold
     }
-}
-
-/// The phases of all these runs, each once, in their order.
-fn names_of_phases<'a>(then: &'a [RunReport], these: &'a [RunReport]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for phase in then.iter().chain(these).flat_map(|run| &run.phases) {
-        if !names.contains(&phase.name.as_str()) {
-            names.push(&phase.name);
-        }
-    }
-    names
 }
 
 /// What is compared of a phase.

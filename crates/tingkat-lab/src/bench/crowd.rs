@@ -64,6 +64,8 @@ impl Crowds<'_> {
                 let flown = flown.map_err(BenchError::panicked)?;
                 let count = u64::try_from(flown.len()).unwrap_or_default();
                 record.sent += count;
+                record.waited += count;
+                record.looked_up += count;
                 for flown in &flown {
                     record.record(flown);
                 }
@@ -92,6 +94,7 @@ async fn ask(session: Arc<dyn Session>, key: usize, callers: usize, moment: Tick
         intended: moment,
         began: moment,
         ended,
+        imported: Vec::new(),
     });
     flown.collect()
 }

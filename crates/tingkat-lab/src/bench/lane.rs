@@ -22,7 +22,7 @@ use super::live::Live;
 use super::number::{real_size, whole};
 use super::pacer::Pacer;
 use super::recorder::{Class, Flown, LATE, Recorder};
-use super::subject::{Operation, Outcome, Session, State};
+use super::subject::{Operation, Session, State};
 
 /// After so many operations that needed no wait, the lane lets others run.
 const BREATH: usize = 64;
@@ -160,6 +160,7 @@ impl Running {
                 break;
             }
             let count = operations.len();
+            self.record.looked_up += operations.iter().map(Operation::looked_up).sum::<u64>();
             let session = &self.course.session;
             let began = SystemClock.now();
             outcomes.extend(operations.iter().map(|it| session.at_once(it)));
@@ -202,6 +203,7 @@ impl Running {
             return false;
         };
         self.record.sent += 1;
+        self.record.looked_up += operation.looked_up();
         if let Some(outcome) = self.course.session.at_once(&operation) {
             self.land(&Flown {
                 operation,
@@ -209,6 +211,7 @@ impl Running {
                 intended,
                 began,
                 ended: SystemClock.now(),
+                imported: Vec::new(),
             });
             return true;
         }
@@ -220,16 +223,23 @@ impl Running {
     fn ask(&mut self, operation: Operation, intended: Tick, began: Tick) {
         let session = Arc::clone(&self.course.session);
         self.flights.push(Box::pin(async move {
-            let outcome = session.perform(&operation).await;
+            let (outcome, imported) = if let Operation::Import(keys) = &operation {
+                let imported = session.import(keys).await;
+                (imported.outcome, imported.versions)
+            } else {
+                (session.perform(&operation).await, Vec::new())
+            };
             Flown {
                 operation,
                 outcome,
                 intended,
                 began,
                 ended: SystemClock.now(),
+                imported,
             }
         }));
         let under_way = u64::try_from(self.flights.len()).unwrap_or_default();
+        self.record.waited += 1;
         self.record.under_way = self.record.under_way.max(under_way);
     }
 
@@ -295,6 +305,9 @@ impl Running {
         let Some(ledger) = &self.course.ledger else {
             return;
         };
+        for (key, version) in &flown.imported {
+            ledger.wrote(*key, *version, flown.ended);
+        }
         let Some(version) = flown.outcome.version else {
             return;
         };
@@ -311,25 +324,8 @@ impl Running {
                 let is_beyond = self.course.bound.is_some_and(|bound| age > bound);
                 self.record.beyond_bound += u64::from(is_beyond && !is_marked);
             }
-            Operation::Absent(_) | Operation::Batch(_) => {}
+            Operation::Absent(_) | Operation::Batch(_) | Operation::Import(_) => {}
         }
-    }
-}
-
-/// Answers at once and does nothing: what it costs to measure it is what measuring costs.
-pub(super) struct Idle;
-
-impl Session for Idle {
-    fn keys(&self) -> usize {
-        1000
-    }
-
-    fn at_once(&self, _: &Operation) -> Option<Outcome> {
-        Some(Outcome::new(super::subject::Tier::Unknown, State::Current))
-    }
-
-    fn perform<'a>(&'a self, _: &'a Operation) -> futures::future::BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::error() })
     }
 }
 

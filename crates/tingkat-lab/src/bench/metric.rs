@@ -36,7 +36,7 @@ enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     All,
-    /// All kinds but writes, of which the slowest counts.
+    /// All kinds that look something up, of which the slowest counts.
     LookUps,
     Kind(Kind),
     /// Current answers to look-ups of one key by a tier.
@@ -55,7 +55,7 @@ enum Which {
 
 /// What numbers there are, for whoever names one that there is not.
 const NAMES: &str = "p50, p90, p99, p999, mean or max, alone or after lookup., read., absent., batch., \
-                     write., memory., redis. or database.; error_rate, hit_ratio, rate, \
+                     write., import., memory., redis. or database.; error_rate, hit_ratio, rate, \
                      staleness.p99, staleness.max, beyond_bound or loads_per_crowd; any of them after a phase and `:`";
 
 /// What a number is measured in.
@@ -147,6 +147,7 @@ impl Metric {
         let owners = [
             Of::LookUps,
             Of::Kind(Kind::Write),
+            Of::Kind(Kind::Import),
             Of::Tier(Tier::Memory),
             Of::Tier(Tier::Redis),
             Of::Tier(Tier::Database),
@@ -214,7 +215,7 @@ fn latency(phase: &PhaseReport, of: Of) -> Option<&Latency> {
     match of {
         Of::All => (phase.operations > 0).then(|| phase.noticed()),
         Of::LookUps => {
-            let kinds = phase.kinds.iter().filter(|it| it.kind != Kind::Write);
+            let kinds = phase.kinds.iter().filter(|it| it.kind.is_look_up());
             let times = kinds.map(|it| &it.noticed);
             times.max_by(|one, other| one.p99.total_cmp(&other.p99))
         }
@@ -253,7 +254,7 @@ impl Which {
     }
 }
 
-const OWNERS: [(Of, &str); 10] = [
+const OWNERS: [(Of, &str); 11] = [
     (Of::LookUps, "lookup"),
     (Of::Kind(Kind::Read), "read"),
     // As most tools call it; the first name is the one that is written.
@@ -261,6 +262,7 @@ const OWNERS: [(Of, &str); 10] = [
     (Of::Kind(Kind::Absent), "absent"),
     (Of::Kind(Kind::Batch), "batch"),
     (Of::Kind(Kind::Write), "write"),
+    (Of::Kind(Kind::Import), "import"),
     (Of::Tier(Tier::Memory), "memory"),
     (Of::Tier(Tier::Redis), "redis"),
     (Of::Tier(Tier::Database), "database"),

@@ -18,7 +18,7 @@ use super::number::{micros, nanos, real, real_size, share};
 use super::recorder::{Class, Recorder};
 use super::report::{Crowd, Generator, PhaseReport, Staleness};
 use super::run::BenchError;
-use super::subject::{Kind, Session, State, Subject, Tier};
+use super::subject::{Session, State, Subject, Tier};
 use super::tally::{classes, course, curve, kinds, latency, tiers, together};
 use super::validity::{Clocks, reasons};
 use super::workload::{MOST_UNDER_WAY, Phase, Workload};
@@ -192,13 +192,14 @@ impl Field<'_> {
             let cells = record.cells.iter().filter(|cell| wanted(&cell.class));
             cells.map(|cell| cell.service.len()).sum::<u64>()
         };
-        let asked = count(&|it| it.kind != Kind::Write);
+        let asked = count(&|it| it.kind.is_look_up());
         let hits = count(&|it| {
-            it.kind != Kind::Write
+            it.kind.is_look_up()
                 && matches!(it.tier, Tier::Memory | Tier::Redis)
-                && it.state != State::Error
+                && !it.state.is_failure()
         });
-        let errors = count(&|it| it.state == State::Error);
+        let errors = count(&|it| it.state.is_failure());
+        let wrong = count(&|it| it.state == State::Wrong);
         let knows_tiers = count(&|it| it.tier != Tier::Unknown) > 0;
         let asked_rate = self.workload.rate.filter(|_| is_open);
         PhaseReport {
@@ -207,6 +208,8 @@ impl Field<'_> {
             invalid: Vec::new(),
             operations: service.len() + record.unfinished,
             errors: errors + record.unfinished,
+            wrong,
+            looked_up: record.looked_up,
             asked_rate: asked_rate.map(|rate| rate * phase.rate_factor),
             achieved_rate: real(service.len()) / seconds.max(1e-9),
             late: record.late,
@@ -255,7 +258,10 @@ impl Field<'_> {
             let subject = real(nanos(record.in_volleys)) / elapsed;
             return (real_size(self.generator.lanes) - subject).max(0.0);
         }
-        real(record.sent) * self.generator.nanos_per_operation / elapsed
+        let generator = self.generator;
+        let at_once = real(record.sent.saturating_sub(record.waited));
+        let waited = real(record.waited);
+        (at_once * generator.nanos_per_operation + waited * generator.nanos_per_wait) / elapsed
     }
 
     fn staleness(&self, record: &Recorder) -> Option<Staleness> {

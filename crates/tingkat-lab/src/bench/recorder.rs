@@ -86,6 +86,8 @@ pub(super) struct Flown {
     /// When it was sent.
     pub(super) began: Tick,
     pub(super) ended: Tick,
+    /// What an import has written, with the versions now.
+    pub(super) imported: Vec<(usize, i64)>,
 }
 
 /// What one lane, or all of them, wrote down.
@@ -101,6 +103,10 @@ pub(super) struct Recorder {
     /// Answers that were older than the subject promises, and not marked.
     pub(super) beyond_bound: u64,
     pub(super) sent: u64,
+    /// Of those, such that were not answered at once.
+    pub(super) waited: u64,
+    /// Keys that were looked up.
+    pub(super) looked_up: u64,
     /// Sent late because the generator was.
     pub(super) late: u64,
     /// Sent late because too many were under way.
@@ -126,6 +132,8 @@ impl Recorder {
             staleness: histogram(),
             beyond_bound: 0,
             sent: 0,
+            waited: 0,
+            looked_up: 0,
             late: 0,
             held: 0,
             under_way: 0,
@@ -187,7 +195,7 @@ impl Recorder {
             if let Some(count) = part.by_tier.get_mut(place) {
                 *count += 1;
             }
-            part.errors += u64::from(class.state == State::Error);
+            part.errors += u64::from(class.state.is_failure());
         }
     }
 
@@ -243,6 +251,8 @@ impl Recorder {
         let _ = self.staleness.add(&other.staleness);
         self.beyond_bound += other.beyond_bound;
         self.sent += other.sent;
+        self.waited += other.waited;
+        self.looked_up += other.looked_up;
         self.late += other.late;
         self.held += other.held;
         // Lanes run at the same time.

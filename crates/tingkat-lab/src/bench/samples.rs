@@ -1,5 +1,6 @@
 //! A report whose numbers are made up, for the tests of what is made of it.
 
+use super::beside::compared;
 use super::comparison::{Comparison, Regression};
 use super::environment::Environment;
 use super::grade;
@@ -91,6 +92,8 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
         invalid: Vec::new(),
         operations: 10_000,
         errors: 0,
+        wrong: 0,
+        looked_up: 9_500,
         asked_rate: Some(1000.0),
         achieved_rate: 1000.0 / slower,
         late: 3,
@@ -187,7 +190,9 @@ pub(super) fn report() -> Report {
         generator: Generator {
             lanes: 2,
             nanos_per_operation: 180.0,
+            nanos_per_wait: 900.0,
             highest_rate: 9_500_000.0,
+            is_over_http: false,
         },
         subjects: vec![subject(
             "in process",
@@ -195,6 +200,7 @@ pub(super) fn report() -> Report {
             1.0,
             1,
         )],
+        ratios: Vec::new(),
         interrupted: false,
         objectives: Vec::new(),
         grades: None,
@@ -215,6 +221,7 @@ pub(super) fn full_report() -> Report {
         ),
         subject("redis", "GET of the same bytes, not decoded", 3.0, 4),
     ];
+    report.ratios = compared(&report.subjects);
     let mut before = report.clone();
     for run in &mut before.subjects[0].runs {
         for phase in &mut run.phases {

@@ -33,8 +33,7 @@ pub(super) fn together(
 }
 
 pub(super) fn kinds(record: &Recorder, from_intended: bool) -> Vec<KindReport> {
-    let kinds = [Kind::Read, Kind::Absent, Kind::Batch, Kind::Write];
-    let reports = kinds.into_iter().map(|kind| {
+    let reports = Kind::ALL.into_iter().map(|kind| {
         let times = together(record, from_intended, |class| class.kind == kind);
         KindReport {
             kind,

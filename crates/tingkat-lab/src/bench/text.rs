@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::beside::{comparison, ratios};
 use super::number::{real, real_size, share};
-use super::report::{Latency, PhaseReport, Report, SubjectReport};
+use super::report::{Generator, Latency, PhaseReport, Report, SubjectReport, names_of_phases};
 use super::statistics::{median, spread};
 use super::trace::TraceReport;
 use super::words::{bytes, count, count_of, kind, percent, state, tier, time};
@@ -113,12 +113,7 @@ fn head(report: &Report) -> Vec<String> {
             .iter()
             .map(|trace| format!("  {}", replayed(trace))),
     );
-    lines.push(format!(
-        "  generator: {} an operation, up to {} a second in {} lanes",
-        time(generator.nanos_per_operation / 1e3),
-        count(generator.highest_rate),
-        generator.lanes
-    ));
+    lines.push(format!("  generator: {}", costs(generator)));
     if report.interrupted {
         lines.push("  INTERRUPTED: this is what there was by then".to_owned());
     }
@@ -128,6 +123,22 @@ fn head(report: &Report) -> Vec<String> {
         lines.extend(invalid.iter().map(|why| format!("    {why}")));
     }
     lines
+}
+
+/// What measuring costs.
+pub(super) fn costs(generator: Generator) -> String {
+    let cost = time(generator.nanos_per_operation / 1e3);
+    let (rate, lanes) = (count(generator.highest_rate), generator.lanes);
+    if generator.is_over_http {
+        return format!(
+            "{cost} a request, up to {rate} a second in {lanes} lanes, beside a listener in this \
+             process that does nothing"
+        );
+    }
+    let waited = time(generator.nanos_per_wait / 1e3);
+    format!(
+        "{cost} an operation and {waited} one that is waited for, up to {rate} a second in {lanes} lanes"
+    )
 }
 
 /// What was replayed.
@@ -167,16 +178,14 @@ pub(super) struct Phases<'a> {
 }
 
 pub(super) fn phases_of(subject: &SubjectReport) -> Vec<Phases<'_>> {
-    let Some(first) = subject.runs.first() else {
-        return Vec::new();
-    };
-    let phases = first.phases.iter().map(|phase| {
+    let names = names_of_phases(&subject.runs).into_iter();
+    let phases = names.filter_map(|name| {
         let all = subject.runs.iter().flat_map(|run| &run.phases);
-        let runs: Vec<&PhaseReport> = all.filter(|it| it.name == phase.name).collect();
+        let runs: Vec<&PhaseReport> = all.filter(|it| it.name == name).collect();
         let mut sorted = runs.clone();
         sorted.sort_by(|one, other| one.noticed().p99.total_cmp(&other.noticed().p99));
-        let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(phase);
-        Phases { runs, middle }
+        let middle = sorted.get(sorted.len() / 2).copied()?;
+        Some(Phases { runs, middle })
     });
     phases.collect()
 }
@@ -190,6 +199,7 @@ pub(super) fn middles(subject: &SubjectReport) -> Vec<&PhaseReport> {
 fn phase_lines(phases: &Phases<'_>) -> Vec<String> {
     let phase = phases.middle;
     let mut lines = vec![String::new(), format!("  {}", summary(phase))];
+    lines.extend(invalid(&phases.runs).map(|why| format!("    INVALID: {why}")));
     lines.push(format!("    {}", used(phase)));
     lines.extend(over_runs(&phases.runs).map(|line| format!("    {line}")));
     let table = aligned(&rows(phase), 3);
@@ -221,6 +231,18 @@ pub(super) fn summary(phase: &PhaseReport) -> String {
         text.push_str(" [INVALID]");
     }
     text
+}
+
+/// Why the numbers of a phase mean nothing, in any of its runs.
+pub(super) fn invalid(runs: &[&PhaseReport]) -> Option<String> {
+    let mut all: Vec<&str> = runs
+        .iter()
+        .flat_map(|run| &run.invalid)
+        .map(String::as_str)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 pub(super) fn used(phase: &PhaseReport) -> String {
@@ -333,21 +355,32 @@ pub(super) fn aligned(rows: &[Vec<String>], words: usize) -> Vec<String> {
 /// What was seen beside the times.
 pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
     let mut lines = Vec::new();
+    if phase.wrong > 0 {
+        lines.push(format!(
+            "WRONG: {} answers were for another key than was asked for",
+            count_of(phase.wrong)
+        ));
+    }
     if let Some(ratio) = phase.hit_ratio {
         lines.push(format!("hit ratio: {}", percent(ratio)));
     }
     if let Some(counters) = phase.counters {
+        let saved = phase.looked_up.saturating_sub(counters.loaded_keys);
         lines.push(format!(
-            "database: {} loads of {} keys; {} callers joined the load of another",
+            "database: {} loads of {} keys, {} of {} keys that were looked up were saved; {} callers \
+             joined the load of another",
             count_of(counters.loads),
             count_of(counters.loaded_keys),
+            count_of(saved),
+            count_of(phase.looked_up),
             count_of(counters.joined)
         ));
         if counters.entries + counters.evictions > 0 {
             lines.push(format!(
-                "memory: {} entries in {}, {} evicted",
+                "memory: {} entries in {}, {} each; {} evicted",
                 count_of(counters.entries),
                 bytes(counters.bytes),
+                bytes(counters.bytes / counters.entries.max(1)),
                 count_of(counters.evictions)
             ));
         }

@@ -159,6 +159,24 @@ pub struct Mix {
     pub write: f64,
     /// How many keys a batch has.
     pub batch_keys: usize,
+    /// Writes of many keys by one statement each, which go through the catalogue in its order.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub import: f64,
+    /// How many keys such a statement writes.
+    #[serde(skip_serializing_if = "is_usual_import")]
+    pub import_keys: usize,
+}
+
+const USUAL_IMPORT: usize = 100;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(share: &f64) -> bool {
+    *share <= 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_usual_import(keys: &usize) -> bool {
+    *keys == USUAL_IMPORT
 }
 
 impl Default for Mix {
@@ -169,6 +187,8 @@ impl Default for Mix {
             batch: 0.0,
             write: 0.0,
             batch_keys: 20,
+            import: 0.0,
+            import_keys: USUAL_IMPORT,
         }
     }
 }
@@ -307,7 +327,9 @@ impl Workload {
     /// Whether it changes what is in the store.
     pub fn writes(&self) -> bool {
         let mixes = self.phases.iter().map(|phase| phase.mix(self));
-        mixes.into_iter().any(|mix| mix.write > 0.0)
+        mixes
+            .into_iter()
+            .any(|mix| mix.write > 0.0 || mix.import > 0.0)
     }
 
     /// Whether something is wrong with Redis in one of its phases.

@@ -11,17 +11,17 @@ use tingkat::policy::Policy;
 use tingkat::ports::{Found, Source, Wanted as Row};
 use tingkat_lab::bench::workload::Entity;
 use tingkat_lab::bench::{
-    Counters, Operation, Outcome, Session, Stage, State, Subject, SubjectError, Tier,
+    Counters, Imported, Operation, Outcome, Session, Stage, State, Subject, SubjectError, Tier,
 };
 use tingkat_shop::postcode::{Code, Postcode};
 use tingkat_shop::product::{Product, ProductId};
 use tingkat_shop::{ProductPatch, ProductWriter};
-use tingkat_sql::Database;
+use tingkat_sql::{Database, Probe};
 use tokio::sync::OnceCell;
 
 use super::keys::Keys;
 use super::place::Place;
-use super::ready::{absent_code, absent_id};
+use super::ready::{absent_code, absent_id, import};
 use crate::cli::bench::Wanted;
 use crate::exit::Failure;
 
@@ -105,13 +105,14 @@ impl Value {
         }
     }
 
-    fn outcome(&self) -> Outcome {
+    /// As the answer of a tier.
+    pub(super) fn from(&self, tier: Tier) -> Outcome {
         Outcome {
             version: match self {
                 Self::Product(product) => Some(product.version),
                 Self::Postcode(_) => None,
             },
-            ..Outcome::new(Tier::Database, State::Current)
+            ..Outcome::new(tier, State::Current)
         }
     }
 }
@@ -120,10 +121,10 @@ impl Value {
 #[derive(Debug)]
 pub(super) struct NoAnswer;
 
-/// What a look-up found, as an outcome.
+/// What there was of something that there is not.
 pub(super) fn outcome(found: &Result<Option<Value>, NoAnswer>) -> Outcome {
     match found {
-        Ok(Some(value)) => value.outcome(),
+        Ok(Some(value)) => value.from(Tier::Database).if_right(false),
         Ok(None) => Outcome::new(Tier::Database, State::Absent),
         Err(NoAnswer) => Outcome::error(),
     }
@@ -254,6 +255,21 @@ impl Bare {
         found.collect()
     }
 
+    /// Whether a value is that of the key at a place.
+    pub(super) fn is_at(&self, place: usize, value: &Value) -> bool {
+        match (&*self.keys, value) {
+            (Keys::Products { ids, .. }, Value::Product(it)) => ids.get(place) == Some(&it.id),
+            (Keys::Postcodes(codes), Value::Postcode(it)) => codes.get(place) == Some(&it.code),
+            (Keys::Products { .. }, Value::Postcode(_))
+            | (Keys::Postcodes(_), Value::Product(_)) => false,
+        }
+    }
+
+    /// Many by one statement.
+    pub(super) async fn write_many(&self, places: &[usize]) -> Imported {
+        import(&Probe::new(self.database.clone()), &self.keys, places).await
+    }
+
     pub(super) fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
@@ -275,15 +291,32 @@ impl Session for Bare {
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match operation {
-                Operation::Read(place) => outcome(&self.load(*place).await),
+                Operation::Read(place) => match self.load(*place).await {
+                    Ok(Some(value)) => {
+                        let is_right = self.is_at(*place, &value);
+                        value.from(Tier::Database).if_right(is_right)
+                    }
+                    found => outcome(&found),
+                },
                 Operation::Absent(number) => outcome(&self.absent(*number).await),
                 Operation::Batch(places) => match self.load_many(places).await {
-                    Ok(_) => Outcome::new(Tier::Database, State::Current),
+                    Ok(values) => {
+                        let each = places.iter().zip(&values);
+                        let are_right = each
+                            .filter_map(|(place, value)| Some((place, value.as_ref()?)))
+                            .all(|(place, value)| self.is_at(*place, value));
+                        Outcome::new(Tier::Database, State::Current).if_right(are_right)
+                    }
                     Err(NoAnswer) => Outcome::error(),
                 },
                 Operation::Write(place) => self.write(*place).await,
+                Operation::Import(places) => self.write_many(places).await.outcome,
             }
         })
+    }
+
+    fn import<'a>(&'a self, keys: &'a [usize]) -> BoxFuture<'a, Imported> {
+        Box::pin(self.write_many(keys))
     }
 
     fn counters(&self) -> BoxFuture<'_, Option<Counters>> {

@@ -118,7 +118,22 @@ impl InProcess {
         if way == Way::Redis && !self.has_redis {
             return Err(SubjectError::unsuited("there is no Redis"));
         }
+        if stage.start == Start::Restarted && !self.has_redis {
+            let what = "after a restart Redis has everything, and there is no Redis: nothing would be \
+                        left, as with empty tiers";
+            return Err(SubjectError::unsuited(what));
+        }
         let mut now = self.now.lock().await;
+        if stage.start == Start::Restarted && way != Way::Database {
+            // The node that is restarted has seen to it that Redis has everything.
+            let before = if let Some(before) = now.take() {
+                before
+            } else {
+                let prefix = self.place.another_prefix();
+                self.assemble(way, prefix, stage.keys).await?
+            };
+            now.insert(before).session.fill().await?;
+        }
         let is_as_it_was = now.as_ref().is_some_and(|now| now.way == way);
         let keeps_memory = matches!(stage.start, Start::AsIs | Start::Filled);
         if !(is_as_it_was && keeps_memory) {

@@ -69,6 +69,9 @@ fn not_worth_keeping(report: &Report) -> Option<String> {
     if report.interrupted {
         return Some("the run was interrupted".to_owned());
     }
+    if report.wrong() > 0 {
+        return Some("answers were for another key than was asked for".to_owned());
+    }
     let invalid = report.invalid();
     (!invalid.is_empty()).then(|| format!("its numbers mean nothing: {}", invalid.join("; ")))
 }
@@ -82,6 +85,13 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 fn verdict(report: &Report, changes: &[Regression]) -> Result<(), Failure> {
     if report.interrupted {
         return Err(Failure::said(Code::Interrupted));
+    }
+    let wrong = report.wrong();
+    if wrong > 0 {
+        let line = format!(
+            "{wrong} answers were for another key than was asked for, which is a bug of what was measured"
+        );
+        return Err(Failure::new(Code::Missed, line));
     }
     let is_missed = report.objectives.iter().any(|it| !it.is_kept);
     let comparison = report.comparison.as_ref();

@@ -12,11 +12,10 @@ use tingkat::ports::Remote as _;
 use tingkat_faults::Control;
 use tingkat_lab::bench::workload::Entity;
 use tingkat_lab::bench::{
-    Counters, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError, Tier, Way,
+    Counters, Imported, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError,
+    Tier, Way,
 };
 use tingkat_redis::Redis;
-use tingkat_shop::postcode::Postcode;
-use tingkat_shop::product::Product;
 
 use super::bare::{Bare, Loads, NoAnswer, Value, outcome};
 use super::place::Place;
@@ -94,7 +93,7 @@ impl PlainRedis {
             entity: self.entity,
             counts: Arc::clone(&self.counts),
         });
-        if stage.start == Start::Filled {
+        if matches!(stage.start, Start::Filled | Start::Restarted) {
             aside.fill().await?;
         }
         Ok(aside)
@@ -170,26 +169,20 @@ impl Aside {
         Some((self.key(place), Bytes::from(value.json()?), LIFE))
     }
 
-    /// The version of a value, found out by decoding it, as whoever uses it must.
-    fn decoded(&self, bytes: &[u8]) -> serde_json::Result<Option<i64>> {
-        match self.entity {
-            Entity::Product => {
-                let product = serde_json::from_slice::<Product>(bytes)?;
-                Ok(Some(product.version))
-            }
-            Entity::Postcode => {
-                serde_json::from_slice::<Postcode>(bytes)?;
-                Ok(None)
-            }
-        }
+    /// A value, as whoever uses it must decode it.
+    fn decoded(&self, bytes: &[u8]) -> serde_json::Result<Value> {
+        Ok(match self.entity {
+            Entity::Product => Value::Product(Box::new(serde_json::from_slice(bytes)?)),
+            Entity::Postcode => Value::Postcode(serde_json::from_slice(bytes)?),
+        })
     }
 
-    fn hit(&self, bytes: &[u8]) -> Outcome {
+    fn hit(&self, place: usize, bytes: &[u8]) -> Outcome {
         match self.decoded(bytes) {
-            Ok(version) => Outcome {
-                version,
-                ..Outcome::new(Tier::Redis, State::Current)
-            },
+            Ok(value) => {
+                let is_right = self.store.is_at(place, &value);
+                value.from(Tier::Redis).if_right(is_right)
+            }
             Err(_) => Outcome::error(),
         }
     }
@@ -213,20 +206,24 @@ impl Aside {
 
     async fn read(&self, place: usize) -> Outcome {
         if let Some(cell) = self.found(&self.key(place)).await {
-            return self.hit(&cell);
+            return self.hit(place, &cell);
         }
-        let found = self.store.load(place).await;
-        if let Ok(Some(value)) = &found {
-            self.put(self.cell(place, value).into_iter().collect())
-                .await;
+        match self.store.load(place).await {
+            Ok(Some(value)) => {
+                let cell = self.cell(place, &value);
+                self.put(cell.into_iter().collect()).await;
+                let is_right = self.store.is_at(place, &value);
+                value.from(Tier::Database).if_right(is_right)
+            }
+            found => outcome(&found),
         }
-        outcome(&found)
     }
 
     /// What does not exist is not kept: the database is asked each time.
     async fn absent(&self, number: usize) -> Outcome {
-        if let Some(cell) = self.found(&format!("{}none-{number}", self.prefix)).await {
-            return self.hit(&cell);
+        let key = format!("{}none-{number}", self.prefix);
+        if self.found(&key).await.is_some() {
+            return Outcome::new(Tier::Redis, State::Wrong);
         }
         outcome(&self.store.absent(number).await)
     }
@@ -237,12 +234,11 @@ impl Aside {
             count(&self.counts.failures, 1);
             vec![None; keys.len()]
         });
-        if cells
-            .iter()
-            .flatten()
-            .any(|cell| self.decoded(cell).is_err())
-        {
-            return Outcome::error();
+        let found = places.iter().zip(&cells);
+        let found = found.filter_map(|(place, cell)| Some(self.hit(*place, cell.as_ref()?)));
+        let outcome = Outcome::of_all(found);
+        if outcome.state.is_failure() {
+            return outcome;
         }
         let missing = places.iter().zip(&cells);
         let missing = missing.filter(|(_, cell)| cell.is_none());
@@ -267,6 +263,15 @@ impl Aside {
         }
         outcome
     }
+
+    async fn write_many(&self, places: &[usize]) -> Imported {
+        let imported = self.store.write_many(places).await;
+        let keys: Vec<String> = places.iter().map(|place| self.key(*place)).collect();
+        if !imported.outcome.state.is_failure() && self.redis.remove(&keys).await.is_err() {
+            count(&self.counts.failures, 1);
+        }
+        imported
+    }
 }
 
 /// Nothing else is read by what is counted.
@@ -290,8 +295,13 @@ impl Session for Aside {
                 Operation::Absent(number) => self.absent(*number).await,
                 Operation::Batch(places) => self.batch(places).await,
                 Operation::Write(place) => self.write(*place).await,
+                Operation::Import(places) => self.write_many(places).await.outcome,
             }
         })
+    }
+
+    fn import<'a>(&'a self, keys: &'a [usize]) -> BoxFuture<'a, Imported> {
+        Box::pin(self.write_many(keys))
     }
 
     fn counters(&self) -> BoxFuture<'_, Option<Counters>> {

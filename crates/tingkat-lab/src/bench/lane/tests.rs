@@ -4,8 +4,9 @@ use futures::future::BoxFuture;
 use tokio::sync::Barrier;
 
 use super::*;
+use crate::bench::calibration::Idle;
 use crate::bench::law::Ground;
-use crate::bench::subject::Tier;
+use crate::bench::subject::{Outcome, Tier};
 use crate::bench::workload::Workload;
 
 const MOMENT: Duration = Duration::from_millis(100);
@@ -110,7 +111,10 @@ impl Session for Old {
         let version = match operation {
             Operation::Write(_) if !self.writes => return Some(Outcome::error()),
             Operation::Write(_) => self.version.fetch_add(1, Ordering::Relaxed) + 1,
-            Operation::Read(_) | Operation::Absent(_) | Operation::Batch(_) => 0,
+            Operation::Read(_)
+            | Operation::Absent(_)
+            | Operation::Batch(_)
+            | Operation::Import(_) => 0,
         };
         Some(Outcome {
             version: Some(version),

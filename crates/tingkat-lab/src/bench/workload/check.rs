@@ -47,7 +47,9 @@ impl Workload {
         check_exponent("keys.exponent", self.keys.exponent)?;
         self.mix.check("mix")?;
         if self.entity == Entity::Postcode && self.writes() {
-            return wrong("mix.write: postcodes are not written; expected 0".to_owned());
+            return wrong(
+                "mix: postcodes are not written; expected no `write` and no `import`".to_owned(),
+            );
         }
         let are_together = self.phases.iter().any(|phase| phase.timed_together > 1);
         if are_together && self.writes() {
@@ -71,6 +73,9 @@ impl Workload {
         Ok(())
     }
 }
+
+/// The most keys that one statement writes.
+const MOST_IMPORTED: usize = 10_000;
 
 impl Objective {
     fn check(&self) -> Result<(), WorkloadError> {
@@ -145,17 +150,23 @@ fn check_exponent(place: &str, exponent: f64) -> Result<(), WorkloadError> {
 
 impl Mix {
     fn check(&self, place: &str) -> Result<(), WorkloadError> {
-        let shares = [self.read, self.absent, self.batch, self.write];
+        let shares = [self.read, self.absent, self.batch, self.write, self.import];
         let are_shares = shares.iter().all(|it| (0.0..=1e9).contains(it));
         if !are_shares || shares.iter().sum::<f64>() <= 0.0 {
             return Err(WorkloadError(format!(
-                "{place}: expected read, absent, batch and write, of which one at least is above 0"
+                "{place}: expected read, absent, batch, write and import, of which one at least is above 0"
             )));
         }
         if !(1..=100).contains(&self.batch_keys) {
             return Err(WorkloadError(format!(
                 "{place}.batch_keys: expected 1 to 100, not {}",
                 self.batch_keys
+            )));
+        }
+        if !(1..=MOST_IMPORTED).contains(&self.import_keys) {
+            return Err(WorkloadError(format!(
+                "{place}.import_keys: expected 1 to {MOST_IMPORTED}, not {}",
+                self.import_keys
             )));
         }
         Ok(())
