@@ -15,6 +15,7 @@ mod grade;
 mod hdr;
 mod html;
 mod http;
+mod lag;
 mod lane;
 mod law;
 mod ledger;

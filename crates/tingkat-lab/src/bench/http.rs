@@ -179,6 +179,11 @@ impl HttpSubject {
                         alone: leave --url out";
             return Err(SubjectError::unsuited(what));
         }
+        if stage.lag {
+            let what = "the service that is written to is the one that is read, and knows its own \
+                        writes at once: leave --url out";
+            return Err(SubjectError::unsuited(what));
+        }
         if stage.imports {
             let what = "there is no route that writes many products at once: leave --url out";
             return Err(SubjectError::unsuited(what));

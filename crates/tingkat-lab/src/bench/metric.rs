@@ -30,6 +30,7 @@ enum What {
     StalenessMax,
     BeyondBound,
     LoadsPerCrowd,
+    Lag(Which),
 }
 
 /// Whose time.
@@ -56,7 +57,7 @@ enum Which {
 /// What numbers there are, for whoever names one that there is not.
 const NAMES: &str = "p50, p90, p99, p999, mean or max, alone or after lookup., read., absent., batch., \
                      write., import., memory., redis. or database.; error_rate, hit_ratio, rate, \
-                     staleness.p99, staleness.max, beyond_bound or loads_per_crowd; any of them after a phase and `:`";
+                     staleness.p99, staleness.max, beyond_bound, loads_per_crowd, lag.p50, lag.p99 or lag.max; any of them after a phase and `:`";
 
 /// What a number is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +160,8 @@ impl Metric {
             What::StalenessP99,
             What::BeyondBound,
             What::LoadsPerCrowd,
+            What::Lag(Which::P50),
+            What::Lag(Which::P99),
         ];
         let all = [What::Rate].into_iter().chain(times.into_iter().flatten());
         all.chain(others).map(Self::everywhere).collect()
@@ -181,7 +184,7 @@ impl Metric {
 
     pub(super) const fn unit(&self) -> Unit {
         match self.what {
-            What::Time(..) | What::StalenessP99 | What::StalenessMax => Unit::Time,
+            What::Time(..) | What::StalenessP99 | What::StalenessMax | What::Lag(_) => Unit::Time,
             What::ErrorRate | What::HitRatio => Unit::Share,
             What::Rate => Unit::Rate,
             What::BeyondBound | What::LoadsPerCrowd => Unit::Count,
@@ -203,6 +206,15 @@ impl Metric {
             What::StalenessP99 => phase.staleness?.replaced_p99_ms * 1e3,
             What::StalenessMax => phase.staleness?.max_ms * 1e3,
             What::BeyondBound => real(phase.staleness?.beyond_bound),
+            What::Lag(which) => {
+                let lag = phase.lag.filter(|lag| lag.seen > 0)?;
+                let millis = match which {
+                    Which::P50 => lag.p50_ms,
+                    Which::P99 => lag.p99_ms,
+                    Which::Mean | Which::P90 | Which::P999 | Which::Max => lag.max_ms,
+                };
+                millis * 1e3
+            }
             What::LoadsPerCrowd => {
                 let crowd = phase.crowd?;
                 real(crowd.loaded_keys?) / real(crowd.crowds.max(1))
@@ -269,7 +281,7 @@ const OWNERS: [(Of, &str); 11] = [
     (Of::All, ""),
 ];
 
-const OTHERS: [(What, &str); 7] = [
+const OTHERS: [(What, &str); 10] = [
     (What::ErrorRate, "error_rate"),
     (What::HitRatio, "hit_ratio"),
     (What::Rate, "rate"),
@@ -277,6 +289,9 @@ const OTHERS: [(What, &str); 7] = [
     (What::StalenessMax, "staleness.max"),
     (What::BeyondBound, "beyond_bound"),
     (What::LoadsPerCrowd, "loads_per_crowd"),
+    (What::Lag(Which::P50), "lag.p50"),
+    (What::Lag(Which::P99), "lag.p99"),
+    (What::Lag(Which::Max), "lag.max"),
 ];
 
 impl FromStr for What {
@@ -381,6 +396,7 @@ mod tests {
             "sale:read.mean",
             "lookup.p99",
             "crowd:loads_per_crowd",
+            "watched:lag.p99",
         ] {
             assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
         }

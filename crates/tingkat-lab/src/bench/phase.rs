@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::crowd::Crowds;
+use super::lag::Watch;
 use super::lane::{Course, Pace};
 use super::law::{Draw, Ground, Lane};
 use super::ledger::Ledger;
@@ -60,7 +61,18 @@ impl Field<'_> {
         let before = self.session.counters().await;
         let (started, cpu) = (SystemClock.now(), process_time());
         let wall_ms = SystemClock.wall_ms();
-        let (record, crowds, is_done) = if let Some(callers) = phase.crowd {
+        let mut lag = None;
+        let (record, crowds, is_done) = if phase.lag {
+            let watch = Watch {
+                session: &self.session,
+                length,
+                operations: self.workload.operations,
+                stop: self.stop,
+            };
+            let watched = watch.watch().await;
+            lag = Some(watched.lag);
+            (watched.record, None, watched.is_done)
+        } else if let Some(callers) = phase.crowd {
             let crowds = Crowds {
                 session: &self.session,
                 callers,
@@ -99,6 +111,7 @@ impl Field<'_> {
         let mut report = self.report(phase, &measured);
         report.counters = counters;
         report.crowd = crowd;
+        report.lag = lag;
         report.laps = ground.laps();
         let lanes = self.generator.lanes;
         let is_interrupted = self.stop.is_cancelled();
@@ -232,6 +245,7 @@ impl Field<'_> {
             counters: None,
             staleness: self.staleness(record),
             crowd: None,
+            lag: None,
             laps: None,
             curve: curve(noticed),
             tiers: tiers(record, counts_from_intended),
@@ -241,7 +255,7 @@ impl Field<'_> {
 
     /// How many callers wait for their answers, where that is how operations follow each other.
     fn callers_of(&self, phase: &Phase) -> Option<usize> {
-        let is_closed = self.workload.rate.is_none() && phase.crowd.is_none();
+        let is_closed = self.workload.rate.is_none() && phase.crowd.is_none() && !phase.lag;
         let callers = if phase.timed_together > 1 {
             self.generator.lanes.min(self.workload.callers_of(phase))
         } else {

@@ -148,6 +148,9 @@ pub struct PhaseReport {
     pub staleness: Option<Staleness>,
     /// How crowds fared.
     pub crowd: Option<Crowd>,
+    /// How long it took until writes were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Lag>,
     /// How often the trace was gone through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub laps: Option<f64>,
@@ -244,6 +247,21 @@ pub struct Staleness {
     /// 99 of 100 judged look-ups got a younger value, in milliseconds.
     pub p99_ms: f64,
     /// The oldest, in milliseconds.
+    pub max_ms: f64,
+}
+
+/// How long it took from the return of a write until an answer had it, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// Writes that were seen.
+    pub seen: u64,
+    /// Writes that were not, within ten seconds.
+    pub unseen: u64,
+    /// Half were seen sooner.
+    pub p50_ms: f64,
+    /// 99 of 100 were seen sooner.
+    pub p99_ms: f64,
+    /// The last one.
     pub max_ms: f64,
 }
 

@@ -264,6 +264,7 @@ impl Round<'_> {
             memory_bytes: workload.memory_bytes,
             keys: workload.keys.most,
             imports: phase.mix(workload).import > 0.0,
+            lag: phase.lag,
         };
         // To fill the tiers of a large store takes a while.
         let session = self.stop.run_until_cancelled(subject.prepare(&stage)).await;
@@ -293,7 +294,7 @@ impl Round<'_> {
         let is_first = workload.phases.first() == Some(phase);
         // What begins cold is not warmed up, and a crowd comes for what nobody has asked for.
         let may_be_warm = matches!(phase.start, Start::AsIs | Start::Filled);
-        let is_warmed_up = may_be_warm && !phase.once && phase.crowd.is_none();
+        let is_warmed_up = may_be_warm && !phase.once && phase.crowd.is_none() && !phase.lag;
         if is_first && is_warmed_up && !workload.warm_up.is_zero() {
             let length = super::span::shown(workload.warm_up);
             begins(&format!(

@@ -142,6 +142,7 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
             max_ms: 42.0,
         }),
         crowd: None,
+        lag: None,
         laps: None,
         curve: curve(slower),
         tiers: vec![

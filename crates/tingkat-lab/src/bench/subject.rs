@@ -229,6 +229,8 @@ pub struct Stage {
     pub keys: usize,
     /// Many are written by one statement.
     pub imports: bool,
+    /// It is watched how long it takes until a write is seen.
+    pub lag: bool,
 }
 
 /// What a subject counts by itself.

@@ -16,6 +16,10 @@ pub(super) fn loop_of(report: &Report) -> String {
     if workload.phases.iter().any(|phase| phase.crowd.is_some()) {
         return "crowds: all callers at the same moment; times from that moment".to_owned();
     }
+    if workload.phases.iter().all(|phase| phase.lag) {
+        return "one after the other, a write and look-ups until it is seen: service time"
+            .to_owned();
+    }
     workload.rate.map_or_else(
         || {
             format!(
@@ -417,6 +421,17 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
             count_of(staleness.replaced),
             count_of(staleness.judged),
             bound.unwrap_or_default()
+        ));
+    }
+    if let Some(lag) = phase.lag {
+        lines.push(format!(
+            "lag: {} writes were seen, half of them within {}, 99 of 100 within {} and all within {}; {} \
+             were not within 10 s",
+            count_of(lag.seen),
+            time(lag.p50_ms * 1e3),
+            time(lag.p99_ms * 1e3),
+            time(lag.max_ms * 1e3),
+            count_of(lag.unseen)
         ));
     }
     if let Some(laps) = phase.laps {

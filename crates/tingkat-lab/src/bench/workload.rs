@@ -50,6 +50,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("cold-start", include_str!("workloads/cold-start.toml")),
     ("stampede", include_str!("workloads/stampede.toml")),
     ("redis-outage", include_str!("workloads/redis-outage.toml")),
+    ("lag", include_str!("workloads/lag.toml")),
     ("import", include_str!("workloads/import.toml")),
     ("trace", include_str!("workloads/trace.toml")),
 ];
@@ -255,6 +256,9 @@ pub struct Phase {
     /// What is wrong with Redis.
     #[serde(default)]
     pub redis: Fault,
+    /// One key after the other is written, and looked up until the write is seen.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub lag: bool,
     /// So many callers ask for one key that nobody has asked for, all at once, again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<usize>,
@@ -326,6 +330,9 @@ impl Workload {
 
     /// Whether it changes what is in the store.
     pub fn writes(&self) -> bool {
+        if self.phases.iter().any(|phase| phase.lag) {
+            return true;
+        }
         let mixes = self.phases.iter().map(|phase| phase.mix(self));
         mixes
             .into_iter()
@@ -456,6 +463,8 @@ mod tests {
         };
         let rate = wrong("sweep", |it| it.rate = Some(100.0));
         assert!(rate.contains("with a rate there are no callers"), "{rate}");
+        let lag = wrong("lag", |it| it.rate = Some(100.0));
+        assert!(lag.contains("`lag` writes one key"), "{lag}");
         let crowd = wrong("stampede", |it| it.rate = Some(100.0));
         assert!(crowd.contains("crowds come all at once"), "{crowd}");
         let few = wrong("stampede", |it| it.operations = Some(999));

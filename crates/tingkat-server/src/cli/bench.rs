@@ -200,7 +200,8 @@ impl Bench {
             ));
         }
         if self.concurrency.is_some() {
-            let has_its_own = |phase: &Phase| phase.concurrency.or(phase.crowd).is_some();
+            let has_its_own =
+                |phase: &Phase| phase.lag || phase.concurrency.or(phase.crowd).is_some();
             if workload.phases.iter().all(has_its_own) {
                 return Err(usage(format!(
                     "--concurrency: each phase of {} says how many callers it has; change it in a \

@@ -167,6 +167,10 @@ async fn mistakes_are_told_before_anything_is_measured() {
             &["sweep", "--concurrency", "5"],
             "says how many callers it has",
         ),
+        (
+            &["lag", "--concurrency", "5"],
+            "says how many callers it has",
+        ),
         (&["stampede", "--rate", "100"], "crowds come all at once"),
         (
             &["stampede", "--concurrency", "5"],

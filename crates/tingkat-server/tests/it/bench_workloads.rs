@@ -117,6 +117,12 @@ fn is_shown(name: &str, phases: &[Value]) {
             assert!(both("judged") > both("replaced"), "{all}");
             assert_eq!(both("beyond_bound"), 0, "{all}");
         }
+        "lag" => {
+            let lag = &phases[0]["lag"];
+            assert!(lag["seen"].as_u64().unwrap() > 0, "{all}");
+            assert_eq!(lag["unseen"], 0, "{all}");
+            assert_eq!(phases[0]["errors"], 0, "{all}");
+        }
         "trace" => {
             assert!(
                 (phases[0]["laps"].as_f64().unwrap() - 1.0).abs() < 1e-9,

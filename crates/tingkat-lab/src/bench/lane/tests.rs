@@ -1,3 +1,5 @@
+//! The lanes, judged by sessions whose ways are known.
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures::future::BoxFuture;

@@ -128,6 +128,17 @@ impl Workload {
                     "concurrency: with a rate there are no callers who wait; expected one of the two",
                 );
             }
+            let has_its_way = self.rate.is_some()
+                || phase.concurrency.or(phase.crowd).is_some()
+                || phase.mix.is_some()
+                || phase.once
+                || phase.hot > 0.0;
+            if phase.lag && has_its_way {
+                return wrong(
+                    "`lag` writes one key after the other; expected no rate, and none of concurrency, \
+                     crowd, mix, once and hot",
+                );
+            }
             if phase.concurrency.is_some() && phase.crowd.is_some() {
                 return wrong("concurrency: `crowd` says how many callers there are");
             }
