@@ -6,6 +6,7 @@
 //! wired by whoever runs it.
 
 mod beside;
+mod calibration;
 mod comparison;
 mod crowd;
 mod csv;
@@ -14,11 +15,13 @@ mod grade;
 mod hdr;
 mod html;
 mod http;
+mod lag;
 mod lane;
 mod law;
 mod ledger;
 mod live;
 mod metric;
+mod nobody;
 mod number;
 mod objective;
 mod pacer;
@@ -29,14 +32,17 @@ mod run;
 mod span;
 mod statistics;
 mod subject;
+mod tally;
 mod text;
 mod trace;
+mod validity;
 mod words;
 pub mod workload;
 
 #[cfg(test)]
 mod samples;
 
+pub use beside::Ratio;
 pub use comparison::{Comparison, Regression, check_changes};
 pub use csv::csv;
 pub use environment::Environment;
@@ -47,13 +53,13 @@ pub use http::HttpSubject;
 pub use live::{Now, Progress};
 pub use metric::Metric;
 pub use objective::{Objective, Verdict};
-pub use report::{PhaseReport, Report, SCHEMA_VERSION};
+pub use report::{PhaseReport, Report, RunReport, SCHEMA_VERSION};
 pub use run::{BenchError, MOST_RUNS, Plan, run};
 pub use span::parse as parse_duration;
 pub use statistics::LEAST_RUNS;
 pub use subject::{
-    Counters, Kind, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError, Tier,
-    Way,
+    Counters, Imported, Kind, Operation, Outcome, Session, Stage, Start, State, Subject,
+    SubjectError, Tier, Way,
 };
 pub use text::lines;
 pub use trace::{Trace, TraceError, TraceReport};

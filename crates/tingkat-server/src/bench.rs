@@ -2,6 +2,7 @@
 //!
 //! What is measured and how it is judged is in `tingkat-lab`; here is what it is measured on.
 
+mod bare;
 mod clean;
 mod in_process;
 mod keys;
@@ -23,6 +24,7 @@ use tingkat_lab::bench::{
 };
 use tokio_util::sync::CancellationToken;
 
+use bare::Loads;
 use in_process::InProcess;
 use onlooker::Onlooker;
 use place::Place;
@@ -195,11 +197,11 @@ async fn measured_at(
     wanted: &Wanted,
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
-    let mut subjects: Vec<Arc<dyn Subject>> = vec![Arc::new(InProcess::new(place, wanted, false)?)];
+    let mut subjects: Vec<Arc<dyn Subject>> = vec![Arc::new(InProcess::new(place, wanted)?)];
     for against in &arguments.against {
         subjects.push(match against {
             Against::Redis => Arc::new(PlainRedis::new(place, wanted)?),
-            Against::Database => Arc::new(InProcess::new(place, wanted, true)?),
+            Against::Database => Arc::new(Loads::new(place, wanted)?),
         });
     }
     let mut environment = environment();
@@ -227,7 +229,7 @@ async fn with(
         runs: arguments.runs,
         environment,
     };
-    let onlooker = Onlooker::new(!arguments.quiet);
+    let onlooker = Onlooker::new(!arguments.quiet, !arguments.no_progress);
     let progress = |progress: Progress<'_>| onlooker.hear(progress);
     let report = measure(&plan, subjects, stop, &progress).await;
     onlooker.end();

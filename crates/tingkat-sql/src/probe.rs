@@ -38,6 +38,7 @@ questions! {
         PRODUCT_CREATE "product_create";
         PRODUCT_STOCK "product_stock";
         PRODUCT_REMOVE "product_remove";
+        PRODUCT_IMPORT "product_import";
         POSTCODE_ROWS "postcode_rows";
         POSTCODE_NAMED "postcode_named";
         CATEGORY_ROWS "category_rows";
@@ -207,6 +208,16 @@ impl Probe {
         let given = [id.to_owned(), quantity.to_string()];
         let rows = self.ask(&PRODUCT_LOAD, &PRODUCT_STOCK, &given).await?;
         Ok(!rows.is_empty())
+    }
+
+    /// Writes these products by one statement as an import does, so that nothing differs but their versions
+    /// and the times of their last change; those that there are, with their versions now.
+    ///
+    /// # Errors
+    /// As [`products`](Self::products).
+    pub async fn import(&self, ids: &[String]) -> Result<Vec<(String, i64)>, CheckError> {
+        let rows = self.ask(&PRODUCT_LOAD, &PRODUCT_IMPORT, ids).await?;
+        read(&rows, |row| Ok((row.text("id")?, row.number("version")?)))
     }
 
     /// Removes the products whose ids begin so; how many there were.

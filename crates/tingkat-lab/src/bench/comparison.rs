@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
-use super::report::{Report, RunReport};
+use super::report::{Report, RunReport, names_of_phases};
 use super::statistics::{differ, median};
 use super::workload::Workload;
 
@@ -26,6 +26,19 @@ pub struct Comparison {
     pub notes: Vec<String>,
     /// The numbers that both have.
     pub rows: Vec<Row>,
+    /// The numbers that the earlier one has and this one has not, such as those of a phase that was
+    /// skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+}
+
+/// One number that was measured before, and not now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The phase.
+    pub phase: String,
+    /// The number.
+    pub metric: Metric,
 }
 
 /// One number of both.
@@ -68,16 +81,21 @@ pub struct Regression {
 }
 
 impl Comparison {
-    /// What differs between two reports.
-    pub fn of(baseline: &str, before: &Report, now: &Report) -> Self {
+    /// What differs between two reports, in what is usually compared and in what a run must not become
+    /// worse by.
+    pub fn of(baseline: &str, before: &Report, now: &Report, wanted: &[Regression]) -> Self {
         let (then, these) = (runs(before), runs(now));
-        let mut rows = Vec::new();
-        let phases = these.first().map_or(&[][..], |run| &run.phases);
-        for phase in phases {
-            for metric in Metric::compared() {
-                let before = numbers(then, &phase.name, &metric);
-                let now = numbers(these, &phase.name, &metric);
-                rows.extend(row(&phase.name, metric, &before, &now));
+        let (mut rows, mut missing) = (Vec::new(), Vec::new());
+        for phase in names_of_phases(then.iter().chain(these)) {
+            for metric in compared(wanted, phase) {
+                let before = numbers(then, phase, &metric);
+                let now = numbers(these, phase, &metric);
+                if now.is_empty() && !before.is_empty() {
+                    let phase = phase.to_owned();
+                    missing.push(Missing { phase, metric });
+                } else {
+                    rows.extend(row(phase, metric, &before, &now));
+                }
             }
         }
         Self {
@@ -85,6 +103,7 @@ impl Comparison {
             caveats: caveats(before, now),
             notes: notes(before, now),
             rows,
+            missing,
         }
     }
 
@@ -94,6 +113,47 @@ impl Comparison {
         rows.filter(|row| regressions.iter().any(|it| it.is_met_by(row)))
             .collect()
     }
+
+    /// What a run must not become worse by, and of which nobody can tell whether it has: it was not
+    /// measured now, or not often enough.
+    pub fn untold(&self, regressions: &[Regression]) -> Vec<String> {
+        let mut untold = Vec::new();
+        for wanted in regressions {
+            let is_about = |phase: &str, metric: &Metric| wanted.is_about(phase, metric);
+            let all_missing = || {
+                let missing = self.missing.iter();
+                missing.filter(|it| is_about(&it.phase, &it.metric))
+            };
+            let told = |it: &Missing| format!("{}:{} was not measured", it.phase, it.metric);
+            untold.extend(all_missing().map(told));
+            let rows = || {
+                let rows = self.rows.iter();
+                rows.filter(|it| is_about(&it.phase, &it.metric))
+            };
+            let few = rows().filter(|row| row.verdict == Verdict::TooFewRuns);
+            untold.extend(few.map(|it| {
+                let words = it.verdict.words();
+                format!("{}:{} was measured in {words}", it.phase, it.metric)
+            }));
+            if rows().next().is_none() && all_missing().next().is_none() {
+                untold.push(format!("{} was not measured", wanted.metric));
+            }
+        }
+        untold.sort();
+        untold.dedup();
+        untold
+    }
+}
+
+/// What is compared of a phase.
+fn compared(wanted: &[Regression], phase: &str) -> Vec<Metric> {
+    let mut metrics = Metric::compared();
+    for wanted in wanted.iter().map(|it| &it.metric) {
+        if wanted.concerns(phase) && !metrics.iter().any(|it| it.is_like(wanted)) {
+            metrics.push(wanted.anywhere());
+        }
+    }
+    metrics
 }
 
 /// Why a comparison by these changes would never fail, whatever was measured: the earlier result is of
@@ -117,9 +177,9 @@ pub fn check_changes(
             before.workload.name, workload.name
         ));
     }
-    let known = Comparison::of(baseline, before, before);
+    let known = Comparison::of(baseline, before, before, wanted);
     for change in wanted {
-        let has_it = |row: &Row| change.is_about(row);
+        let has_it = |row: &Row| change.is_about(&row.phase, &row.metric);
         if !known.rows.iter().any(has_it) {
             return Err(format!(
                 "{}: {baseline} has no such number; expected one of {}",
@@ -239,11 +299,11 @@ impl Regression {
             (None, true) => row.now > row.before,
             (None, false) => false,
         };
-        self.is_about(row) && row.verdict == Verdict::Worse && is_past
+        self.is_about(&row.phase, &row.metric) && row.verdict == Verdict::Worse && is_past
     }
 
-    fn is_about(&self, row: &Row) -> bool {
-        self.metric.is_like(&row.metric) && self.metric.concerns(&row.phase)
+    fn is_about(&self, phase: &str, metric: &Metric) -> bool {
+        self.metric.is_like(metric) && self.metric.concerns(phase)
     }
 
     /// Reads several, with commas between them.
@@ -260,14 +320,11 @@ impl FromStr for Regression {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let missing = || format!("{text:?}: expected something like p99 > +10% or rate < -5%");
+        let missing =
+            || format!("{text:?}: expected something like lookup.p99 > +10% or rate < -5%");
         let at = text.find(['<', '>']).ok_or_else(missing)?;
         let (name, rest) = text.split_at(at);
         let metric: Metric = name.parse()?;
-        if !Metric::compared().iter().any(|it| it.is_like(&metric)) {
-            let names = Metric::compared().map(|it| it.to_string()).join(", ");
-            return Err(format!("{name:?} is not compared; expected one of {names}"));
-        }
         let is_rise = rest.starts_with('>');
         let by = rest.trim_start_matches(['<', '>', '=']).trim();
         let by = by
@@ -293,6 +350,7 @@ impl fmt::Display for Regression {
 #[cfg(test)]
 mod tests {
     use super::super::samples;
+    use super::super::subject::{Kind, Tier};
     use super::*;
 
     fn report(p99s: &[f64]) -> Report {
@@ -306,6 +364,12 @@ mod tests {
                 for phase in &mut run.phases {
                     phase.service.p99 = *p99;
                     phase.response = None;
+                    for of in phase.classes.iter_mut().filter(|it| it.tier == Tier::Redis) {
+                        of.service.p99 = *p99;
+                    }
+                    for of in phase.kinds.iter_mut().filter(|it| it.kind == Kind::Read) {
+                        of.noticed.p99 = *p99;
+                    }
                 }
                 run
             })
@@ -314,7 +378,7 @@ mod tests {
     }
 
     fn p99(comparison: &Comparison) -> &Row {
-        let is_p99 = |row: &&Row| row.metric.to_string() == "p99";
+        let is_p99 = |row: &&Row| row.metric.to_string() == "lookup.p99";
         comparison.rows.iter().find(is_p99).unwrap()
     }
 
@@ -327,7 +391,7 @@ mod tests {
             (&[99.0, 104.0, 100.5, 102.5], Verdict::Noise),
             (&[130.0, 131.0, 132.0], Verdict::TooFewRuns),
         ] {
-            let comparison = Comparison::of("before", &before, &report(now));
+            let comparison = Comparison::of("before", &before, &report(now), &[]);
             assert_eq!(p99(&comparison).verdict, verdict, "{now:?}");
         }
     }
@@ -335,28 +399,67 @@ mod tests {
     #[test]
     fn a_run_fails_on_what_is_worse_and_too_much() {
         let before = report(&[100.0, 101.0, 102.0, 103.0]);
-        let worse = Comparison::of("before", &before, &report(&[130.0, 131.0, 132.0, 133.0]));
+        let now = report(&[130.0, 131.0, 132.0, 133.0]);
         let fails = |text: &str| {
             let wanted = Regression::read_all(text).unwrap();
+            let worse = Comparison::of("before", &before, &now, &wanted);
             !worse.failures(&wanted).is_empty()
         };
         assert!(fails("p99 > +10%"));
+        // What the mixture of all operations hides.
+        assert!(fails("lookup.p99 > +10%"));
+        assert!(fails("read.p99 > +10%"));
+        assert!(fails("redis.p99 > +10%"));
+        assert!(!fails("memory.p99 > +10%"));
+        assert!(!fails("staleness.p99 > +10%"));
         assert!(fails("rate < -5%, p99>+25%"));
         assert!(!fails("p99 > +50%"), "by 29 %");
         assert!(!fails("p50 > +10%"));
         assert!(!fails("elsewhere:p99 > +10%"));
-        let unsure = Comparison::of("before", &before, &report(&[200.0]));
-        let wanted = Regression::read_all("p99 > +10%").unwrap();
-        assert!(unsure.failures(&wanted).is_empty(), "one run shows nothing");
+    }
+
+    #[test]
+    fn what_was_not_measured_has_not_stayed_as_it_was() {
+        let before = report(&[100.0, 101.0, 102.0, 103.0]);
+        let untold = |text: &str, now: &Report| {
+            let wanted = Regression::read_all(text).unwrap();
+            let comparison = Comparison::of("before", &before, now, &wanted);
+            assert!(comparison.failures(&wanted).is_empty(), "{comparison:?}");
+            comparison.untold(&wanted)
+        };
+        let mut now = before.clone();
+        let none: [&str; 0] = [];
+        assert_eq!(untold("redis.p99 > +10%", &now), none);
+        let few = report(&[200.0]);
+        assert_eq!(
+            untold("redis.p99 > +10%", &few),
+            ["steady:redis.p99 was measured in too few runs to tell"]
+        );
+        // A service that tells no counters any more.
+        let runs = &mut now.subjects[0].runs;
+        for phase in runs.iter_mut().flat_map(|run| &mut run.phases) {
+            phase.hit_ratio = None;
+        }
+        assert_eq!(
+            untold("p99 > +10%, hit_ratio < -1%", &now),
+            ["steady:hit_ratio was not measured"]
+        );
+        // The phase was skipped, as there is no Redis.
+        for run in &mut now.subjects[0].runs {
+            run.phases.clear();
+        }
+        assert_eq!(
+            untold("steady:redis.p99 > +10%", &now),
+            ["steady:redis.p99 was not measured"]
+        );
     }
 
     #[test]
     fn wrong_ones_are_explained() {
         for (text, words) in [
-            ("p99", "expected something like p99 > +10%"),
-            ("p99 > -10%", "expected something like p99 > +10%"),
-            ("p99 > 10ms", "expected something like p99 > +10%"),
-            ("staleness.p99 > +10%", "expected one of rate, p50, p99"),
+            ("p99", "expected something like lookup.p99 > +10%"),
+            ("p99 > -10%", "expected something like lookup.p99 > +10%"),
+            ("p99 > 10ms", "expected something like lookup.p99 > +10%"),
             ("p98 > +10%", "there is no number"),
         ] {
             let error = Regression::read_all(text).unwrap_err();
@@ -369,13 +472,13 @@ mod tests {
         let before = samples::report();
         let mut now = samples::report();
         assert_eq!(
-            Comparison::of("before", &before, &now).caveats,
+            Comparison::of("before", &before, &now, &[]).caveats,
             Vec::<String>::new()
         );
         now.environment.cores = 64;
         now.seed = 7;
         now.environment = now.environment.with("redis", "8.0 at 127.0.0.1:6379");
-        let caveats = Comparison::of("before", &before, &now).caveats;
+        let caveats = Comparison::of("before", &before, &now, &[]).caveats;
         assert_eq!(
             caveats,
             ["another machine", "another redis", "another seed"]
@@ -389,7 +492,7 @@ mod tests {
         before.environment = before.environment.with("redis round trip", "31 µs");
         now.environment = now.environment.with("redis round trip", "35 µs");
         now.environment.build = "tingkat 0.2.0, release".to_owned();
-        let comparison = Comparison::of("before", &before, &now);
+        let comparison = Comparison::of("before", &before, &now, &[]);
         assert_eq!(comparison.caveats, Vec::<String>::new());
         let builds = "another build: tingkat 0.1.0, release; now tingkat 0.2.0, release";
         assert_eq!(comparison.notes, [builds]);
@@ -407,7 +510,7 @@ mod tests {
         assert_eq!(check("p99 > +10%, steady:rate < -5%", &longer), Ok(()));
         let error = check("stedy:p99 > +10%", &longer).unwrap_err();
         assert!(
-            error.contains("expected one of steady:rate, steady:p50"),
+            error.contains("expected one of steady:rate, steady:lookup.p50"),
             "{error}"
         );
         assert!(check("loads_per_crowd > +10%", &longer).is_err());

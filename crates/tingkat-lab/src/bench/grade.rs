@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::metric::Metric;
 use super::number::{real, share};
 use super::objective::Objective;
-use super::phase::is_only_too_slow;
 use super::report::{ClassReport, PhaseReport, Report};
-use super::subject::{Kind, State, Tier};
+use super::subject::{Kind, Tier};
+use super::validity::is_only_too_slow;
 use super::words;
 use super::workload::Workload;
 
@@ -241,7 +241,7 @@ fn on_hits(entity: &str, phase: &PhaseReport) -> String {
         let classes = phase.classes.iter().filter(|it| wanted(it));
         classes.map(|it| it.operations).sum::<u64>()
     };
-    let written = of(&|it| it.kind == Kind::Write && it.state != State::Error);
+    let written = of(&|it| !it.kind.is_look_up() && !it.state.is_failure());
     if counters.evictions > 0 {
         format!(
             "memory had no room for {} entries, with {} in {}: raise entity.{entity}.memory_bytes",
@@ -273,13 +273,12 @@ fn on_hits(entity: &str, phase: &PhaseReport) -> String {
 /// What failed, and where to look.
 fn on_errors(phase: &PhaseReport) -> String {
     let failed = |kind: Kind| {
-        let is_it = |it: &&ClassReport| it.kind == kind && it.state == State::Error;
+        let is_it = |it: &&ClassReport| it.kind == kind && it.state.is_failure();
         let count = phase.classes.iter().filter(is_it);
         let count: u64 = count.map(|it| it.operations).sum();
         (count > 0).then(|| format!("{} {}", words::count_of(count), words::kind(kind)))
     };
-    let kinds = [Kind::Read, Kind::Absent, Kind::Batch, Kind::Write];
-    let mut failed: Vec<String> = kinds.into_iter().filter_map(failed).collect();
+    let mut failed: Vec<String> = Kind::ALL.into_iter().filter_map(failed).collect();
     if failed.is_empty() {
         failed.push("none came back".to_owned());
     }
@@ -300,7 +299,7 @@ fn on_errors(phase: &PhaseReport) -> String {
 
 /// What makes the slowest look-ups slow: the slowest class that is not rare.
 fn on_time(entity: &str, phase: &PhaseReport) -> Option<(&'static str, String)> {
-    let is_look_up = |it: &&ClassReport| it.kind != Kind::Write && it.state != State::Error;
+    let is_look_up = |it: &&ClassReport| it.kind.is_look_up() && !it.state.is_failure();
     let look_ups = || phase.classes.iter().filter(is_look_up);
     let all: u64 = look_ups().map(|class| class.operations).sum();
     // One of a hundred is enough to make the p99 of all.
@@ -350,7 +349,7 @@ fn on_time(entity: &str, phase: &PhaseReport) -> Option<(&'static str, String)> 
 #[cfg(test)]
 mod tests {
     use super::super::samples;
-    use super::super::subject::Counters;
+    use super::super::subject::{Counters, State};
     use super::*;
 
     #[test]

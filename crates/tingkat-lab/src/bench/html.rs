@@ -187,6 +187,9 @@ fn subject(subject: &SubjectReport) -> String {
     for phases in text::phases_of(subject) {
         let phase = phases.middle;
         let _ = writeln!(html, "<h3>{}</h3>", Text(&text::summary(phase)));
+        if let Some(why) = text::invalid(&phases.runs) {
+            html.push_str(&paragraph("missed", &format!("INVALID: {why}")));
+        }
         let over_runs = text::over_runs(&phases.runs);
         for line in over_runs.into_iter().chain([text::used(phase)]) {
             html.push_str(&paragraph("soft", &line));
@@ -274,6 +277,9 @@ fn comparison(report: &Report) -> String {
         let line = format!("hard to compare: {}", comparison.caveats.join(", "));
         html.push_str(&paragraph("missed", &line));
     }
+    if let Some(missing) = beside::missing(comparison) {
+        html.push_str(&paragraph("missed", &missing));
+    }
     html.push_str(&table(&beside::comparison_rows(comparison), 2));
     html
 }
@@ -287,15 +293,7 @@ fn environment(report: &Report) -> String {
     ];
     let details = environment.details.iter();
     rows.extend(details.map(|(name, value)| (name.clone(), value.clone())));
-    rows.push((
-        "generator".to_owned(),
-        format!(
-            "{} an operation, up to {} a second in {} lanes",
-            words::time(generator.nanos_per_operation / 1e3),
-            words::count(generator.highest_rate),
-            generator.lanes
-        ),
-    ));
+    rows.push(("generator".to_owned(), text::costs(generator)));
     let mut list = String::new();
     for (name, value) in &rows {
         let _ = writeln!(list, "<dt>{}</dt><dd>{}</dd>", Text(name), Text(value));

@@ -22,7 +22,7 @@ use super::live::Live;
 use super::number::{real_size, whole};
 use super::pacer::Pacer;
 use super::recorder::{Class, Flown, LATE, Recorder};
-use super::subject::{Operation, Outcome, Session, State};
+use super::subject::{Operation, Session, State};
 
 /// After so many operations that needed no wait, the lane lets others run.
 const BREATH: usize = 64;
@@ -98,7 +98,7 @@ impl Running {
     async fn open(&mut self, interval_nanos: f64, most: usize) -> std::io::Result<()> {
         let pacer = Pacer::new()?;
         let lane = self.course.lane;
-        let mut breath = 0;
+        let (mut breath, mut is_behind) = (0, false);
         for turn in 0_usize.. {
             let number = lane.number + turn * lane.of;
             let after = whole(real_size(number) * interval_nanos);
@@ -106,9 +106,8 @@ impl Running {
             if due >= self.end || self.course.stop.is_cancelled() {
                 break;
             }
-            let mut was_held = false;
             while self.flights.len() >= most {
-                was_held = true;
+                is_behind = true;
                 if !self.land_one().await {
                     return Ok(());
                 }
@@ -118,13 +117,13 @@ impl Running {
             if now >= self.end.after(GRACE) || (interval_nanos <= 0.0 && now >= self.end) {
                 break;
             }
-            if now.since(due) > LATE {
-                let counter = if was_held {
-                    &mut self.record.held
-                } else {
-                    &mut self.record.late
-                };
-                *counter += 1;
+            if now.since(due) <= LATE {
+                is_behind = false;
+            } else if is_behind {
+                // Also those that became due while it was held.
+                self.record.held += 1;
+            } else {
+                self.record.late += 1;
             }
             if !self.send(due, now) {
                 break;
@@ -161,6 +160,7 @@ impl Running {
                 break;
             }
             let count = operations.len();
+            self.record.looked_up += operations.iter().map(Operation::looked_up).sum::<u64>();
             let session = &self.course.session;
             let began = SystemClock.now();
             outcomes.extend(operations.iter().map(|it| session.at_once(it)));
@@ -203,6 +203,7 @@ impl Running {
             return false;
         };
         self.record.sent += 1;
+        self.record.looked_up += operation.looked_up();
         if let Some(outcome) = self.course.session.at_once(&operation) {
             self.land(&Flown {
                 operation,
@@ -210,6 +211,7 @@ impl Running {
                 intended,
                 began,
                 ended: SystemClock.now(),
+                imported: Vec::new(),
             });
             return true;
         }
@@ -221,15 +223,24 @@ impl Running {
     fn ask(&mut self, operation: Operation, intended: Tick, began: Tick) {
         let session = Arc::clone(&self.course.session);
         self.flights.push(Box::pin(async move {
-            let outcome = session.perform(&operation).await;
+            let (outcome, imported) = if let Operation::Import(keys) = &operation {
+                let imported = session.import(keys).await;
+                (imported.outcome, imported.versions)
+            } else {
+                (session.perform(&operation).await, Vec::new())
+            };
             Flown {
                 operation,
                 outcome,
                 intended,
                 began,
                 ended: SystemClock.now(),
+                imported,
             }
         }));
+        let under_way = u64::try_from(self.flights.len()).unwrap_or_default();
+        self.record.waited += 1;
+        self.record.under_way = self.record.under_way.max(under_way);
     }
 
     /// Sets new operations going and takes in what has ended; now and then others get their turn.
@@ -294,13 +305,18 @@ impl Running {
         let Some(ledger) = &self.course.ledger else {
             return;
         };
+        for (key, version) in &flown.imported {
+            ledger.wrote(*key, *version, flown.ended);
+        }
         let Some(version) = flown.outcome.version else {
             return;
         };
         match &flown.operation {
             Operation::Write(key) => ledger.wrote(*key, version, flown.ended),
             Operation::Read(key) => {
-                let age = ledger.staleness(*key, version, flown.began);
+                let Some(age) = ledger.staleness(*key, version, flown.began) else {
+                    return;
+                };
                 self.record
                     .staleness
                     .saturating_record(super::number::nanos(age));
@@ -308,24 +324,10 @@ impl Running {
                 let is_beyond = self.course.bound.is_some_and(|bound| age > bound);
                 self.record.beyond_bound += u64::from(is_beyond && !is_marked);
             }
-            Operation::Absent(_) | Operation::Batch(_) => {}
+            Operation::Absent(_) | Operation::Batch(_) | Operation::Import(_) => {}
         }
     }
 }
 
-/// Answers at once and does nothing: what it costs to measure it is what measuring costs.
-pub(super) struct Idle;
-
-impl Session for Idle {
-    fn keys(&self) -> usize {
-        1000
-    }
-
-    fn at_once(&self, _: &Operation) -> Option<Outcome> {
-        Some(Outcome::new(super::subject::Tier::Unknown, State::Current))
-    }
-
-    fn perform<'a>(&'a self, _: &'a Operation) -> futures::future::BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::error() })
-    }
-}
+#[cfg(test)]
+mod tests;

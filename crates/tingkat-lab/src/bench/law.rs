@@ -23,6 +23,8 @@ pub(super) struct Ground {
     operations: Option<Arc<Turns>>,
     /// Turns of keys that go round over all lanes; nothing where each lane draws its own.
     keys: Option<Arc<Turns>>,
+    /// Parts of the catalogue that were imported, which goes round.
+    imports: Arc<Turns>,
 }
 
 /// Turns that lanes take from one another.
@@ -70,6 +72,7 @@ impl Ground {
             places: places.into(),
             keys: (phase.once || replay.is_some()).then(|| Turns::of(most_keys)),
             operations: workload.operations.map(Turns::of),
+            imports: Turns::of(usize::MAX),
             replay,
         }
     }
@@ -169,8 +172,9 @@ impl Draw {
             operations.next()?;
         }
         let mix = self.mix;
-        let mut point = if mix.absent + mix.batch + mix.write > 0.0 {
-            self.random.random::<f64>() * (mix.read + mix.absent + mix.batch + mix.write)
+        let others = mix.absent + mix.batch + mix.write + mix.import;
+        let mut point = if others > 0.0 {
+            self.random.random::<f64>() * (mix.read + others)
         } else {
             0.0
         };
@@ -180,6 +184,8 @@ impl Draw {
         };
         Some(if mix.write > 0.0 && falls_in(mix.write) {
             Operation::Write(self.key()?)
+        } else if mix.import > 0.0 && falls_in(mix.import) {
+            self.import()?
         } else if mix.batch > 0.0 && falls_in(mix.batch) {
             let keys = (0..mix.batch_keys).map_while(|_| self.key());
             let keys: Vec<usize> = keys.collect();
@@ -192,6 +198,15 @@ impl Draw {
         } else {
             Operation::Read(self.key()?)
         })
+    }
+
+    /// The next part of the catalogue, in its order, as an import goes through it.
+    fn import(&self) -> Option<Operation> {
+        let keys = self.ground.places.len();
+        let most = self.mix.import_keys.min(keys);
+        let first = self.ground.imports.next()?.wrapping_mul(most);
+        let part = (0..most).map(|place| first.wrapping_add(place) % keys);
+        Some(Operation::Import(part.collect()))
     }
 
     fn key(&mut self) -> Option<usize> {
@@ -241,7 +256,7 @@ mod tests {
         let drawn = std::iter::from_fn(|| draw.next());
         let keys = drawn.take(count).map(|operation| match operation {
             Operation::Read(key) | Operation::Absent(key) | Operation::Write(key) => key,
-            Operation::Batch(_) => panic!("a batch"),
+            Operation::Batch(_) | Operation::Import(_) => panic!("several keys"),
         });
         keys.collect()
     }
@@ -294,6 +309,7 @@ mod tests {
                     batch: 1.0,
                     write: 1.0,
                     batch_keys: 3,
+                    ..Mix::default()
                 };
                 it.phases[0].hot = 0.5;
             },
@@ -306,7 +322,7 @@ mod tests {
             kinds[operation.kind() as usize] += 1;
             let asked = match operation {
                 Operation::Read(key) | Operation::Absent(key) | Operation::Write(key) => vec![key],
-                Operation::Batch(keys) => {
+                Operation::Batch(keys) | Operation::Import(keys) => {
                     assert_eq!(keys.len(), 3);
                     keys
                 }
@@ -323,6 +339,30 @@ mod tests {
             "{hits} of {keys}"
         );
     }
+
+    #[test]
+    fn an_import_goes_through_the_catalogue_in_its_order_and_round_it() {
+        let mut draw = draw(
+            |it| {
+                it.mix = Mix {
+                    import: 1.0,
+                    import_keys: 300,
+                    ..Mix::default()
+                };
+            },
+            None,
+        );
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            let Some(Operation::Import(keys)) = draw.next() else {
+                panic!("nothing but imports was asked for");
+            };
+            all.extend(keys);
+        }
+        let expected: Vec<usize> = (0..1200).map(|turn| turn % 1000).collect();
+        assert_eq!(all, expected);
+    }
+
     fn once(workload: &mut Workload) {
         workload.phases[0].once = true;
         workload.mix.write = 0.0;

@@ -32,16 +32,17 @@ impl Ledger {
         }
     }
 
-    /// For how long a version had been replaced when a look-up began that was answered with it.
-    pub(super) fn staleness(&self, key: usize, version: i64, began: Tick) -> Duration {
-        let Some(writes) = self.0.get(key) else {
-            return Duration::ZERO;
-        };
+    /// For how long a version had been replaced when a look-up began that was answered with it. Nothing
+    /// where no write of the key had returned by then: whatever it was answered with was current.
+    pub(super) fn staleness(&self, key: usize, version: i64, began: Tick) -> Option<Duration> {
+        let writes = self.0.get(key)?;
         let writes = writes.lock().unwrap_or_else(PoisonError::into_inner);
-        let later = writes.iter().filter(|(known, _)| *known > version);
+        let returned = || writes.iter().filter(|(_, returned)| *returned <= began);
+        returned().next()?;
+        let later = returned().filter(|(known, _)| *known > version);
         // Any of them proves it, and the one that returned first proves most.
         let first = later.map(|(_, returned)| *returned).min();
-        first.map_or(Duration::ZERO, |replaced| began.since(replaced))
+        Some(first.map_or(Duration::ZERO, |replaced| began.since(replaced)))
     }
 }
 
@@ -56,19 +57,25 @@ mod tests {
     #[test]
     fn an_answer_is_as_old_as_the_first_write_that_replaced_it() {
         let ledger = Ledger::new(2);
-        let age = |version, began| ledger.staleness(0, version, at(began)).as_millis();
-        assert_eq!(age(1, 500), 0, "nothing was written");
+        let age = |version, began| {
+            let age = ledger.staleness(0, version, at(began));
+            age.map(|age| age.as_millis())
+        };
+        assert_eq!(age(1, 500), None, "nothing was written");
         ledger.wrote(0, 3, at(300));
         ledger.wrote(0, 2, at(100));
-        assert_eq!(age(1, 500), 400);
-        assert_eq!(age(2, 500), 200);
-        assert_eq!(age(3, 500), 0);
-        assert_eq!(age(1, 50), 0, "the look-up began before the write returned");
-        assert_eq!(ledger.staleness(1, 1, at(500)), Duration::ZERO);
+        assert_eq!(age(1, 500), Some(400));
+        assert_eq!(age(2, 500), Some(200));
+        assert_eq!(age(3, 500), Some(0));
+        let before = age(1, 50);
+        assert_eq!(before, None, "the look-up began before the write returned");
+        let of_another = ledger.staleness(1, 1, at(500));
+        assert_eq!(of_another, None, "another key was written");
         // The write of version 9 returned before that of version 8.
         ledger.wrote(1, 9, at(10));
         ledger.wrote(1, 8, at(90));
-        assert_eq!(ledger.staleness(1, 7, at(100)).as_millis(), 90);
+        let age = ledger.staleness(1, 7, at(100)).unwrap();
+        assert_eq!(age.as_millis(), 90);
     }
 
     #[test]
@@ -78,6 +85,7 @@ mod tests {
             ledger.wrote(0, version, at(u64::try_from(version).unwrap()));
         }
         // Version 2 returned at 2 ms; the first that is remembered is 137.
-        assert_eq!(ledger.staleness(0, 1, at(1000)).as_millis(), 863);
+        let age = ledger.staleness(0, 1, at(1000)).unwrap();
+        assert_eq!(age.as_millis(), 863);
     }
 }

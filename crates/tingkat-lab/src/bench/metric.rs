@@ -30,13 +30,14 @@ enum What {
     StalenessMax,
     BeyondBound,
     LoadsPerCrowd,
+    Lag(Which),
 }
 
 /// Whose time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     All,
-    /// All kinds but writes, of which the slowest counts.
+    /// All kinds that look something up, of which the slowest counts.
     LookUps,
     Kind(Kind),
     /// Current answers to look-ups of one key by a tier.
@@ -55,8 +56,8 @@ enum Which {
 
 /// What numbers there are, for whoever names one that there is not.
 const NAMES: &str = "p50, p90, p99, p999, mean or max, alone or after lookup., read., absent., batch., \
-                     write., memory., redis. or database.; error_rate, hit_ratio, rate, \
-                     staleness.p99, staleness.max, beyond_bound or loads_per_crowd; any of them after a phase and `:`";
+                     write., import., memory., redis. or database.; error_rate, hit_ratio, rate, \
+                     staleness.p99, staleness.max, beyond_bound, loads_per_crowd, lag.p50, lag.p99 or lag.max; any of them after a phase and `:`";
 
 /// What a number is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +90,10 @@ impl Unit {
             Self::Share => text
                 .strip_suffix('%')
                 .map_or_else(|| number(text), |it| number(it).map(|it| it / 100.0))
-                .ok_or_else(|| format!("{text:?}: expected something like 0.1% or 0.001")),
+                .filter(|share| (0.0..=1.0).contains(share))
+                .ok_or_else(|| {
+                    format!("{text:?}: expected 0% to 100% or 0 to 1, such as 0.1% or 0.001")
+                }),
             Self::Rate | Self::Count => {
                 number(text).ok_or_else(|| format!("{text:?}: expected a number"))
             }
@@ -138,18 +142,34 @@ impl Metric {
         Self { phase: None, what }
     }
 
-    /// What is compared between runs.
-    pub(super) fn compared() -> [Self; 7] {
-        [
-            What::Rate,
-            What::Time(Of::All, Which::P50),
-            What::Time(Of::All, Which::P99),
+    /// What is usually compared between runs: times by who waits and by who answered, as the mixture of
+    /// all of them hides each.
+    pub(super) fn compared() -> Vec<Self> {
+        let owners = [
+            Of::LookUps,
+            Of::Kind(Kind::Write),
+            Of::Kind(Kind::Import),
+            Of::Tier(Tier::Memory),
+            Of::Tier(Tier::Redis),
+            Of::Tier(Tier::Database),
+        ];
+        let times = owners.map(|of| [Which::P50, Which::P99].map(|which| What::Time(of, which)));
+        let others = [
             What::HitRatio,
             What::ErrorRate,
+            What::StalenessP99,
             What::BeyondBound,
             What::LoadsPerCrowd,
-        ]
-        .map(Self::everywhere)
+            What::Lag(Which::P50),
+            What::Lag(Which::P99),
+        ];
+        let all = [What::Rate].into_iter().chain(times.into_iter().flatten());
+        all.chain(others).map(Self::everywhere).collect()
+    }
+
+    /// The same number of each phase.
+    pub(super) const fn anywhere(&self) -> Self {
+        Self::everywhere(self.what)
     }
 
     /// The same number of any phase.
@@ -164,7 +184,7 @@ impl Metric {
 
     pub(super) const fn unit(&self) -> Unit {
         match self.what {
-            What::Time(..) | What::StalenessP99 | What::StalenessMax => Unit::Time,
+            What::Time(..) | What::StalenessP99 | What::StalenessMax | What::Lag(_) => Unit::Time,
             What::ErrorRate | What::HitRatio => Unit::Share,
             What::Rate => Unit::Rate,
             What::BeyondBound | What::LoadsPerCrowd => Unit::Count,
@@ -183,9 +203,18 @@ impl Metric {
             What::ErrorRate => phase.error_rate(),
             What::HitRatio => phase.hit_ratio?,
             What::Rate => phase.achieved_rate,
-            What::StalenessP99 => phase.staleness?.p99_ms * 1e3,
+            What::StalenessP99 => phase.staleness?.replaced_p99_ms * 1e3,
             What::StalenessMax => phase.staleness?.max_ms * 1e3,
             What::BeyondBound => real(phase.staleness?.beyond_bound),
+            What::Lag(which) => {
+                let lag = phase.lag.filter(|lag| lag.seen > 0)?;
+                let millis = match which {
+                    Which::P50 => lag.p50_ms,
+                    Which::P99 => lag.p99_ms,
+                    Which::Mean | Which::P90 | Which::P999 | Which::Max => lag.max_ms,
+                };
+                millis * 1e3
+            }
             What::LoadsPerCrowd => {
                 let crowd = phase.crowd?;
                 real(crowd.loaded_keys?) / real(crowd.crowds.max(1))
@@ -198,7 +227,7 @@ fn latency(phase: &PhaseReport, of: Of) -> Option<&Latency> {
     match of {
         Of::All => (phase.operations > 0).then(|| phase.noticed()),
         Of::LookUps => {
-            let kinds = phase.kinds.iter().filter(|it| it.kind != Kind::Write);
+            let kinds = phase.kinds.iter().filter(|it| it.kind.is_look_up());
             let times = kinds.map(|it| &it.noticed);
             times.max_by(|one, other| one.p99.total_cmp(&other.p99))
         }
@@ -237,7 +266,7 @@ impl Which {
     }
 }
 
-const OWNERS: [(Of, &str); 10] = [
+const OWNERS: [(Of, &str); 11] = [
     (Of::LookUps, "lookup"),
     (Of::Kind(Kind::Read), "read"),
     // As most tools call it; the first name is the one that is written.
@@ -245,13 +274,14 @@ const OWNERS: [(Of, &str); 10] = [
     (Of::Kind(Kind::Absent), "absent"),
     (Of::Kind(Kind::Batch), "batch"),
     (Of::Kind(Kind::Write), "write"),
+    (Of::Kind(Kind::Import), "import"),
     (Of::Tier(Tier::Memory), "memory"),
     (Of::Tier(Tier::Redis), "redis"),
     (Of::Tier(Tier::Database), "database"),
     (Of::All, ""),
 ];
 
-const OTHERS: [(What, &str); 7] = [
+const OTHERS: [(What, &str); 10] = [
     (What::ErrorRate, "error_rate"),
     (What::HitRatio, "hit_ratio"),
     (What::Rate, "rate"),
@@ -259,6 +289,9 @@ const OTHERS: [(What, &str); 7] = [
     (What::StalenessMax, "staleness.max"),
     (What::BeyondBound, "beyond_bound"),
     (What::LoadsPerCrowd, "loads_per_crowd"),
+    (What::Lag(Which::P50), "lag.p50"),
+    (What::Lag(Which::P99), "lag.p99"),
+    (What::Lag(Which::Max), "lag.max"),
 ];
 
 impl FromStr for What {
@@ -339,6 +372,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_staleness_is_that_of_what_had_been_replaced() {
+        let mut report = super::super::samples::report();
+        let phase = &mut report.subjects[0].runs[0].phases[0];
+        let p99: Metric = "staleness.p99".parse().unwrap();
+        // 12 of 9,500 had been replaced: of all that were judged it would be zero.
+        assert_eq!(p99.of(phase), Some(40_000.0));
+        phase.staleness = None;
+        assert_eq!(p99.of(phase), None);
+    }
+
+    #[test]
     fn a_number_is_written_as_it_is_read() {
         for text in [
             "p99",
@@ -352,6 +396,7 @@ mod tests {
             "sale:read.mean",
             "lookup.p99",
             "crowd:loads_per_crowd",
+            "watched:lag.p99",
         ] {
             assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
         }

@@ -169,7 +169,10 @@ mod tests {
             ("p99", "expected something like p99<2ms"),
             ("p99<2", "expected something like 10s"),
             ("p98<2ms", "there is no number \"p98\""),
-            ("error_rate<x", "expected something like 0.1%"),
+            ("error_rate<x", "such as 0.1%"),
+            ("error_rate<5", "expected 0% to 100% or 0 to 1"),
+            ("hit_ratio>101%", "expected 0% to 100% or 0 to 1"),
+            ("hit_ratio>-1%", "expected 0% to 100% or 0 to 1"),
             ("", "expected something like p99<2ms"),
         ] {
             let error = Objective::read_all(text).unwrap_err();

@@ -3,55 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::crowd;
+use super::crowd::Crowds;
+use super::lag::Watch;
 use super::lane::{Course, Pace};
 use super::law::{Draw, Ground, Lane};
 use super::ledger::Ledger;
 use super::live::{Live, Progress, TOLD_EVERY};
 use super::number::{micros, nanos, real, real_size, share};
 use super::recorder::{Class, Recorder};
-use super::report::{
-    ClassReport, CoursePoint, Crowd, CurvePoint, Generator, KindReport, Latency, PhaseReport,
-    Staleness, TierReport,
-};
+use super::report::{Crowd, Generator, PhaseReport, Staleness};
 use super::run::BenchError;
-use super::subject::{Kind, Session, State, Subject, Tier};
+use super::subject::{Session, State, Subject, Tier};
+use super::tally::{classes, course, curve, kinds, latency, tiers, together};
+use super::validity::{Clocks, reasons};
 use super::workload::{MOST_UNDER_WAY, Phase, Workload};
-
-/// Where the curve has its points.
-const QUANTILES: [f64; 16] = [
-    0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999,
-    1.0,
-];
-
-/// Less of the asked rate than this is another workload.
-const LEAST_ACHIEVED: f64 = 0.95;
-
-/// A generator that uses more of its cores than this measures itself.
-const MOST_GENERATOR: f64 = 0.8;
-
-/// A larger share of late operations is no constant rate.
-const MOST_LATE: f64 = 0.05;
-
-/// Of fewer operations nobody can tell the slowest of a hundred.
-const LEAST_OPERATIONS: u64 = 100;
-
-/// How the reason ends that says that the target did not keep up.
-const TOO_SLOW: &str = "less than 95 %";
-
-/// Whether all that is wrong with a phase is that its target does not keep up with the rate: what was
-/// seen of it is true all the same.
-pub(super) fn is_only_too_slow(phase: &PhaseReport) -> bool {
-    let reasons = &phase.invalid;
-    !reasons.is_empty() && reasons.iter().all(|why| why.ends_with(TOO_SLOW))
-}
 
 /// What all phases of a run share.
 pub(super) struct Field<'a> {
@@ -89,21 +60,38 @@ impl Field<'_> {
         let ground = self.ground(phase);
         let before = self.session.counters().await;
         let (started, cpu) = (SystemClock.now(), process_time());
-        let (record, crowds) = match phase.crowd {
-            Some(callers) => {
-                let crowds = crowd::gather(
-                    &self.session,
-                    callers,
-                    self.generator.lanes,
-                    length,
-                    self.stop,
-                );
-                let (record, crowds) = crowds.await;
-                (record, Some((callers, crowds)))
-            }
-            None => (self.drive(phase, length, &ground).await?, None),
+        let wall_ms = SystemClock.wall_ms();
+        let mut lag = None;
+        let (record, crowds, is_done) = if phase.lag {
+            let watch = Watch {
+                session: &self.session,
+                length,
+                operations: self.workload.operations,
+                stop: self.stop,
+            };
+            let watched = watch.watch().await;
+            lag = Some(watched.lag);
+            (watched.record, None, watched.is_done)
+        } else if let Some(callers) = phase.crowd {
+            let crowds = Crowds {
+                session: &self.session,
+                callers,
+                lanes: self.generator.lanes,
+                length,
+                operations: self.workload.operations,
+                stop: self.stop,
+            };
+            let gathered = crowds.gather().await?;
+            let crowds = Some((callers, gathered.crowds));
+            (gathered.record, crowds, gathered.is_done)
+        } else {
+            let record = self.drive(phase, length, &ground).await?;
+            (record, None, ground.is_done())
         };
-        let seconds = SystemClock.now().since(started).as_secs_f64();
+        let monotonic = SystemClock.now().since(started);
+        let wall_ms = SystemClock.wall_ms().cast_signed() - wall_ms.cast_signed();
+        let clocks = Clocks { monotonic, wall_ms };
+        let seconds = monotonic.as_secs_f64();
         let process_cores = process_time().saturating_sub(cpu).as_secs_f64() / seconds.max(1e-9);
         let after = self.session.counters().await;
         let counters = after.zip(before).map(|(after, before)| after.since(before));
@@ -113,7 +101,7 @@ impl Field<'_> {
             loaded_keys: counters.map(|counters| counters.loaded_keys),
         });
         // What never came back took all the time there was.
-        let is_over = ground.is_done() && record.unfinished == 0;
+        let is_over = is_done && record.unfinished == 0;
         let measured = Measured {
             length: if is_over { Duration::ZERO } else { length },
             record,
@@ -123,8 +111,11 @@ impl Field<'_> {
         let mut report = self.report(phase, &measured);
         report.counters = counters;
         report.crowd = crowd;
+        report.lag = lag;
         report.laps = ground.laps();
-        report.invalid = self.judge(&report, &measured.record);
+        let lanes = self.generator.lanes;
+        let is_interrupted = self.stop.is_cancelled();
+        report.invalid = reasons(&report, &measured.record, lanes, is_interrupted, clocks);
         Ok(report)
     }
 
@@ -136,7 +127,7 @@ impl Field<'_> {
         ground: &Ground,
     ) -> Result<Recorder, BenchError> {
         let rate = self.workload.rate.map(|rate| rate * phase.rate_factor);
-        let callers = phase.concurrency.unwrap_or(self.workload.concurrency);
+        let callers = self.workload.callers_of(phase);
         let lanes = match rate {
             Some(_) => self.generator.lanes,
             None => self.generator.lanes.min(callers),
@@ -214,13 +205,14 @@ impl Field<'_> {
             let cells = record.cells.iter().filter(|cell| wanted(&cell.class));
             cells.map(|cell| cell.service.len()).sum::<u64>()
         };
-        let asked = count(&|it| it.kind != Kind::Write);
+        let asked = count(&|it| it.kind.is_look_up());
         let hits = count(&|it| {
-            it.kind != Kind::Write
+            it.kind.is_look_up()
                 && matches!(it.tier, Tier::Memory | Tier::Redis)
-                && it.state != State::Error
+                && !it.state.is_failure()
         });
-        let errors = count(&|it| it.state == State::Error);
+        let errors = count(&|it| it.state.is_failure());
+        let wrong = count(&|it| it.state == State::Wrong);
         let knows_tiers = count(&|it| it.tier != Tier::Unknown) > 0;
         let asked_rate = self.workload.rate.filter(|_| is_open);
         PhaseReport {
@@ -229,10 +221,14 @@ impl Field<'_> {
             invalid: Vec::new(),
             operations: service.len() + record.unfinished,
             errors: errors + record.unfinished,
+            wrong,
+            looked_up: record.looked_up,
             asked_rate: asked_rate.map(|rate| rate * phase.rate_factor),
             achieved_rate: real(service.len()) / seconds.max(1e-9),
             late: record.late,
             held: record.held,
+            callers: self.callers_of(phase),
+            under_way: record.under_way,
             process_cores: measured.process_cores,
             generator_cores: if self.subject.is_in_process() {
                 self.generator_cores(record, elapsed, is_in_volleys)
@@ -249,11 +245,23 @@ impl Field<'_> {
             counters: None,
             staleness: self.staleness(record),
             crowd: None,
+            lag: None,
             laps: None,
             curve: curve(noticed),
             tiers: tiers(record, counts_from_intended),
             course: course(record),
         }
+    }
+
+    /// How many callers wait for their answers, where that is how operations follow each other.
+    fn callers_of(&self, phase: &Phase) -> Option<usize> {
+        let is_closed = self.workload.rate.is_none() && phase.crowd.is_none() && !phase.lag;
+        let callers = if phase.timed_together > 1 {
+            self.generator.lanes.min(self.workload.callers_of(phase))
+        } else {
+            self.workload.callers_of(phase)
+        };
+        is_closed.then_some(callers)
     }
 
     /// How many cores the generator used: what operations cost it, or, where it times volleys, all that
@@ -264,14 +272,17 @@ impl Field<'_> {
             let subject = real(nanos(record.in_volleys)) / elapsed;
             return (real_size(self.generator.lanes) - subject).max(0.0);
         }
-        real(record.sent) * self.generator.nanos_per_operation / elapsed
+        let generator = self.generator;
+        let at_once = real(record.sent.saturating_sub(record.waited));
+        let waited = real(record.waited);
+        (at_once * generator.nanos_per_operation + waited * generator.nanos_per_wait) / elapsed
     }
 
     fn staleness(&self, record: &Recorder) -> Option<Staleness> {
         let ages = &record.staleness;
         let judged = ages.len();
         if judged == 0 {
-            // Nothing was written, or no answer has a version.
+            // Nothing that was read was written before, or no answer has a version.
             return None;
         }
         let bound = self.subject.staleness_bound();
@@ -284,48 +295,10 @@ impl Field<'_> {
             replaced_p99_ms: micros(ages.value_at_quantile(of_replaced)) / 1e3,
             beyond_bound: record.beyond_bound,
             bound_ms: bound.map(|bound| bound.as_secs_f64() * 1e3),
+            knew_writes: self.subject.knows_writes(),
             p99_ms: micros(ages.value_at_quantile(0.99)) / 1e3,
             max_ms: micros(ages.max()) / 1e3,
         })
-    }
-
-    /// Why the numbers mean nothing.
-    fn judge(&self, report: &PhaseReport, record: &Recorder) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if self.stop.is_cancelled() {
-            reasons.push("it was interrupted".to_owned());
-        } else if let Some(asked) = report.asked_rate
-            && report.achieved_rate < asked * LEAST_ACHIEVED
-        {
-            reasons.push(format!(
-                "{:.1} of {asked:.1} operations a second were answered, {TOO_SLOW}",
-                report.achieved_rate
-            ));
-        }
-        let lanes = real_size(self.generator.lanes);
-        let cores = report.generator_cores;
-        if cores > MOST_GENERATOR * lanes {
-            reasons.push(format!(
-                "the generator is saturated: it used {cores:.2} of {lanes} cores"
-            ));
-        }
-        if share(record.late, record.sent) > MOST_LATE {
-            reasons.push(format!(
-                "the generator was late: {} of {} operations were sent 5 ms or more after they \
-                 were due",
-                record.late, record.sent
-            ));
-        }
-        if record.unfinished > 0 {
-            reasons.push(format!("{} operations never came back", record.unfinished));
-        }
-        if report.operations < LEAST_OPERATIONS {
-            reasons.push(format!(
-                "{} operations are too few: p99 needs {LEAST_OPERATIONS}",
-                report.operations
-            ));
-        }
-        reasons
     }
 }
 
@@ -358,108 +331,4 @@ pub(super) fn process_time() -> Duration {
         u64::try_from(time.tv_sec).unwrap_or_default(),
         u32::try_from(time.tv_nsec).unwrap_or_default(),
     )
-}
-
-/// The times of all cells of these classes.
-fn together(
-    record: &Recorder,
-    from_intended: bool,
-    is_wanted: impl Fn(&Class) -> bool,
-) -> Histogram<u64> {
-    let mut all = super::recorder::histogram();
-    for cell in record.cells.iter().filter(|cell| is_wanted(&cell.class)) {
-        let times = if from_intended {
-            &cell.response
-        } else {
-            &cell.service
-        };
-        // All have the same bounds.
-        let _ = all.add(times);
-    }
-    all
-}
-
-fn kinds(record: &Recorder, from_intended: bool) -> Vec<KindReport> {
-    let kinds = [Kind::Read, Kind::Absent, Kind::Batch, Kind::Write];
-    let reports = kinds.into_iter().map(|kind| {
-        let times = together(record, from_intended, |class| class.kind == kind);
-        KindReport {
-            kind,
-            operations: times.len(),
-            noticed: latency(&times),
-        }
-    });
-    reports.filter(|it| it.operations > 0).collect()
-}
-
-fn classes(record: &Recorder) -> Vec<ClassReport> {
-    let report = |cell: &super::recorder::Cell| ClassReport {
-        kind: cell.class.kind,
-        tier: cell.class.tier,
-        state: cell.class.state,
-        operations: cell.service.len(),
-        service: latency(&cell.service),
-    };
-    let mut classes: Vec<ClassReport> = record.cells.iter().map(report).collect();
-    classes.sort_by_key(|it| (it.kind, it.tier, it.state));
-    classes
-}
-
-fn latency(times: &Histogram<u64>) -> Latency {
-    let at = |quantile| micros(times.value_at_quantile(quantile));
-    if times.is_empty() {
-        return Latency::default();
-    }
-    Latency {
-        mean: times.mean() / 1e3,
-        p50: at(0.5),
-        p90: at(0.9),
-        p99: at(0.99),
-        p999: at(0.999),
-        max: micros(times.max()),
-    }
-}
-
-/// By who answered. Where nobody says, there is nothing to tell apart.
-fn tiers(record: &Recorder, from_intended: bool) -> Vec<TierReport> {
-    let tiers = [Tier::Memory, Tier::Redis, Tier::Database].map(|tier| {
-        let times = together(record, from_intended, |class: &Class| class.tier == tier);
-        TierReport {
-            tier,
-            operations: times.len(),
-            noticed: latency(&times),
-            curve: curve(&times),
-        }
-    });
-    let answered = tiers.into_iter().filter(|tier| tier.operations > 0);
-    answered.collect()
-}
-
-fn curve(times: &Histogram<u64>) -> Vec<CurvePoint> {
-    if times.is_empty() {
-        return Vec::new();
-    }
-    let point = |quantile| CurvePoint {
-        quantile,
-        micros: micros(times.value_at_quantile(quantile)),
-    };
-    QUANTILES.into_iter().map(point).collect()
-}
-
-fn course(record: &Recorder) -> Vec<CoursePoint> {
-    let length = record.part_length().as_secs_f64();
-    let mut end = 0.0;
-    let points = record.parts.iter().map(|part| {
-        end += length;
-        let at = |quantile| micros(part.times.value_at_quantile(quantile));
-        CoursePoint {
-            seconds: end,
-            rate: real(part.times.len()) / length,
-            error_rate: real(part.errors) / length,
-            by_tier: part.by_tier.map(|count| real(count) / length),
-            p50: if part.times.is_empty() { 0.0 } else { at(0.5) },
-            p99: if part.times.is_empty() { 0.0 } else { at(0.99) },
-        }
-    });
-    points.collect()
 }

@@ -86,6 +86,8 @@ pub(super) struct Flown {
     /// When it was sent.
     pub(super) began: Tick,
     pub(super) ended: Tick,
+    /// What an import has written, with the versions now.
+    pub(super) imported: Vec<(usize, i64)>,
 }
 
 /// What one lane, or all of them, wrote down.
@@ -96,15 +98,21 @@ pub(super) struct Recorder {
     start: Tick,
     part: Duration,
     live: Option<Arc<Live>>,
-    /// By how much answers were older than the newest write that had returned.
+    /// By how much answers were older than the newest write that had returned, of keys that were written.
     pub(super) staleness: Histogram<u64>,
     /// Answers that were older than the subject promises, and not marked.
     pub(super) beyond_bound: u64,
     pub(super) sent: u64,
+    /// Of those, such that were not answered at once.
+    pub(super) waited: u64,
+    /// Keys that were looked up.
+    pub(super) looked_up: u64,
     /// Sent late because the generator was.
     pub(super) late: u64,
     /// Sent late because too many were under way.
     pub(super) held: u64,
+    /// The most that were waited for at the same time.
+    pub(super) under_way: u64,
     /// Not answered when the phase was given up.
     pub(super) unfinished: u64,
     pub(super) last_ended: Tick,
@@ -124,8 +132,11 @@ impl Recorder {
             staleness: histogram(),
             beyond_bound: 0,
             sent: 0,
+            waited: 0,
+            looked_up: 0,
             late: 0,
             held: 0,
+            under_way: 0,
             unfinished: 0,
             last_ended: start,
             in_volleys: Duration::ZERO,
@@ -184,7 +195,7 @@ impl Recorder {
             if let Some(count) = part.by_tier.get_mut(place) {
                 *count += 1;
             }
-            part.errors += u64::from(class.state == State::Error);
+            part.errors += u64::from(class.state.is_failure());
         }
     }
 
@@ -240,8 +251,12 @@ impl Recorder {
         let _ = self.staleness.add(&other.staleness);
         self.beyond_bound += other.beyond_bound;
         self.sent += other.sent;
+        self.waited += other.waited;
+        self.looked_up += other.looked_up;
         self.late += other.late;
         self.held += other.held;
+        // Lanes run at the same time.
+        self.under_way += other.under_way;
         self.unfinished += other.unfinished;
         self.last_ended = self.last_ended.max(other.last_ended);
         self.in_volleys += other.in_volleys;

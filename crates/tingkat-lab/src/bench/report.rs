@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::beside::Ratio;
 use super::comparison::Comparison;
 use super::environment::Environment;
 use super::grade::Grades;
@@ -31,6 +32,9 @@ pub struct Report {
     pub generator: Generator,
     /// What was measured; the first is what the run is about, the others stand beside it.
     pub subjects: Vec<SubjectReport>,
+    /// How the first subject compares with the others, in the same run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratios: Vec<Ratio>,
     /// Somebody stopped it; what it has is told.
     pub interrupted: bool,
     /// What was wanted with `--slo`, and whether it is so.
@@ -52,10 +56,17 @@ pub struct Report {
 pub struct Generator {
     /// Tasks that send.
     pub lanes: usize,
-    /// Time of a core for one operation, in nanoseconds.
+    /// Time of a core for one operation that is answered at once, in nanoseconds; over HTTP, for one that is
+    /// answered by a listener in this process that does nothing, whose time is in it.
     pub nanos_per_operation: f64,
+    /// Time of a core for one operation that is waited for.
+    #[serde(default)]
+    pub nanos_per_wait: f64,
     /// Operations a second that all lanes can send.
     pub highest_rate: f64,
+    /// Whether it was found out over HTTP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_over_http: bool,
 }
 
 /// What one subject did.
@@ -92,6 +103,12 @@ pub struct PhaseReport {
     pub operations: u64,
     /// Of those, such without an answer; those that never came back are among them.
     pub errors: u64,
+    /// Of the errors, such that were answers for another key than was asked for: there must be none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub wrong: u64,
+    /// Keys that were looked up.
+    #[serde(default)]
+    pub looked_up: u64,
     /// Operations a second that were asked for; nothing in a closed loop.
     pub asked_rate: Option<f64>,
     /// Operations a second that were answered.
@@ -100,6 +117,13 @@ pub struct PhaseReport {
     pub late: u64,
     /// Sent late because too many were under way.
     pub held: u64,
+    /// Callers who waited for an answer before the next operation; nothing in an open loop, and in crowds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callers: Option<usize>,
+    /// The most operations that were waited for at the same time. What is answered at once is never waited
+    /// for: where this stays below the callers, more of them change nothing.
+    #[serde(default)]
+    pub under_way: u64,
     /// Cores that the whole process used.
     pub process_cores: f64,
     /// Cores of these for the generator, by what an operation costs it.
@@ -124,6 +148,9 @@ pub struct PhaseReport {
     pub staleness: Option<Staleness>,
     /// How crowds fared.
     pub crowd: Option<Crowd>,
+    /// How long it took until writes were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Lag>,
     /// How often the trace was gone through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub laps: Option<f64>,
@@ -134,6 +161,11 @@ pub struct PhaseReport {
     pub tiers: Vec<TierReport>,
     /// The course over time.
     pub course: Vec<CoursePoint>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How long operations took, in microseconds.
@@ -192,10 +224,11 @@ pub struct TierReport {
     pub curve: Vec<CurvePoint>,
 }
 
-/// By how much answers were older than the newest write that had returned before they were asked.
+/// By how much answers were older than the newest write that had returned before they were asked; of keys
+/// that the run has written, as of others nobody can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Staleness {
-    /// Look-ups that were judged.
+    /// Look-ups of keys of which a write had returned before.
     pub judged: u64,
     /// Of those, such that were answered with a replaced value.
     pub replaced: u64,
@@ -207,9 +240,28 @@ pub struct Staleness {
     pub beyond_bound: u64,
     /// The promise in milliseconds.
     pub bound_ms: Option<f64>,
+    /// Whether the one that was read is the one that has written, and knows its own writes at once: of
+    /// other nodes nothing was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub knew_writes: bool,
     /// 99 of 100 judged look-ups got a younger value, in milliseconds.
     pub p99_ms: f64,
     /// The oldest, in milliseconds.
+    pub max_ms: f64,
+}
+
+/// How long it took from the return of a write until an answer had it, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// Writes that were seen.
+    pub seen: u64,
+    /// Writes that were not, within ten seconds.
+    pub unseen: u64,
+    /// Half were seen sooner.
+    pub p50_ms: f64,
+    /// 99 of 100 were seen sooner.
+    pub p99_ms: f64,
+    /// The last one.
     pub max_ms: f64,
 }
 
@@ -250,6 +302,17 @@ pub struct CoursePoint {
     pub p99: f64,
 }
 
+/// The phases of all these runs, each once, in their order.
+pub(super) fn names_of_phases<'a>(runs: impl IntoIterator<Item = &'a RunReport>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for phase in runs.into_iter().flat_map(|run| &run.phases) {
+        if !names.contains(&phase.name.as_str()) {
+            names.push(&phase.name);
+        }
+    }
+    names
+}
+
 impl PhaseReport {
     /// The times that customers notice: from when an operation should have been sent, if that is
     /// known.
@@ -267,6 +330,12 @@ impl Report {
     /// The subject that the run is about.
     pub fn first(&self) -> Option<&SubjectReport> {
         self.subjects.first()
+    }
+
+    /// Answers of the first subject for another key than was asked for, in all its runs.
+    pub fn wrong(&self) -> u64 {
+        let phases = self.first().into_iter().flat_map(|it| &it.runs);
+        phases.flat_map(|run| &run.phases).map(|it| it.wrong).sum()
     }
 
     /// Why some of the numbers of the first subject mean nothing, with the phase; empty if all do.

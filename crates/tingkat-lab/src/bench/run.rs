@@ -4,31 +4,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tingkat::clock::SystemClock;
-use tingkat::ports::Clock as _;
 use tingkat_faults::Direction;
 use tokio_util::sync::CancellationToken;
 
+use super::beside::compared;
+use super::calibration::calibrate;
 use super::environment::Environment;
-use super::lane::{Course, Idle, Pace};
-use super::law::{Draw, Ground, Lane};
 use super::ledger::Ledger;
 use super::live::Progress;
-use super::number::{nanos, real};
-use super::phase::{Field, process_time};
+use super::phase::Field;
 use super::report::{Generator, PhaseReport, Report, RunReport, SCHEMA_VERSION, SubjectReport};
 use super::subject::{Session, Stage, Start, Subject, SubjectError};
 use super::trace::{Replay, Trace};
 use super::workload::{Fault, Phase, Workload, WorkloadError};
 
-/// For how long it is tried what the generator costs.
-const CALIBRATION: Duration = Duration::from_millis(200);
-
 /// How late each answer of a slow Redis comes.
 const SLOW: Duration = Duration::from_millis(20);
-
-/// More lanes are more than any machine needs to keep a server busy.
-const MOST_LANES: usize = 16;
 
 /// The most runs.
 pub const MOST_RUNS: usize = 30;
@@ -73,6 +64,9 @@ pub enum BenchError {
     /// The faults of Redis can not be switched.
     #[error("failed to switch the faults of Redis")]
     Faults(#[source] std::io::Error),
+    /// Nothing can be put where a service would be, to find out what asking costs.
+    #[error("failed to listen where nothing is served")]
+    Idle(#[source] std::io::Error),
     /// A task of the generator panicked.
     #[error("a task of the generator failed")]
     Panicked(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -104,7 +98,11 @@ pub async fn run(
 ) -> Result<Report, BenchError> {
     plan.workload.check()?;
     progress(Progress::Begins("finding out what the generator costs"));
-    let generator = calibrate(&plan.workload).await?;
+    let idle = match subjects.first() {
+        Some(subject) => subject.idle().await.map_err(BenchError::Idle)?,
+        None => None,
+    };
+    let generator = calibrate(&plan.workload, idle).await?;
     let mut reports: Vec<SubjectReport> = subjects
         .iter()
         .map(|subject| SubjectReport {
@@ -134,7 +132,9 @@ pub async fn run(
             trace = replay.map(|replay| replay.told.clone());
         }
         for (report, ran) in reports.iter_mut().zip(runs) {
-            if !ran.phases.is_empty() {
+            // One that could do nothing of it keeps its place, so that runs of the same number stand beside
+            // each other.
+            if !(ran.phases.is_empty() && stop.is_cancelled()) {
                 report.runs.push(RunReport { phases: ran.phases });
             }
             report.skipped = ran.skipped;
@@ -150,6 +150,7 @@ pub async fn run(
         trace,
         environment: plan.environment.clone(),
         generator,
+        ratios: compared(&reports),
         subjects: reports,
         interrupted: stop.is_cancelled(),
         objectives: Vec::new(),
@@ -262,6 +263,8 @@ impl Round<'_> {
             way: phase.way,
             memory_bytes: workload.memory_bytes,
             keys: workload.keys.most,
+            imports: phase.mix(workload).import > 0.0,
+            lag: phase.lag,
         };
         // To fill the tiers of a large store takes a while.
         let session = self.stop.run_until_cancelled(subject.prepare(&stage)).await;
@@ -291,7 +294,7 @@ impl Round<'_> {
         let is_first = workload.phases.first() == Some(phase);
         // What begins cold is not warmed up, and a crowd comes for what nobody has asked for.
         let may_be_warm = matches!(phase.start, Start::AsIs | Start::Filled);
-        let is_warmed_up = may_be_warm && !phase.once && phase.crowd.is_none();
+        let is_warmed_up = may_be_warm && !phase.once && phase.crowd.is_none() && !phase.lag;
         if is_first && is_warmed_up && !workload.warm_up.is_zero() {
             let length = super::span::shown(workload.warm_up);
             begins(&format!(
@@ -319,55 +322,4 @@ async fn switch(subject: &dyn Subject, fault: Fault) -> Result<(), BenchError> {
         Fault::Refused => control.down().await.map_err(BenchError::Faults)?,
     }
     Ok(())
-}
-
-/// Finds out what measuring costs: all lanes send as fast as they can to a target that does nothing.
-async fn calibrate(workload: &Workload) -> Result<Generator, BenchError> {
-    let lanes = std::thread::available_parallelism()
-        .map_or(1, std::num::NonZero::get)
-        .min(MOST_LANES);
-    let Some(phase) = workload.phases.first() else {
-        return Err(BenchError::Workload(WorkloadError::no_phase()));
-    };
-    // Until the time is over, and not until each key was asked for.
-    let (mut workload, mut phase) = (workload.clone(), phase.clone());
-    (workload.operations, phase.once) = (None, false);
-    let session: Arc<dyn Session> = Arc::new(Idle);
-    let ground = Ground::new(&workload, &phase, session.keys(), None, 0);
-    let (start, cpu) = (SystemClock.now(), process_time());
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..lanes {
-        let lane = Lane { number, of: lanes };
-        let course = Course {
-            draw: Draw::new(&workload, &phase, &ground, lane, 0),
-            session: Arc::clone(&session),
-            lane,
-            pace: Pace::Open {
-                interval_nanos: 0.0,
-                most: 1,
-            },
-            start,
-            length: CALIBRATION,
-            ledger: None,
-            bound: None,
-            stop: CancellationToken::new(),
-            live: None,
-        };
-        tasks.spawn(course.run());
-    }
-    let mut sent = 0;
-    while let Some(record) = tasks.join_next().await {
-        let record = record.map_err(BenchError::panicked)?;
-        sent += record.map_err(BenchError::Timer)?.sent;
-    }
-    let (wall, busy) = (
-        SystemClock.now().since(start),
-        process_time().saturating_sub(cpu),
-    );
-    let sent = real(sent.max(1));
-    Ok(Generator {
-        lanes,
-        nanos_per_operation: real(nanos(busy)) / sent,
-        highest_rate: sent / wall.as_secs_f64().max(1e-9),
-    })
 }

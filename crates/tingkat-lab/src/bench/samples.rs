@@ -1,5 +1,6 @@
 //! A report whose numbers are made up, for the tests of what is made of it.
 
+use super::beside::compared;
 use super::comparison::{Comparison, Regression};
 use super::environment::Environment;
 use super::grade;
@@ -91,10 +92,14 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
         invalid: Vec::new(),
         operations: 10_000,
         errors: 0,
+        wrong: 0,
+        looked_up: 9_500,
         asked_rate: Some(1000.0),
         achieved_rate: 1000.0 / slower,
         late: 3,
         held: 0,
+        callers: None,
+        under_way: 7,
         process_cores: 0.31,
         generator_cores: 0.002,
         timed_together: None,
@@ -132,10 +137,12 @@ fn phase(name: &str, slower: f64) -> PhaseReport {
             replaced_p99_ms: 40.0,
             beyond_bound: 0,
             bound_ms: Some(1000.0),
+            knew_writes: false,
             p99_ms: 0.0,
             max_ms: 42.0,
         }),
         crowd: None,
+        lag: None,
         laps: None,
         curve: curve(slower),
         tiers: vec![
@@ -184,7 +191,9 @@ pub(super) fn report() -> Report {
         generator: Generator {
             lanes: 2,
             nanos_per_operation: 180.0,
+            nanos_per_wait: 900.0,
             highest_rate: 9_500_000.0,
+            is_over_http: false,
         },
         subjects: vec![subject(
             "in process",
@@ -192,6 +201,7 @@ pub(super) fn report() -> Report {
             1.0,
             1,
         )],
+        ratios: Vec::new(),
         interrupted: false,
         objectives: Vec::new(),
         grades: None,
@@ -212,6 +222,7 @@ pub(super) fn full_report() -> Report {
         ),
         subject("redis", "GET of the same bytes, not decoded", 3.0, 4),
     ];
+    report.ratios = compared(&report.subjects);
     let mut before = report.clone();
     for run in &mut before.subjects[0].runs {
         for phase in &mut run.phases {
@@ -221,8 +232,8 @@ pub(super) fn full_report() -> Report {
     report.grades = grade::grade(&report);
     let objectives = Objective::read_all("read.p99<1ms,memory.p99<0.1ms,hit_ratio>99.5%").unwrap();
     report.objectives = objectives.iter().map(|it| it.judge(&report)).collect();
-    let comparison = Comparison::of("last week", &before, &report);
     let regressions = Regression::read_all("p99 > +10%").unwrap();
+    let comparison = Comparison::of("last week", &before, &report, &regressions);
     assert_eq!(comparison.failures(&regressions).len(), 1);
     report.comparison = Some(comparison);
     report

@@ -19,6 +19,8 @@ pub enum Operation {
     Batch(Vec<usize>),
     /// Writes one key, so that its version rises and nothing else changes.
     Write(usize),
+    /// Writes many keys by one statement, as an import does.
+    Import(Vec<usize>),
 }
 
 /// What kind of operation it is.
@@ -33,6 +35,23 @@ pub enum Kind {
     Batch,
     /// A write.
     Write,
+    /// A write of many keys.
+    Import,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Absent,
+        Self::Batch,
+        Self::Write,
+        Self::Import,
+    ];
+
+    /// Whether a customer wants to know something.
+    pub(super) const fn is_look_up(self) -> bool {
+        !matches!(self, Self::Write | Self::Import)
+    }
 }
 
 impl Operation {
@@ -43,6 +62,16 @@ impl Operation {
             Self::Absent(_) => Kind::Absent,
             Self::Batch(_) => Kind::Batch,
             Self::Write(_) => Kind::Write,
+            Self::Import(_) => Kind::Import,
+        }
+    }
+
+    /// How many keys it looks up.
+    pub(super) fn looked_up(&self) -> u64 {
+        match self {
+            Self::Read(_) | Self::Absent(_) => 1,
+            Self::Batch(keys) => u64::try_from(keys.len()).unwrap_or_default(),
+            Self::Write(_) | Self::Import(_) => 0,
         }
     }
 }
@@ -73,6 +102,15 @@ pub enum State {
     Absent,
     /// No answer.
     Error,
+    /// An answer for another key than was asked for.
+    Wrong,
+}
+
+impl State {
+    /// Whether it is no answer to what was asked.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Error | Self::Wrong)
+    }
 }
 
 /// What came of an operation.
@@ -101,10 +139,21 @@ impl Outcome {
         Self::new(Tier::Unknown, State::Error)
     }
 
-    /// Of many together: as far away as the farthest, an error where one is, and stale where one is. What is
-    /// absent among others is none of these.
+    /// This one, if it is for the key that was asked for.
+    pub fn if_right(self, is_right: bool) -> Self {
+        if is_right {
+            return self;
+        }
+        Self::new(self.tier, State::Wrong)
+    }
+
+    /// Of many together: as far away as the farthest, wrong where one is, an error where one is, and stale
+    /// where one is. What is absent among others is none of these.
     pub fn of_all(each: impl IntoIterator<Item = Self>) -> Self {
         let join = |one: Self, other: Self| {
+            if one.state == State::Wrong || other.state == State::Wrong {
+                return Self::new(one.tier.max(other.tier), State::Wrong);
+            }
             if one.state == State::Error || other.state == State::Error {
                 return Self::error();
             }
@@ -118,6 +167,25 @@ impl Outcome {
     }
 }
 
+/// What came of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Of all of it.
+    pub outcome: Outcome,
+    /// The keys that were written, with their versions now.
+    pub versions: Vec<(usize, i64)>,
+}
+
+impl Imported {
+    /// Nothing was written.
+    pub const fn failed() -> Self {
+        Self {
+            outcome: Outcome::error(),
+            versions: Vec::new(),
+        }
+    }
+}
+
 /// What the tiers have when a phase begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -127,7 +195,7 @@ pub enum Start {
     AsIs,
     /// Every key of the workload, in every tier that has room for it.
     Filled,
-    /// Nothing in memory, as after a restart; Redis has what it had.
+    /// Nothing in memory, as after a restart; Redis has every key of the workload.
     Restarted,
     /// Nothing at all.
     Empty,
@@ -142,6 +210,8 @@ pub enum Way {
     All,
     /// Redis, and the database behind it.
     Redis,
+    /// Those for which a caller waits: in process all behind memory, and over HTTP the whole service.
+    Network,
     /// The database alone.
     Database,
 }
@@ -157,6 +227,10 @@ pub struct Stage {
     pub memory_bytes: Option<u64>,
     /// So many keys are used.
     pub keys: usize,
+    /// Many are written by one statement.
+    pub imports: bool,
+    /// It is watched how long it takes until a write is seen.
+    pub lag: bool,
 }
 
 /// What a subject counts by itself.
@@ -222,6 +296,12 @@ pub trait Session: Send + Sync {
     /// Carries an operation out. It ends by itself.
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Outcome>;
 
+    /// Writes many keys by one statement, with the versions that they have after it. It ends by itself.
+    fn import<'a>(&'a self, keys: &'a [usize]) -> BoxFuture<'a, Imported> {
+        let _ = keys;
+        Box::pin(async { Imported::failed() })
+    }
+
     /// What it has counted so far; nothing where it can not tell.
     fn counters(&self) -> BoxFuture<'_, Option<Counters>> {
         Box::pin(async { None })
@@ -245,6 +325,18 @@ pub trait Subject: Send + Sync {
     /// Whether it runs in the process that measures it, so that both use the same cores.
     fn is_in_process(&self) -> bool {
         false
+    }
+
+    /// Whether whoever answers look-ups has carried the writes out, and so knows them at once: how old the
+    /// answers of others are is then not seen.
+    fn knows_writes(&self) -> bool {
+        false
+    }
+
+    /// Something that does nothing and is asked in the same way, to find out what asking costs; nothing where
+    /// that way has no cost of its own.
+    fn idle(&self) -> BoxFuture<'_, std::io::Result<Option<Arc<dyn Session>>>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// Lets go of what it holds, when no phase will follow.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use super::beside::{comparison, ratios};
 use super::number::{real, real_size, share};
-use super::report::{Latency, PhaseReport, Report, SubjectReport};
+use super::report::{Generator, Latency, PhaseReport, Report, SubjectReport, names_of_phases};
 use super::statistics::{median, spread};
 use super::trace::TraceReport;
 use super::words::{bytes, count, count_of, kind, percent, state, tier, time};
+use super::workload::Workload;
 
 /// How operations followed each other, and what that means for the times.
 pub(super) fn loop_of(report: &Report) -> String {
@@ -15,11 +16,15 @@ pub(super) fn loop_of(report: &Report) -> String {
     if workload.phases.iter().any(|phase| phase.crowd.is_some()) {
         return "crowds: all callers at the same moment; times from that moment".to_owned();
     }
+    if workload.phases.iter().all(|phase| phase.lag) {
+        return "one after the other, a write and look-ups until it is seen: service time"
+            .to_owned();
+    }
     workload.rate.map_or_else(
         || {
             format!(
-                "closed loop, {} callers: service time; coordinated omission possible",
-                workload.concurrency
+                "closed loop, {}: service time; coordinated omission possible",
+                callers(workload)
             )
         },
         |rate| {
@@ -29,6 +34,25 @@ pub(super) fn loop_of(report: &Report) -> String {
             )
         },
     )
+}
+
+/// How many callers each phase has.
+fn callers(workload: &Workload) -> String {
+    let of = |phase| workload.callers_of(phase);
+    let mut all: Vec<usize> = workload.phases.iter().map(of).collect();
+    all.dedup();
+    let texts: Vec<String> = all.iter().map(|it| count(real_size(*it))).collect();
+    match (texts.split_last(), all.as_slice()) {
+        (_, [1]) => "1 caller".to_owned(),
+        (Some((last, [])), _) => format!("{last} callers"),
+        (Some((last, others)), _) => {
+            format!(
+                "{} and then {last} callers, phase by phase",
+                others.join(", ")
+            )
+        }
+        (None, _) => String::new(),
+    }
 }
 
 /// What a machine is, in a line.
@@ -93,12 +117,7 @@ fn head(report: &Report) -> Vec<String> {
             .iter()
             .map(|trace| format!("  {}", replayed(trace))),
     );
-    lines.push(format!(
-        "  generator: {} an operation, up to {} a second in {} lanes",
-        time(generator.nanos_per_operation / 1e3),
-        count(generator.highest_rate),
-        generator.lanes
-    ));
+    lines.push(format!("  generator: {}", costs(generator)));
     if report.interrupted {
         lines.push("  INTERRUPTED: this is what there was by then".to_owned());
     }
@@ -108,6 +127,22 @@ fn head(report: &Report) -> Vec<String> {
         lines.extend(invalid.iter().map(|why| format!("    {why}")));
     }
     lines
+}
+
+/// What measuring costs.
+pub(super) fn costs(generator: Generator) -> String {
+    let cost = time(generator.nanos_per_operation / 1e3);
+    let (rate, lanes) = (count(generator.highest_rate), generator.lanes);
+    if generator.is_over_http {
+        return format!(
+            "{cost} a request, up to {rate} a second in {lanes} lanes, beside a listener in this \
+             process that does nothing"
+        );
+    }
+    let waited = time(generator.nanos_per_wait / 1e3);
+    format!(
+        "{cost} an operation and {waited} one that is waited for, up to {rate} a second in {lanes} lanes"
+    )
 }
 
 /// What was replayed.
@@ -147,16 +182,14 @@ pub(super) struct Phases<'a> {
 }
 
 pub(super) fn phases_of(subject: &SubjectReport) -> Vec<Phases<'_>> {
-    let Some(first) = subject.runs.first() else {
-        return Vec::new();
-    };
-    let phases = first.phases.iter().map(|phase| {
+    let names = names_of_phases(&subject.runs).into_iter();
+    let phases = names.filter_map(|name| {
         let all = subject.runs.iter().flat_map(|run| &run.phases);
-        let runs: Vec<&PhaseReport> = all.filter(|it| it.name == phase.name).collect();
+        let runs: Vec<&PhaseReport> = all.filter(|it| it.name == name).collect();
         let mut sorted = runs.clone();
         sorted.sort_by(|one, other| one.noticed().p99.total_cmp(&other.noticed().p99));
-        let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(phase);
-        Phases { runs, middle }
+        let middle = sorted.get(sorted.len() / 2).copied()?;
+        Some(Phases { runs, middle })
     });
     phases.collect()
 }
@@ -170,6 +203,7 @@ pub(super) fn middles(subject: &SubjectReport) -> Vec<&PhaseReport> {
 fn phase_lines(phases: &Phases<'_>) -> Vec<String> {
     let phase = phases.middle;
     let mut lines = vec![String::new(), format!("  {}", summary(phase))];
+    lines.extend(invalid(&phases.runs).map(|why| format!("    INVALID: {why}")));
     lines.push(format!("    {}", used(phase)));
     lines.extend(over_runs(&phases.runs).map(|line| format!("    {line}")));
     let table = aligned(&rows(phase), 3);
@@ -203,11 +237,31 @@ pub(super) fn summary(phase: &PhaseReport) -> String {
     text
 }
 
+/// Why the numbers of a phase mean nothing, in any of its runs.
+pub(super) fn invalid(runs: &[&PhaseReport]) -> Option<String> {
+    let mut all: Vec<&str> = runs
+        .iter()
+        .flat_map(|run| &run.invalid)
+        .map(String::as_str)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
 pub(super) fn used(phase: &PhaseReport) -> String {
     let mut text = format!(
         "cores used: {:.2}, of which {:.2} by the generator",
         phase.process_cores, phase.generator_cores
     );
+    if let Some(callers) = phase.callers.filter(|it| *it > 1) {
+        let _ = write!(
+            text,
+            "; at most {} of {} callers waited at the same time",
+            count_of(phase.under_way),
+            count(real_size(callers))
+        );
+    }
     if phase.late + phase.held > 0 {
         let _ = write!(
             text,
@@ -305,21 +359,32 @@ pub(super) fn aligned(rows: &[Vec<String>], words: usize) -> Vec<String> {
 /// What was seen beside the times.
 pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
     let mut lines = Vec::new();
+    if phase.wrong > 0 {
+        lines.push(format!(
+            "WRONG: {} answers were for another key than was asked for",
+            count_of(phase.wrong)
+        ));
+    }
     if let Some(ratio) = phase.hit_ratio {
         lines.push(format!("hit ratio: {}", percent(ratio)));
     }
     if let Some(counters) = phase.counters {
+        let saved = phase.looked_up.saturating_sub(counters.loaded_keys);
         lines.push(format!(
-            "database: {} loads of {} keys; {} callers joined the load of another",
+            "database: {} loads of {} keys, {} of {} keys that were looked up were saved; {} callers \
+             joined the load of another",
             count_of(counters.loads),
             count_of(counters.loaded_keys),
+            count_of(saved),
+            count_of(phase.looked_up),
             count_of(counters.joined)
         ));
         if counters.entries + counters.evictions > 0 {
             lines.push(format!(
-                "memory: {} entries in {}, {} evicted",
+                "memory: {} entries in {}, {} each; {} evicted",
                 count_of(counters.entries),
                 bytes(counters.bytes),
+                bytes(counters.bytes / counters.entries.max(1)),
                 count_of(counters.evictions)
             ));
         }
@@ -336,14 +401,37 @@ pub(super) fn seen(phase: &PhaseReport) -> Vec<String> {
             let beyond = count_of(staleness.beyond_bound);
             format!("; {beyond} beyond the promised {}", time(bound * 1e3))
         });
+        let old = if staleness.replaced > 0 {
+            format!(
+                ", 99 of 100 of these for less than {}, none for more than {}",
+                time(staleness.replaced_p99_ms * 1e3),
+                time(staleness.max_ms * 1e3)
+            )
+        } else {
+            String::new()
+        };
+        let whose = if staleness.knew_writes {
+            "; read from the node that was written to, which knows its own writes at once: how soon \
+             others see them is not measured"
+        } else {
+            ""
+        };
         lines.push(format!(
-            "staleness: {} of {} answers had been replaced, 99 of 100 of these for less than {}, none \
-             for more than {}{}",
+            "staleness: {} of {} answers for what had been written had been replaced{old}{}{whose}",
             count_of(staleness.replaced),
             count_of(staleness.judged),
-            time(staleness.replaced_p99_ms * 1e3),
-            time(staleness.max_ms * 1e3),
             bound.unwrap_or_default()
+        ));
+    }
+    if let Some(lag) = phase.lag {
+        lines.push(format!(
+            "lag: {} writes were seen, half of them within {}, 99 of 100 within {} and all within {}; {} \
+             were not within 10 s",
+            count_of(lag.seen),
+            time(lag.p50_ms * 1e3),
+            time(lag.p99_ms * 1e3),
+            time(lag.max_ms * 1e3),
+            count_of(lag.unseen)
         ));
     }
     if let Some(laps) = phase.laps {

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::subject::Session;
 
-/// More is not read.
+/// More requests are not read.
 const MOST: usize = 20_000_000;
+
+/// So much of a file tells whether it is a text.
+const LOOKED_AT: usize = 4096;
 
 /// Things in the order in which they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +59,13 @@ pub enum TraceError {
     /// It is compressed.
     #[error("the trace is compressed; unpack it first, such as with `xz -dk`")]
     Compressed,
+    /// It has more requests than are read.
+    #[error(
+        "the trace has more than {MOST} requests; cut it first, such as with `head -c {}` for \
+         numbers or `head -n {MOST}` for lines",
+        4 * MOST
+    )]
+    TooLong,
     /// It is neither of the two formats.
     #[error(
         "not a trace: expected 32-bit big-endian numbers, or a CSV whose first line names a column \
@@ -77,6 +87,8 @@ impl Trace {
         if bytes.starts_with(b"\xfd7zXZ") || bytes.starts_with(b"\x1f\x8b") {
             return Err(TraceError::Compressed);
         }
+        // As some programs begin a text.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let head = bytes
             .split(|byte| *byte == b'\n')
             .next()
@@ -93,15 +105,17 @@ impl Trace {
             (requests, Things::Skus(skus.map(Into::into).collect()))
         } else {
             let (numbers, rest) = bytes.as_chunks::<4>();
-            if !rest.is_empty() || head.iter().all(u8::is_ascii_graphic) {
+            if !rest.is_empty() || is_text(bytes) {
                 return Err(TraceError::Unknown);
             }
             let numbers = numbers.iter().map(|number| u32::from_be_bytes(*number));
             let (requests, things) = numbered(numbers);
             (requests, Things::Numbers(things.len()))
         };
-        if requests.is_empty() {
-            return Err(TraceError::Empty);
+        match requests.len() {
+            0 => return Err(TraceError::Empty),
+            1..=MOST => {}
+            _ => return Err(TraceError::TooLong),
         }
         let (distinct, skus) = match things {
             Things::Skus(skus) => (skus.len(), skus),
@@ -157,11 +171,19 @@ enum Things {
     Numbers(usize),
 }
 
+/// Whether it begins as a text does, whatever its lines end with: numbers, other than those of a few
+/// hundred million, have bytes in them that no text has.
+fn is_text(bytes: &[u8]) -> bool {
+    let begin = bytes.get(..LOOKED_AT).unwrap_or(bytes);
+    let is_of_text = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
+    begin.iter().all(is_of_text)
+}
+
 /// Things as numbers by their first appearance, and the things by number.
 fn numbered<T: Copy + Eq + Hash>(things: impl Iterator<Item = T>) -> (Vec<u32>, Vec<T>) {
     let mut numbers = HashMap::new();
     let mut known = Vec::new();
-    let requests = things.take(MOST).map(|thing| {
+    let requests = things.take(MOST + 1).map(|thing| {
         let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
         *numbers.entry(thing).or_insert_with(|| {
             known.push(thing);
@@ -229,6 +251,9 @@ mod tests {
     fn both_formats_are_read_and_numbered_by_first_appearance() {
         let trace = numbers([7, 1_000_000, 7, 3]);
         assert_eq!((trace.requests, trace.distinct), (vec![0, 1, 0, 2], 3));
+        let windows = b"\xef\xbb\xbfsku,no\r\nA,1\r\nB,1\r\nA,2\r\n";
+        let trace = Trace::read("orders", windows).unwrap();
+        assert_eq!((trace.requests, trace.distinct), (vec![0, 1, 0], 2));
         let lines = "order_no,sku,quantity\n1,85123A,6\n1,71053,6\n2,85123A,1\r\n";
         let trace = Trace::read("orders", lines.as_bytes()).unwrap();
         assert_eq!(trace.requests, [0, 1, 0]);
@@ -241,6 +266,8 @@ mod tests {
             (&b""[..], TraceError::Empty),
             (b"\xfd7zXZ\0\0", TraceError::Compressed),
             (b"id,name\n1,tea", TraceError::Unknown),
+            (b"id,name\r\n1,tea\r\n\r\n", TraceError::Unknown),
+            (b"order no,item\r\n1,tea, green", TraceError::Unknown),
             (b"\0\0\0\x01\0", TraceError::Unknown),
             (b"sku\n", TraceError::Empty),
         ] {
@@ -250,6 +277,18 @@ mod tests {
                 "{bytes:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_and_not_cut() {
+        let most = vec![0; 4 * 20_000_000];
+        let trace = Trace::read("it", &most).unwrap();
+        assert_eq!(trace.requests.len(), 20_000_000);
+        let more = vec![0; 4 * 20_000_001];
+        let error = Trace::read("it", &more).unwrap_err();
+        assert_eq!(error, TraceError::TooLong);
+        let told = error.to_string();
+        assert!(told.contains("head -c 80000000"), "{told}");
     }
 
     #[test]

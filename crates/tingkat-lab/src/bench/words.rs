@@ -1,6 +1,6 @@
 //! How numbers and kinds are written for people.
 
-use super::number::real;
+use super::number::{real, whole_size};
 use super::subject::{Kind, State, Tier};
 
 /// A time in microseconds with the unit that suits it.
@@ -45,6 +45,33 @@ pub(super) fn bytes(number: u64) -> String {
     }
 }
 
+/// How often one is contained in another, with three digits that matter.
+pub(super) fn ratio(ratio: f64) -> String {
+    match ratio {
+        99.95.. => count(ratio.round()),
+        9.995.. => format!("{ratio:.1}"),
+        0.9995.. => format!("{ratio:.2}"),
+        _ if ratio > 1e-9 => {
+            let decimals = whole_size(2.0 - ratio.log10().floor());
+            format!("{ratio:.decimals$}")
+        }
+        _ => "0".to_owned(),
+    }
+}
+
+/// A time by that of another.
+pub(super) fn faster(times: f64) -> String {
+    let (ratio, word) = if times < 1.0 {
+        (self::ratio(1.0 / times.max(1e-9)), "faster")
+    } else {
+        (self::ratio(times), "slower")
+    };
+    if ratio == "1.00" {
+        return "the same".to_owned();
+    }
+    format!("{ratio} × {word}")
+}
+
 /// A share in percent.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
@@ -62,6 +89,7 @@ pub(super) const fn kind(kind: Kind) -> &'static str {
         Kind::Absent => "absent",
         Kind::Batch => "batch",
         Kind::Write => "write",
+        Kind::Import => "import",
     }
 }
 
@@ -82,6 +110,7 @@ pub(super) const fn state(state: State) -> &'static str {
         State::Stale => "stale",
         State::Absent => "absent",
         State::Error => "error",
+        State::Wrong => "WRONG",
     }
 }
 
@@ -100,6 +129,21 @@ mod tests {
         );
         let counts = [0.0, 1.5, 12.0, 999.0, 1000.0, 1_234_567.0].map(count);
         assert_eq!(counts, ["0", "1.5", "12", "999", "1,000", "1,234,567"]);
+        let ratios = [0.0, 0.000_123_4, 0.051, 0.9996, 3.333, 15.0, 1234.4].map(ratio);
+        assert_eq!(
+            ratios,
+            ["0", "0.000123", "0.0510", "1.00", "3.33", "15.0", "1,234"]
+        );
+        let times = [0.001, 0.5, 1.001, 7.0].map(faster);
+        assert_eq!(
+            times,
+            [
+                "1,000 × faster",
+                "2.00 × faster",
+                "the same",
+                "7.00 × slower"
+            ]
+        );
         let shares = [0.0, 0.0001, 0.5, 1.0].map(percent);
         assert_eq!(shares, ["0.0 %", "0.010 %", "50.0 %", "100.0 %"]);
     }

@@ -50,6 +50,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("cold-start", include_str!("workloads/cold-start.toml")),
     ("stampede", include_str!("workloads/stampede.toml")),
     ("redis-outage", include_str!("workloads/redis-outage.toml")),
+    ("lag", include_str!("workloads/lag.toml")),
     ("import", include_str!("workloads/import.toml")),
     ("trace", include_str!("workloads/trace.toml")),
 ];
@@ -159,6 +160,24 @@ pub struct Mix {
     pub write: f64,
     /// How many keys a batch has.
     pub batch_keys: usize,
+    /// Writes of many keys by one statement each, which go through the catalogue in its order.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub import: f64,
+    /// How many keys such a statement writes.
+    #[serde(skip_serializing_if = "is_usual_import")]
+    pub import_keys: usize,
+}
+
+const USUAL_IMPORT: usize = 100;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(share: &f64) -> bool {
+    *share <= 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_usual_import(keys: &usize) -> bool {
+    *keys == USUAL_IMPORT
 }
 
 impl Default for Mix {
@@ -169,6 +188,8 @@ impl Default for Mix {
             batch: 0.0,
             write: 0.0,
             batch_keys: 20,
+            import: 0.0,
+            import_keys: USUAL_IMPORT,
         }
     }
 }
@@ -235,6 +256,9 @@ pub struct Phase {
     /// What is wrong with Redis.
     #[serde(default)]
     pub redis: Fault,
+    /// One key after the other is written, and looked up until the write is seen.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub lag: bool,
     /// So many callers ask for one key that nobody has asked for, all at once, again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<usize>,
@@ -306,13 +330,23 @@ impl Workload {
 
     /// Whether it changes what is in the store.
     pub fn writes(&self) -> bool {
+        if self.phases.iter().any(|phase| phase.lag) {
+            return true;
+        }
         let mixes = self.phases.iter().map(|phase| phase.mix(self));
-        mixes.into_iter().any(|mix| mix.write > 0.0)
+        mixes
+            .into_iter()
+            .any(|mix| mix.write > 0.0 || mix.import > 0.0)
     }
 
     /// Whether something is wrong with Redis in one of its phases.
     pub fn breaks_redis(&self) -> bool {
         self.phases.iter().any(|phase| phase.redis != Fault::None)
+    }
+
+    /// How many callers a phase has without a rate.
+    pub fn callers_of(&self, phase: &Phase) -> usize {
+        phase.concurrency.unwrap_or(self.concurrency)
     }
 
     /// How long a phase takes.
@@ -385,6 +419,26 @@ mod tests {
                 "unknown variant `basket`",
             ),
             (
+                "hit_ratio = 0.6",
+                "hit_ratio = 60",
+                "objective.hit_ratio: expected a share from 0 to 1, not 60",
+            ),
+            (
+                "p99_ms = 10",
+                "p99_ms = 0",
+                "objective.p99_ms: expected a time above 0",
+            ),
+            (
+                "name = \"steady\"",
+                "name = \"a\"\n[[phase]]\nname = \"a\"",
+                "phase \"a\": expected another name",
+            ),
+            (
+                "start = \"filled\"",
+                "concurrency = 2\n[[phase]]\nname = \"crowd\"\ncrowd = 9\nconcurrency = 3",
+                "phase \"crowd\": concurrency: `crowd` says",
+            ),
+            (
                 "concurrency = 32",
                 "concurrency = 0",
                 "concurrency: expected 1 to 10000",
@@ -398,6 +452,23 @@ mod tests {
         }
         let error = preset_text("coffee").unwrap_err().to_string();
         assert!(error.contains("product-read, product-batch"), "{error}");
+    }
+
+    #[test]
+    fn what_would_be_without_effect_is_refused() {
+        let wrong = |name: &str, change: fn(&mut Workload)| {
+            let mut workload = Workload::preset(name).unwrap();
+            change(&mut workload);
+            workload.check().unwrap_err().to_string()
+        };
+        let rate = wrong("sweep", |it| it.rate = Some(100.0));
+        assert!(rate.contains("with a rate there are no callers"), "{rate}");
+        let lag = wrong("lag", |it| it.rate = Some(100.0));
+        assert!(lag.contains("`lag` writes one key"), "{lag}");
+        let crowd = wrong("stampede", |it| it.rate = Some(100.0));
+        assert!(crowd.contains("crowds come all at once"), "{crowd}");
+        let few = wrong("stampede", |it| it.operations = Some(999));
+        assert!(few.contains("operations: expected as many"), "{few}");
     }
 
     #[test]

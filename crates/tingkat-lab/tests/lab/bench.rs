@@ -275,6 +275,27 @@ async fn errors_and_tiers_are_counted_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_for_another_key_is_wrong_and_no_hit() {
+    let report = measured(
+        workload(|it| {
+            it.operations = Some(500);
+            it.keys.law = Law::Uniform;
+        }),
+        Told::new(|operation| {
+            let is_right = !matches!(operation, Operation::Read(7));
+            Reaction::AtOnce(GOOD.if_right(is_right))
+        }),
+    )
+    .await;
+    let phase = phase(&report);
+    assert!(phase.wrong > 0 && phase.wrong < 500, "{}", phase.wrong);
+    assert_eq!(phase.errors, phase.wrong);
+    assert_eq!(report.wrong(), phase.wrong);
+    let missed = 1.0 - phase.hit_ratio.unwrap();
+    assert!((missed - phase.error_rate()).abs() < 1e-9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_run_tells_what_it_has() {
     let stop = CancellationToken::new();
     let asked = AtomicUsize::new(0);
@@ -315,7 +336,10 @@ async fn an_answer_that_was_replaced_long_ago_is_found() {
                 ..Outcome::new(Tier::Database, State::Current)
             },
             // For ever the first one.
-            Operation::Read(_) | Operation::Absent(_) | Operation::Batch(_) => Outcome {
+            Operation::Read(_)
+            | Operation::Absent(_)
+            | Operation::Batch(_)
+            | Operation::Import(_) => Outcome {
                 version: Some(1),
                 ..GOOD
             },

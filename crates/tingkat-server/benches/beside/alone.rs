@@ -1,9 +1,9 @@
 //! In this process, without HTTP: the caches beside Redis alone and the database alone.
 
-use tingkat_lab::bench::{PhaseReport, Report};
+use tingkat_lab::bench::{PhaseReport, Report, RunReport};
 use tingkat_testkit::figures;
 
-use crate::asking::{Shown, bench, flag, line, median};
+use crate::asking::{Shown, bench, digits, flag, line, median};
 use crate::store::Store;
 use crate::{Result, Size};
 
@@ -40,20 +40,19 @@ fn tell(workload: &str, report: &Report) {
     let table = format!("tingkat bench {workload}");
     for phase in &report.workload.phases {
         let of = |subject: usize| runs(report, subject, &phase.name);
-        let own = of(0);
         for (place, subject) in report.subjects.iter().enumerate() {
             let phases = of(place);
             if phases.is_empty() {
                 continue;
             }
             let mut cells = Shown::of(&phases).cells();
-            let rates = own.iter().zip(&phases);
+            let rates = pairs(report, place, &phase.name);
             let rates = rates.map(|(own, it)| own.achieved_rate / it.achieved_rate);
             let is_open = phases.iter().any(|it| it.asked_rate.is_some());
             let ratio = if is_open || place == 0 {
                 String::new()
             } else {
-                format!("{:.2}", median(rates.collect()))
+                digits(median(rates.collect()))
             };
             cells.push(("tingkat's rate / this", ratio));
             cells.extend(told_by(&phases));
@@ -84,6 +83,21 @@ fn told_by(runs: &[&PhaseReport]) -> [(&'static str, String); 3] {
         ),
         ("beyond the bound", shown(beyond.map(|it| it.to_string()))),
     ]
+}
+
+/// A phase of the first subject and of another, of each run in which both had it.
+fn pairs<'a>(
+    report: &'a Report,
+    subject: usize,
+    phase: &'a str,
+) -> impl Iterator<Item = (&'a PhaseReport, &'a PhaseReport)> {
+    let runs = move |subject: usize| {
+        let runs = report.subjects.get(subject).map(|it| &it.runs);
+        runs.into_iter().flatten()
+    };
+    let of = move |run: &'a RunReport| run.phases.iter().find(|it| it.name == phase);
+    let both = runs(0).zip(runs(subject));
+    both.filter_map(move |(own, its)| of(own).zip(of(its)))
 }
 
 /// A phase of a subject, in each run that had it.

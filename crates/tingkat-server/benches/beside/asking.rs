@@ -86,6 +86,15 @@ pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// A ratio with as many decimals as it takes to see something of it.
+pub(crate) fn digits(ratio: f64) -> String {
+    if ratio < 0.1 {
+        format!("{ratio:.4}")
+    } else {
+        format!("{ratio:.2}")
+    }
+}
+
 /// A time as flags take it.
 pub(crate) fn flag(time: Duration) -> String {
     format!("{}ms", time.as_millis())

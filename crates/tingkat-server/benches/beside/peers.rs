@@ -25,6 +25,9 @@ const RATE: &str = "1000";
 /// Callers of one cold product at the same moment.
 const CROWD: usize = 300;
 
+/// Products that nobody has asked for before.
+const COLD: std::ops::Range<usize> = 101..121;
+
 /// How long a changed price is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -32,7 +35,7 @@ pub(crate) async fn measure(store: &Store, size: Size) -> Result<()> {
     let contenders = Contender::start_all(store).await?;
     println!("\nover HTTP");
     for contender in &contenders {
-        crowd(store, contender).await?;
+        crowds(store, contender).await?;
     }
     // So that all products are where a service keeps them.
     for contender in &contenders {
@@ -153,24 +156,35 @@ fn cells(runs: &[Run]) -> Vec<(&'static str, String)> {
     Shown::of(&phases).cells()
 }
 
-/// How often the database is asked when many want one product that nobody has.
-async fn crowd(store: &Store, contender: &Contender) -> Result<()> {
-    store.sql("SELECT pg_stat_statements_reset()").await?;
-    let asked = (0..CROWD).map(|_| contender.target.get("/v1/products/77"));
-    let answers = join_all(asked).await;
-    let is_right = |it: &std::result::Result<tingkat_lab::Answer, _>| {
-        it.as_ref().is_ok_and(|answer| answer.status == 200)
-    };
-    let right = answers.iter().filter(|it| is_right(it)).count();
-    let count = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
-                 WHERE query LIKE '%product_variant.regular_price%'";
-    let loads = store.sql(count).await?;
+/// How often the database is asked when many want one product that nobody has, of several one after the
+/// other: one crowd may have luck.
+async fn crowds(store: &Store, contender: &Contender) -> Result<()> {
+    let (mut right, mut loads) = (0, Vec::new());
+    for product in COLD {
+        store.sql("SELECT pg_stat_statements_reset()").await?;
+        let path = format!("/v1/products/{product}");
+        let answers = join_all((0..CROWD).map(|_| contender.target.get(&path))).await;
+        let is_right = |it: &std::result::Result<tingkat_lab::Answer, _>| {
+            it.as_ref().is_ok_and(|answer| answer.status == 200)
+        };
+        right += answers.iter().filter(|it| is_right(it)).count();
+        let count = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements \
+                     WHERE query LIKE '%product_variant.regular_price%'";
+        let statements = store.sql(count).await?;
+        loads.push(statements.trim().parse::<u64>()?);
+    }
+    let worst = loads.iter().max().copied().unwrap_or_default();
+    let all = CROWD * COLD.count();
     let cells = [
-        ("answered", format!("{right} of {CROWD}")),
-        ("statements", loads.trim().to_owned()),
+        ("answered", format!("{right} of {all}")),
+        ("statements", loads.iter().sum::<u64>().to_string()),
+        ("most for one product", worst.to_string()),
     ];
     println!("{}", line(contender.name, &cells));
-    let table = format!("{CROWD} callers at the same moment for one product that is nowhere kept");
+    let table = format!(
+        "{CROWD} callers at the same moment for one product that is nowhere kept, {} times",
+        COLD.count()
+    );
     figures::row(&table, contender.name, &cells);
     Ok(())
 }

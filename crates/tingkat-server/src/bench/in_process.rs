@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tingkat::Mode;
-use tingkat::error::GetError;
 use tingkat::policy::Placement;
 use tingkat_faults::Control;
 use tingkat_lab::bench::workload::Entity;
@@ -28,15 +27,11 @@ pub(crate) struct InProcess {
     about: String,
     entity: Entity,
     memory_bytes: Option<u64>,
-    /// Every look-up loads.
-    loads_only: bool,
     has_redis: bool,
     writes: bool,
-    faults: Option<Control>,
     bound: Duration,
-    make: Box<dyn Fn() -> Result<Config, Failure> + Send + Sync>,
-    another_prefix: Box<dyn Fn() -> String + Send + Sync>,
-    /// Listed once, by parts of their own: to list keys is to look them up, and fills the tiers.
+    place: Arc<Place>,
+    /// Listed once.
     keys: OnceCell<Arc<Keys>>,
     now: Mutex<Option<Now>>,
 }
@@ -62,60 +57,41 @@ impl Now {
 }
 
 impl InProcess {
-    pub(super) fn new(
-        place: &Arc<Place>,
-        wanted: &Wanted,
-        loads_only: bool,
-    ) -> Result<Self, Failure> {
-        let tiers = match (place.redis().is_some(), loads_only) {
-            (_, true) => "without any tier: every look-up loads from the database",
-            (true, false) => "the caches of the service in this process, in memory and Redis",
-            (false, false) => "the caches of the service in this process, in memory alone",
+    pub(super) fn new(place: &Arc<Place>, wanted: &Wanted) -> Result<Self, Failure> {
+        let tiers = if place.redis().is_some() {
+            "the caches of the service in this process, in memory and Redis"
+        } else {
+            "the caches of the service in this process, in memory alone"
         };
-        let (maker, namer) = (Arc::clone(place), Arc::clone(place));
         Ok(Self {
             about: tiers.to_owned(),
             entity: wanted.workload.entity,
             memory_bytes: wanted.workload.memory_bytes,
-            loads_only,
             has_redis: place.redis().is_some(),
             writes: wanted.workload.writes(),
-            faults: place.faults(),
             bound: place.config()?.feed.staleness_bound,
-            make: Box::new(move || maker.config()),
-            another_prefix: Box::new(move || namer.another_prefix()),
+            place: Arc::clone(place),
             keys: OnceCell::new(),
             now: Mutex::new(None),
         })
     }
 
-    async fn list(&self, most: usize) -> Result<Arc<Keys>, SubjectError> {
-        let mut config = (self.make)().map_err(|failure| told(&failure))?;
-        config.key_prefix = Some((self.another_prefix)());
-        config.redis = None;
-        let assembled = Parts::assemble(&config, true).await;
-        let (parts, _) = assembled.map_err(|failure| told(&failure))?;
-        let keys = Keys::list(&parts.shop, self.entity, most).await;
-        parts.close().await;
-        let keys = keys.map_err(failed_to_list)?;
-        if keys.len() == 0 {
-            let what = format!("the store has no {} to look up", self.entity.name());
-            return Err(SubjectError::unsuited(what));
-        }
-        Ok(Arc::new(keys))
-    }
-
     /// Puts the parts together, under a prefix.
     async fn assemble(&self, way: Way, prefix: String, most: usize) -> Result<Now, SubjectError> {
-        let keys = self.keys.get_or_try_init(|| self.list(most)).await?;
-        let mut config = (self.make)().map_err(|failure| told(&failure))?;
+        let list = || async {
+            let keys = Keys::of_place(&self.place, self.entity, most).await;
+            keys.map(Arc::new)
+        };
+        let keys = self.keys.get_or_try_init(list).await?;
+        let config = self.place.config();
+        let mut config = config.map_err(|failure| Keys::told(&failure))?;
         config.key_prefix = Some(prefix.clone());
         let memory_bytes = self.memory_bytes;
         config.policies.adjust(self.entity.name(), |policy, mode| {
             policy.memory_bytes = memory_bytes.unwrap_or(policy.memory_bytes);
             match way {
                 Way::All => {}
-                Way::Redis => policy.placement = Placement::Remote,
+                Way::Redis | Way::Network => policy.placement = Placement::Remote,
                 Way::Database => *mode = Mode::Bypass,
             }
         });
@@ -138,21 +114,32 @@ impl InProcess {
 
     /// The caches as a phase wants them.
     pub(super) async fn ready(&self, stage: &Stage) -> Result<Arc<Ready>, SubjectError> {
-        let way = if self.loads_only {
-            Way::Database
-        } else {
-            stage.way
-        };
+        let way = stage.way;
         if way == Way::Redis && !self.has_redis {
             return Err(SubjectError::unsuited("there is no Redis"));
         }
+        if stage.start == Start::Restarted && !self.has_redis {
+            let what = "after a restart Redis has everything, and there is no Redis: nothing would be \
+                        left, as with empty tiers";
+            return Err(SubjectError::unsuited(what));
+        }
         let mut now = self.now.lock().await;
+        if stage.start == Start::Restarted && way != Way::Database {
+            // The node that is restarted has seen to it that Redis has everything.
+            let before = if let Some(before) = now.take() {
+                before
+            } else {
+                let prefix = self.place.another_prefix();
+                self.assemble(way, prefix, stage.keys).await?
+            };
+            now.insert(before).session.fill().await?;
+        }
         let is_as_it_was = now.as_ref().is_some_and(|now| now.way == way);
         let keeps_memory = matches!(stage.start, Start::AsIs | Start::Filled);
         if !(is_as_it_was && keeps_memory) {
             let prefix = now.as_ref().map(|before| before.prefix.clone());
             let prefix = prefix.filter(|_| stage.start != Start::Empty);
-            let prefix = prefix.unwrap_or_else(&self.another_prefix);
+            let prefix = prefix.unwrap_or_else(|| self.place.another_prefix());
             let next = self.assemble(way, prefix, stage.keys).await?;
             // Not before: an embedded database that nobody has open is another one when it is opened
             // again, and what Redis has of it is worth nothing. In a deploy other nodes run on.
@@ -174,7 +161,7 @@ impl InProcess {
 /// Parts that have joined their Redis, if there is one and it lets them.
 async fn joined(config: &Config) -> Result<Parts, SubjectError> {
     let assembled = Parts::assemble(config, true).await;
-    let (parts, _) = assembled.map_err(|failure| told(&failure))?;
+    let (parts, _) = assembled.map_err(|failure| Keys::told(&failure))?;
     if let Some(redis) = &parts.redis {
         let mut state = redis.state();
         let joined = state.wait_for(tingkat_redis::State::is_usable);
@@ -184,21 +171,9 @@ async fn joined(config: &Config) -> Result<Parts, SubjectError> {
     Ok(parts)
 }
 
-fn told(failure: &Failure) -> SubjectError {
-    SubjectError::unreachable(failure.lines().join("; "))
-}
-
-fn failed_to_list(error: GetError) -> SubjectError {
-    SubjectError::unreachable("failed to list the keys of the store").caused_by(error)
-}
-
 impl Subject for InProcess {
-    fn name(&self) -> &str {
-        if self.loads_only {
-            "database"
-        } else {
-            "in process"
-        }
+    fn name(&self) -> &'static str {
+        "in process"
     }
 
     fn about(&self) -> &str {
@@ -220,7 +195,7 @@ impl Subject for InProcess {
     }
 
     fn redis_faults(&self) -> Option<Control> {
-        self.faults.clone()
+        self.place.faults()
     }
 
     fn staleness_bound(&self) -> Option<Duration> {

@@ -4,11 +4,16 @@ use std::collections::HashMap;
 
 use tingkat::Options;
 use tingkat::error::GetError;
+use tingkat_lab::bench::SubjectError;
 use tingkat_lab::bench::workload::Entity;
 use tingkat_shop::postcode::Code;
 use tingkat_shop::product::ProductId;
 use tingkat_shop::product::listing::Sort;
 use tingkat_shop::{Shop, postcode, product};
+
+use super::place::Place;
+use crate::exit::Failure;
+use crate::serve::Parts;
 
 /// Keys of one entity.
 pub(super) enum Keys {
@@ -21,8 +26,37 @@ pub(super) enum Keys {
 }
 
 impl Keys {
+    /// Those of the store at a place. To list keys is to look them up, and fills the tiers: it is done by
+    /// caches of their own.
+    pub(super) async fn of_place(
+        place: &Place,
+        entity: Entity,
+        most: usize,
+    ) -> Result<Self, SubjectError> {
+        let mut config = place.config().map_err(|failure| Self::told(&failure))?;
+        config.key_prefix = Some(place.another_prefix());
+        config.redis = None;
+        let assembled = Parts::assemble(&config, true).await;
+        let (parts, _) = assembled.map_err(|failure| Self::told(&failure))?;
+        let keys = Self::list(&parts.shop, entity, most).await;
+        parts.close().await;
+        let keys = keys.map_err(|error| {
+            SubjectError::unreachable("failed to list the keys of the store").caused_by(error)
+        })?;
+        if keys.len() == 0 {
+            let what = format!("the store has no {} to look up", entity.name());
+            return Err(SubjectError::unsuited(what));
+        }
+        Ok(keys)
+    }
+
+    /// Why nothing could be put together.
+    pub(super) fn told(failure: &Failure) -> SubjectError {
+        SubjectError::unreachable(failure.lines().join("; "))
+    }
+
     /// At most so many of those that are on sale, or exist, in an order that stays.
-    pub(super) async fn list(shop: &Shop, entity: Entity, most: usize) -> Result<Self, GetError> {
+    async fn list(shop: &Shop, entity: Entity, most: usize) -> Result<Self, GetError> {
         match entity {
             Entity::Product => products(shop, most).await,
             Entity::Postcode => postcodes(shop, most).await.map(Self::Postcodes),

@@ -20,8 +20,9 @@ pub(super) struct Onlooker {
 }
 
 impl Onlooker {
-    pub(super) fn new(is_told: bool) -> Self {
-        let bar = (is_told && std::io::stderr().is_terminal()).then(|| {
+    pub(super) fn new(is_told: bool, may_change: bool) -> Self {
+        let is_shown = is_told && may_change && std::io::stderr().is_terminal();
+        let bar = is_shown.then(|| {
             let style = ProgressStyle::with_template(LINE);
             // The template is a constant.
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use tingkat_lab::bench::{Comparison, Report, advice_without_grade, csv, grade, hdr, lines, page};
+use tingkat_lab::bench::{
+    Comparison, Regression, Report, advice_without_grade, csv, grade, hdr, lines, page,
+};
 
 use crate::cli::bench::{Bench, Wanted, baseline_path};
 use crate::exit::{Code, Failure};
@@ -18,7 +20,9 @@ pub(super) fn tell(arguments: &Bench, wanted: &Wanted, mut report: Report) -> Re
     let slo = arguments.slo.as_ref().map_or(&[][..], |it| &it.0);
     report.objectives = slo.iter().map(|it| it.judge(&report)).collect();
     let baseline = wanted.baseline.as_ref();
-    report.comparison = baseline.map(|(name, before)| Comparison::of(name, before, &report));
+    let changes = arguments.fail_on.as_ref().map_or(&[][..], |it| &it.0);
+    report.comparison =
+        baseline.map(|(name, before)| Comparison::of(name, before, &report, changes));
     let json = serde_json::to_string(&report)
         .map_err(|error| Failure::unexpected(format!("failed to write the report: {error}")))?;
     if arguments.report.json {
@@ -40,6 +44,7 @@ pub(super) fn tell(arguments: &Bench, wanted: &Wanted, mut report: Report) -> Re
         .save_baseline
         .as_ref()
         .and(not_worth_keeping(&report));
+    let verdict = verdict(&report, changes);
     if let Some(name) = arguments
         .save_baseline
         .as_ref()
@@ -50,7 +55,6 @@ pub(super) fn tell(arguments: &Bench, wanted: &Wanted, mut report: Report) -> Re
         let json = serde_json::to_string(&report).unwrap_or(json);
         write(&baseline_path(name)?, &json)?;
     }
-    let verdict = verdict(arguments, &report, wanted);
     match not_kept {
         Some(why) => {
             let code = verdict.map_or_else(|failure| failure.code(), |()| Code::Missed);
@@ -65,6 +69,9 @@ fn not_worth_keeping(report: &Report) -> Option<String> {
     if report.interrupted {
         return Some("the run was interrupted".to_owned());
     }
+    if report.wrong() > 0 {
+        return Some("answers were for another key than was asked for".to_owned());
+    }
     let invalid = report.invalid();
     (!invalid.is_empty()).then(|| format!("its numbers mean nothing: {}", invalid.join("; ")))
 }
@@ -75,21 +82,31 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-fn verdict(arguments: &Bench, report: &Report, wanted: &Wanted) -> Result<(), Failure> {
+fn verdict(report: &Report, changes: &[Regression]) -> Result<(), Failure> {
     if report.interrupted {
         return Err(Failure::said(Code::Interrupted));
     }
+    let wrong = report.wrong();
+    if wrong > 0 {
+        let line = format!(
+            "{wrong} answers were for another key than was asked for, which is a bug of what was measured"
+        );
+        return Err(Failure::new(Code::Missed, line));
+    }
     let is_missed = report.objectives.iter().any(|it| !it.is_kept);
-    let is_worse = match (&arguments.fail_on, &wanted.baseline) {
-        (Some(changes), Some((name, before))) => {
-            let comparison = Comparison::of(name, before, report);
-            let failures = comparison.failures(&changes.0);
-            // Numbers that mean nothing show no improvement either.
-            !failures.is_empty() || !report.invalid().is_empty()
-        }
-        _ => false,
-    };
-    if is_missed || is_worse {
+    let comparison = report.comparison.as_ref();
+    let is_worse = comparison.is_some_and(|it| !it.failures(changes).is_empty());
+    // Numbers that mean nothing show no improvement either, and those that there are not show nothing.
+    let is_void = !changes.is_empty() && !report.invalid().is_empty();
+    let untold = comparison.map_or_else(Vec::new, |it| it.untold(changes));
+    if !untold.is_empty() {
+        let line = format!(
+            "--fail-on: nobody can tell whether it has become worse: {}",
+            untold.join("; ")
+        );
+        return Err(Failure::new(Code::Missed, line));
+    }
+    if is_missed || is_worse || is_void {
         return Err(Failure::said(Code::Missed));
     }
     Ok(())

@@ -12,15 +12,13 @@ use tingkat::ports::Remote as _;
 use tingkat_faults::Control;
 use tingkat_lab::bench::workload::Entity;
 use tingkat_lab::bench::{
-    Counters, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError, Tier, Way,
+    Counters, Imported, Operation, Outcome, Session, Stage, Start, State, Subject, SubjectError,
+    Tier, Way,
 };
 use tingkat_redis::Redis;
-use tingkat_shop::postcode::Postcode;
-use tingkat_shop::product::Product;
 
-use super::in_process::InProcess;
+use super::bare::{Bare, Loads, NoAnswer, Value, outcome};
 use super::place::Place;
-use super::ready::Ready;
 use crate::cli::bench::Wanted;
 use crate::exit::{Code, Failure};
 
@@ -39,7 +37,7 @@ pub(super) struct PlainRedis {
     prefix: String,
     entity: Entity,
     /// The database, without any tier before it.
-    store: InProcess,
+    store: Loads,
     faults: Option<Control>,
     counts: Arc<Counts>,
     /// How often it began with nothing.
@@ -49,8 +47,6 @@ pub(super) struct PlainRedis {
 #[derive(Default)]
 struct Counts {
     hits: AtomicU64,
-    loads: AtomicU64,
-    loaded_keys: AtomicU64,
     failures: AtomicU64,
 }
 
@@ -67,7 +63,7 @@ impl PlainRedis {
             redis: Arc::new(Redis::start(config, Arc::new(SystemClock))),
             prefix,
             entity: wanted.workload.entity,
-            store: InProcess::new(place, wanted, true)?,
+            store: Loads::new(place, wanted)?,
             faults: place.faults(),
             counts: Arc::default(),
             beginnings: AtomicU64::new(0),
@@ -86,13 +82,8 @@ impl PlainRedis {
         let mut joining = self.redis.state();
         let usable = joining.wait_for(tingkat_redis::State::is_usable);
         drop(tokio::time::timeout(Duration::from_secs(5), usable).await);
-        let as_it_is = Stage {
-            start: Start::AsIs,
-            way: Way::Database,
-            ..*stage
-        };
         let aside = Arc::new(Aside {
-            store: self.store.ready(&as_it_is).await?,
+            store: self.store.bare(stage.keys).await?,
             redis: Arc::clone(&self.redis),
             prefix: format!(
                 "{}{}:",
@@ -102,7 +93,7 @@ impl PlainRedis {
             entity: self.entity,
             counts: Arc::clone(&self.counts),
         });
-        if stage.start == Start::Filled {
+        if matches!(stage.start, Start::Filled | Start::Restarted) {
             aside.fill().await?;
         }
         Ok(aside)
@@ -139,7 +130,7 @@ impl Subject for PlainRedis {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.store.close().await;
+            self.store.close_it().await;
             self.redis.close().await;
         })
     }
@@ -147,7 +138,7 @@ impl Subject for PlainRedis {
 
 /// Redis beside the database.
 struct Aside {
-    store: Arc<Ready>,
+    store: Arc<Bare>,
     redis: Arc<Redis>,
     prefix: String,
     entity: Entity,
@@ -162,11 +153,10 @@ impl Aside {
     async fn fill(&self) -> Result<(), SubjectError> {
         let places: Vec<usize> = (0..self.store.keys()).collect();
         for places in places.chunks(PART) {
-            let values = self.store.load_many(places).await.map_err(|error| {
-                SubjectError::unreachable("failed to read the store").caused_by(error)
-            })?;
-            let cells = places.iter().zip(values);
-            let cells = cells.filter_map(|(place, value)| Some(self.cell(*place, value?)));
+            let values = self.store.load_many(places).await;
+            let failed = |NoAnswer| SubjectError::unreachable("failed to read the store");
+            let cells = places.iter().zip(values.map_err(failed)?);
+            let cells = cells.filter_map(|(place, value)| self.cell(*place, &value?));
             let written = self.redis.set_many(cells.collect()).await;
             written.map_err(|error| {
                 SubjectError::unreachable("failed to fill redis").caused_by(error)
@@ -175,30 +165,24 @@ impl Aside {
         Ok(())
     }
 
-    fn cell(&self, place: usize, value: Vec<u8>) -> (String, Bytes, Duration) {
-        (self.key(place), Bytes::from(value), LIFE)
+    fn cell(&self, place: usize, value: &Value) -> Option<(String, Bytes, Duration)> {
+        Some((self.key(place), Bytes::from(value.json()?), LIFE))
     }
 
-    /// The version of a value, found out by decoding it, as whoever uses it must.
-    fn decoded(&self, bytes: &[u8]) -> serde_json::Result<Option<i64>> {
-        match self.entity {
-            Entity::Product => {
-                let product = serde_json::from_slice::<Product>(bytes)?;
-                Ok(Some(product.version))
-            }
-            Entity::Postcode => {
-                serde_json::from_slice::<Postcode>(bytes)?;
-                Ok(None)
-            }
-        }
+    /// A value, as whoever uses it must decode it.
+    fn decoded(&self, bytes: &[u8]) -> serde_json::Result<Value> {
+        Ok(match self.entity {
+            Entity::Product => Value::Product(Box::new(serde_json::from_slice(bytes)?)),
+            Entity::Postcode => Value::Postcode(serde_json::from_slice(bytes)?),
+        })
     }
 
-    fn outcome(&self, tier: Tier, bytes: &[u8]) -> Outcome {
+    fn hit(&self, place: usize, bytes: &[u8]) -> Outcome {
         match self.decoded(bytes) {
-            Ok(version) => Outcome {
-                version,
-                ..Outcome::new(tier, State::Current)
-            },
+            Ok(value) => {
+                let is_right = self.store.is_at(place, &value);
+                value.from(Tier::Redis).if_right(is_right)
+            }
             Err(_) => Outcome::error(),
         }
     }
@@ -222,27 +206,26 @@ impl Aside {
 
     async fn read(&self, place: usize) -> Outcome {
         if let Some(cell) = self.found(&self.key(place)).await {
-            return self.outcome(Tier::Redis, &cell);
+            return self.hit(place, &cell);
         }
-        self.count_load(1);
         match self.store.load(place).await {
             Ok(Some(value)) => {
-                let outcome = self.outcome(Tier::Database, &value);
-                self.put(vec![self.cell(place, value)]).await;
-                outcome
+                let cell = self.cell(place, &value);
+                self.put(cell.into_iter().collect()).await;
+                let is_right = self.store.is_at(place, &value);
+                value.from(Tier::Database).if_right(is_right)
             }
-            Ok(None) => Outcome::new(Tier::Database, State::Absent),
-            Err(_) => Outcome::error(),
+            found => outcome(&found),
         }
     }
 
     /// What does not exist is not kept: the database is asked each time.
     async fn absent(&self, number: usize) -> Outcome {
-        if let Some(cell) = self.found(&format!("{}none-{number}", self.prefix)).await {
-            return self.outcome(Tier::Redis, &cell);
+        let key = format!("{}none-{number}", self.prefix);
+        if self.found(&key).await.is_some() {
+            return Outcome::new(Tier::Redis, State::Wrong);
         }
-        self.count_load(1);
-        self.store.absent(number).await
+        outcome(&self.store.absent(number).await)
     }
 
     async fn batch(&self, places: &[usize]) -> Outcome {
@@ -251,12 +234,11 @@ impl Aside {
             count(&self.counts.failures, 1);
             vec![None; keys.len()]
         });
-        if cells
-            .iter()
-            .flatten()
-            .any(|cell| self.decoded(cell).is_err())
-        {
-            return Outcome::error();
+        let found = places.iter().zip(&cells);
+        let found = found.filter_map(|(place, cell)| Some(self.hit(*place, cell.as_ref()?)));
+        let outcome = Outcome::of_all(found);
+        if outcome.state.is_failure() {
+            return outcome;
         }
         let missing = places.iter().zip(&cells);
         let missing = missing.filter(|(_, cell)| cell.is_none());
@@ -264,12 +246,11 @@ impl Aside {
         if missing.is_empty() {
             return Outcome::new(Tier::Redis, State::Current);
         }
-        self.count_load(missing.len());
         let Ok(values) = self.store.load_many(&missing).await else {
             return Outcome::error();
         };
         let cells = missing.into_iter().zip(values);
-        let cells = cells.filter_map(|(place, value)| Some(self.cell(place, value?)));
+        let cells = cells.filter_map(|(place, value)| self.cell(place, &value?));
         self.put(cells.collect()).await;
         Outcome::new(Tier::Database, State::Current)
     }
@@ -283,12 +264,13 @@ impl Aside {
         outcome
     }
 
-    fn count_load(&self, keys: usize) {
-        count(&self.counts.loads, 1);
-        count(
-            &self.counts.loaded_keys,
-            u64::try_from(keys).unwrap_or_default(),
-        );
+    async fn write_many(&self, places: &[usize]) -> Imported {
+        let imported = self.store.write_many(places).await;
+        let keys: Vec<String> = places.iter().map(|place| self.key(*place)).collect();
+        if !imported.outcome.state.is_failure() && self.redis.remove(&keys).await.is_err() {
+            count(&self.counts.failures, 1);
+        }
+        imported
     }
 }
 
@@ -313,8 +295,13 @@ impl Session for Aside {
                 Operation::Absent(number) => self.absent(*number).await,
                 Operation::Batch(places) => self.batch(places).await,
                 Operation::Write(place) => self.write(*place).await,
+                Operation::Import(places) => self.write_many(places).await.outcome,
             }
         })
+    }
+
+    fn import<'a>(&'a self, keys: &'a [usize]) -> BoxFuture<'a, Imported> {
+        Box::pin(self.write_many(keys))
     }
 
     fn counters(&self) -> BoxFuture<'_, Option<Counters>> {
@@ -322,8 +309,8 @@ impl Session for Aside {
             let counts = &self.counts;
             Some(Counters {
                 redis_hits: counts.hits.load(Ordering::Relaxed),
-                loads: counts.loads.load(Ordering::Relaxed),
-                loaded_keys: counts.loaded_keys.load(Ordering::Relaxed),
+                loads: self.store.statements(),
+                loaded_keys: self.store.loaded_keys(),
                 redis_failures: counts.failures.load(Ordering::Relaxed),
                 ..Counters::default()
             })

@@ -1,5 +1,6 @@
 //! The caches of the service as a phase finds them: what is asked of them, and what they answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
@@ -8,10 +9,13 @@ use tingkat::cache::{Answer, Tier as Answered};
 use tingkat::error::GetError;
 use tingkat::registry::AnyCache;
 use tingkat_lab::bench::workload::Entity;
-use tingkat_lab::bench::{Counters, Operation, Outcome, Session, State, SubjectError, Tier};
-use tingkat_shop::postcode::Code;
+use tingkat_lab::bench::{
+    Counters, Imported, Operation, Outcome, Session, State, SubjectError, Tier,
+};
+use tingkat_shop::postcode::{Code, Postcode};
 use tingkat_shop::product::{Product, ProductId};
 use tingkat_shop::{ProductPatch, ProductWrites, Shop};
+use tingkat_sql::Probe;
 
 use super::keys::Keys;
 use crate::serve::Parts;
@@ -23,6 +27,8 @@ const PART: usize = 100;
 pub(super) struct Ready {
     shop: Shop,
     writes: ProductWrites,
+    /// What other programs do to the database.
+    importer: Probe,
     cache: Option<Arc<dyn AnyCache>>,
     keys: Arc<Keys>,
 }
@@ -37,6 +43,7 @@ impl Ready {
                 &writer.shop.products,
                 writer.database.product_writer(),
             ),
+            importer: Probe::new(writer.database.clone()),
             cache: parts.node.registry().find(entity.name()),
             keys,
         }
@@ -53,65 +60,26 @@ impl Ready {
         Ok(())
     }
 
-    /// A value as it is stored elsewhere; nothing where there is none.
-    pub(super) async fn load(&self, place: usize) -> Result<Option<Vec<u8>>, GetError> {
+    async fn read(&self, place: usize) -> Outcome {
         match &*self.keys {
             Keys::Products { ids, .. } => match ids.get(place) {
-                Some(id) => {
-                    let answer = self.shop.products.by_id(id, Options::default()).await;
-                    json(answer, serde_json::to_vec)
-                }
-                None => Ok(None),
+                Some(id) => product(self.shop.products.by_id(id, Options::default()).await, id),
+                None => Outcome::error(),
             },
             Keys::Postcodes(codes) => match codes.get(place) {
                 Some(code) => {
                     let answer = self.shop.postcodes.locate(code, Options::default()).await;
-                    json(answer, serde_json::to_vec)
+                    postcode(answer, *code)
                 }
-                None => Ok(None),
-            },
-        }
-    }
-
-    /// Many values.
-    pub(super) async fn load_many(
-        &self,
-        places: &[usize],
-    ) -> Result<Vec<Option<Vec<u8>>>, GetError> {
-        match &*self.keys {
-            Keys::Products { ids, .. } => {
-                let ids: Vec<ProductId> = places
-                    .iter()
-                    .filter_map(|place| ids.get(*place).cloned())
-                    .collect();
-                let answers = self.shop.products.many(&ids, Options::default()).await;
-                let values = answers.into_iter();
-                values.map(|it| json(it, serde_json::to_vec)).collect()
-            }
-            Keys::Postcodes(_) => {
-                let values = places.iter().map(|place| self.load(*place));
-                join_all(values).await.into_iter().collect()
-            }
-        }
-    }
-
-    async fn read(&self, place: usize) -> Outcome {
-        match &*self.keys {
-            Keys::Products { ids, .. } => match ids.get(place) {
-                Some(id) => product(self.shop.products.by_id(id, Options::default()).await),
-                None => Outcome::error(),
-            },
-            Keys::Postcodes(codes) => match codes.get(place) {
-                Some(code) => plain(self.shop.postcodes.locate(code, Options::default()).await),
                 None => Outcome::error(),
             },
         }
     }
 
-    pub(super) async fn absent(&self, number: usize) -> Outcome {
+    async fn absent(&self, number: usize) -> Outcome {
         match &*self.keys {
             Keys::Products { .. } => match absent_id(number) {
-                Some(id) => product(self.shop.products.by_id(&id, Options::default()).await),
+                Some(id) => product(self.shop.products.by_id(&id, Options::default()).await, &id),
                 None => Outcome::error(),
             },
             Keys::Postcodes(_) => match absent_code(number) {
@@ -129,7 +97,8 @@ impl Ready {
                     .filter_map(|place| ids.get(*place).cloned())
                     .collect();
                 let answers = self.shop.products.many(&ids, Options::default()).await;
-                Outcome::of_all(answers.into_iter().map(plain))
+                let each = answers.into_iter().zip(&ids);
+                Outcome::of_all(each.map(|(answer, id)| product(answer, id)))
             }
             Keys::Postcodes(_) => {
                 let answers = places.iter().map(|place| self.read(*place));
@@ -138,7 +107,7 @@ impl Ready {
         }
     }
 
-    pub(super) async fn write(&self, place: usize) -> Outcome {
+    async fn write(&self, place: usize) -> Outcome {
         let Keys::Products { ids, .. } = &*self.keys else {
             return Outcome::error();
         };
@@ -171,18 +140,14 @@ impl Session for Ready {
         };
         match &*self.keys {
             Keys::Products { ids, .. } => {
-                let hit = self
-                    .shop
-                    .products
-                    .hit(ids.get(*place)?, Options::default())?;
-                Some(product(Ok(hit)))
+                let id = ids.get(*place)?;
+                let hit = self.shop.products.hit(id, Options::default())?;
+                Some(product(Ok(hit), id))
             }
             Keys::Postcodes(codes) => {
-                let hit = self
-                    .shop
-                    .postcodes
-                    .hit(codes.get(*place)?, Options::default())?;
-                Some(plain(Ok(hit)))
+                let code = codes.get(*place)?;
+                let hit = self.shop.postcodes.hit(code, Options::default())?;
+                Some(postcode(Ok(hit), *code))
             }
         }
     }
@@ -194,8 +159,13 @@ impl Session for Ready {
                 Operation::Absent(number) => self.absent(*number).await,
                 Operation::Batch(places) => self.batch(places).await,
                 Operation::Write(place) => self.write(*place).await,
+                Operation::Import(places) => self.import(places).await.outcome,
             }
         })
+    }
+
+    fn import<'a>(&'a self, keys: &'a [usize]) -> BoxFuture<'a, Imported> {
+        Box::pin(import(&self.importer, &self.keys, keys))
     }
 
     fn counters(&self) -> BoxFuture<'_, Option<Counters>> {
@@ -218,6 +188,31 @@ impl Session for Ready {
     }
 }
 
+/// Writes products by one statement, past every cache, as an import does.
+pub(super) async fn import(database: &Probe, keys: &Keys, places: &[usize]) -> Imported {
+    let Keys::Products { ids, .. } = keys else {
+        return Imported::failed();
+    };
+    let named = places.iter().filter_map(|place| ids.get(*place));
+    let named: Vec<String> = named.map(ToString::to_string).collect();
+    let Ok(written) = database.import(&named).await else {
+        return Imported::failed();
+    };
+    let by_id: HashMap<&str, usize> = named
+        .iter()
+        .map(String::as_str)
+        .zip(places.iter().copied())
+        .collect();
+    let versions = written.iter().filter_map(|(id, version)| {
+        let place = by_id.get(id.as_str())?;
+        Some((*place, *version))
+    });
+    Imported {
+        outcome: Outcome::new(Tier::Database, State::Current),
+        versions: versions.collect(),
+    }
+}
+
 /// An id that no product has.
 pub(super) fn absent_id(number: usize) -> Option<ProductId> {
     format!("none-{number}").parse().ok()
@@ -228,15 +223,25 @@ pub(super) fn absent_code(number: usize) -> Option<Code> {
     format!("{:05}", number % 1000).parse().ok()
 }
 
-fn product(answer: Result<Answer<Product>, GetError>) -> Outcome {
-    let version = match &answer {
-        Ok(answer) => answer.value().map(|product| product.version),
-        Err(_) => None,
-    };
-    Outcome {
+/// What was answered for a product.
+fn product(answer: Result<Answer<Product>, GetError>, id: &ProductId) -> Outcome {
+    let value = answer.as_ref().ok().and_then(Answer::value);
+    let (version, is_right) = (
+        value.map(|product| product.version),
+        value.is_none_or(|product| product.id == *id),
+    );
+    let outcome = Outcome {
         version,
         ..plain(answer)
-    }
+    };
+    outcome.if_right(is_right)
+}
+
+/// What was answered for a postcode.
+fn postcode(answer: Result<Answer<Postcode>, GetError>, code: Code) -> Outcome {
+    let value = answer.as_ref().ok().and_then(Answer::value);
+    let is_right = value.is_none_or(|postcode| postcode.code == code);
+    plain(answer).if_right(is_right)
 }
 
 fn plain<V>(answer: Result<Answer<V>, GetError>) -> Outcome {
@@ -255,14 +260,4 @@ fn plain<V>(answer: Result<Answer<V>, GetError>) -> Outcome {
         None => State::Absent,
     };
     Outcome::new(tier, state)
-}
-
-/// A value as most services write it down. The values of the shop have no maps with odd keys, which
-/// alone can not be written.
-fn json<V>(
-    answer: Result<Answer<V>, GetError>,
-    write: fn(&V) -> serde_json::Result<Vec<u8>>,
-) -> Result<Option<Vec<u8>>, GetError> {
-    let answer = answer?;
-    Ok(answer.value().and_then(|it| write(it).ok()))
 }

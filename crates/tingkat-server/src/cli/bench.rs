@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tingkat_lab::bench::workload::{Law, MOST_KEYS, PRESETS};
+use tingkat_lab::bench::workload::{Law, MOST_KEYS, PRESETS, Phase};
 use tingkat_lab::bench::{
     LEAST_RUNS, MOST_RUNS, Objective, Regression, Report, Trace, Workload, check_changes,
     parse_duration,
@@ -103,7 +103,8 @@ pub(crate) struct Bench {
     /// Tell what differs from a result that was kept, or from a file of --json
     #[arg(long, value_name = "NAME or FILE", help_heading = "Judgement")]
     pub(crate) compare: Option<String>,
-    /// What must not have become worse, such as 'p99 > +10%'; exits with 6 if it has
+    /// What must not have become worse, such as 'lookup.p99 > +10%'; exits with 6 if it has, or if
+    /// nobody can tell
     #[arg(long, value_name = "CHANGES", value_parser = regressions, requires = "compare", help_heading = "Judgement")]
     pub(crate) fail_on: Option<Several<Regression>>,
 
@@ -116,6 +117,9 @@ pub(crate) struct Bench {
     /// Write the curves of latency for plotters of HdrHistogram (.hgrm)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) hdr: Option<PathBuf>,
+    /// Tell what is being done in a line for each phase, without one that changes
+    #[arg(long, help_heading = "Output")]
+    pub(crate) no_progress: bool,
     /// Do not tell what is being done
     #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
@@ -182,6 +186,11 @@ impl Bench {
             }
             None => Workload::preset(&self.name).map_err(|error| usage(error.to_string()))?,
         };
+        let mut against = self.against.iter();
+        let is_twice = |it: &Against| self.against.iter().filter(|other| *other == it).count() > 1;
+        if against.any(is_twice) {
+            return Err(usage("--against: the same is given twice".to_owned()));
+        }
         let trace = self.trace.as_deref().map(trace).transpose()?;
         if trace.is_some() {
             workload.keys.law = Law::Trace;
@@ -191,6 +200,15 @@ impl Bench {
             ));
         }
         if self.concurrency.is_some() {
+            let has_its_own =
+                |phase: &Phase| phase.lag || phase.concurrency.or(phase.crowd).is_some();
+            if workload.phases.iter().all(has_its_own) {
+                return Err(usage(format!(
+                    "--concurrency: each phase of {} says how many callers it has; change it in a \
+                     file, which --print-workload begins",
+                    workload.name
+                )));
+            }
             workload.rate = None;
         }
         workload.rate = self.rate.or(workload.rate);

@@ -122,6 +122,53 @@ async fn each_tier_is_measured_by_itself_and_redis_is_left_as_it_was() {
 }
 
 #[tokio::test]
+async fn without_tingkat_every_look_up_is_a_statement() {
+    let redis = Redis::start().await.unwrap();
+    let run = async |workload: &str, duration: &str, more: &[&str]| {
+        let usual = [
+            workload,
+            "--duration",
+            duration,
+            "--warm-up",
+            "0s",
+            "--json",
+        ];
+        report(&bench_with(&redis, &[&usual[..], more].concat()).await)
+    };
+    let against = ["--against", "redis", "--against", "database"];
+    let many = [&against[..], &["--concurrency", "64"]].concat();
+    let loaded = |phase: &Value| {
+        let of = |name: &str| phase["counters"][name].as_u64().unwrap();
+        (of("loads"), of("loaded_keys"))
+    };
+    let read = run("memory-pressure", "800ms", &many).await;
+    let loads = &phases(&read, 2)[0];
+    let operations = loads["operations"].as_u64().unwrap();
+    // Those that were under way when it ended were asked for as well.
+    let (statements, keys) = loaded(loads);
+    assert!(keys >= operations && statements == keys, "{loads}");
+    // Nobody waits beside another for a load of theirs.
+    let crowd = run("stampede", "5m", &["--against", "database", "--keys", "2"]).await;
+    let crowd = &phases(&crowd, 1)[0];
+    assert_eq!(loaded(crowd), (2000, 2000), "{crowd}");
+    // A careful person asks for twenty by one statement.
+    let batch = run("product-batch", "800ms", &against[2..]).await;
+    let batch = &phases(&batch, 1)[0];
+    let (statements, keys) = loaded(batch);
+    assert_eq!(keys, 20 * statements, "{batch}");
+    // Beside Redis what is not there is loaded by one statement each, and then is there.
+    let cold = run(
+        "catalog-crawl",
+        "5m",
+        &[&many[..2], &["--concurrency", "64"]].concat(),
+    )
+    .await;
+    let cold = &phases(&cold, 1)[0];
+    let (statements, keys) = loaded(cold);
+    assert!(keys > 0 && statements == keys, "{cold}");
+}
+
+#[tokio::test]
 async fn ctrl_c_tells_what_there_is_and_cleans_up() {
     let redis = Redis::start().await.unwrap();
     let arguments = ["bench", "--duration", "10m", "--warm-up", "0s", "--json"];
@@ -193,6 +240,38 @@ async fn a_crowd_loads_a_product_once() {
     assert_eq!(crowd["callers"], 1000);
     assert!(crowd["crowds"].as_u64().unwrap() > 0);
     assert_eq!(crowd["crowds"], crowd["loaded_keys"]);
+    // It ends with its keys, and what it took is told by the clock.
+    let few = ["stampede", "--duration", "50m", "--json", "--keys", "3"];
+    let report = self::report(&bench(&folder, &few).await);
+    let phase = &phases(&report, 0)[0];
+    assert_eq!(phase["crowd"]["crowds"], 3);
+    assert!(phase["seconds"].as_f64().unwrap() < 600.0, "{phase}");
+    let few = [&few[..5], &["300", "--operations", "2000"]].concat();
+    let report = self::report(&bench(&folder, &few).await);
+    assert_eq!(phases(&report, 0)[0]["crowd"]["crowds"], 2);
+}
+
+#[tokio::test]
+async fn more_callers_wait_beside_each_other() {
+    let redis = Redis::start().await.unwrap();
+    let arguments = ["sweep", "--duration", "2s", "--warm-up", "0s", "--json"];
+    let report = report(&bench_with(&redis, &arguments).await);
+    let phases = phases(&report, 0);
+    let of = |name: &str| -> Vec<u64> {
+        let numbers = phases.iter().map(|phase| phase[name].as_u64().unwrap());
+        numbers.collect()
+    };
+    assert_eq!(of("callers"), [1, 8, 64, 256, 1024]);
+    let waited = of("under_way");
+    assert_eq!(waited[0], 1, "{waited:?}");
+    assert!(waited[1] > 1 && waited[4] > waited[1], "{waited:?}");
+    for phase in phases {
+        assert!(count(phase, "read", "redis", "current") > 0, "{phase}");
+        assert_eq!(count(phase, "read", "memory", "current"), 0, "{phase}");
+    }
+    let told = bench_with(&redis, &arguments[..5]).await;
+    let head = "closed loop, 1, 8, 64, 256 and then 1,024 callers, phase by phase";
+    assert!(told.stdout.contains(head), "{told:?}");
 }
 
 #[tokio::test]
@@ -221,6 +300,7 @@ async fn a_service_is_measured_over_http() {
 
     let shares = |name: &str| phases[0][name].as_f64().unwrap();
     assert!((shares("generator_cores") - shares("process_cores")).abs() < 1e-9);
+    assert_eq!(report["generator"]["is_over_http"], true);
 
     // What would change something of theirs, or how they are set up, is refused or left out.
     let refused = bench(&Folder::new(), &["product-read", "--url", &url]).await;
@@ -296,158 +376,6 @@ async fn a_signal_is_heard_while_the_keys_are_listed() {
 }
 
 #[tokio::test]
-async fn what_has_become_worse_ends_the_run_with_its_own_code() {
-    let folder = Folder::new();
-    let usual = [
-        "product-write",
-        "--duration",
-        "1s",
-        "--warm-up",
-        "0s",
-        "--runs",
-        "4",
-    ];
-    let run = async |more: &[&str]| {
-        let program = Program::new(&folder, &[&["bench"], &usual[..], more].concat());
-        program.start().ended_within(PATIENCE * 4).await
-    };
-    let kept = run(&["--save-baseline", "before"]).await;
-    assert_eq!(kept.code, Some(0), "{kept:?}");
-    // As if it had been a hundred times as fast.
-    let path = folder.path().join("tingkat-bench-before.json");
-    let mut before: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    for run in before["subjects"][0]["runs"].as_array_mut().unwrap() {
-        let p99 = &mut run["phases"][0]["service"]["p99"];
-        *p99 = (p99.as_f64().unwrap() / 100.0).into();
-    }
-    std::fs::write(&path, before.to_string()).unwrap();
-    let worse = run(&["--compare", "before", "--fail-on", "steady:p99 > +10%"]).await;
-    assert_eq!(worse.code, Some(6), "{worse:?}");
-    assert!(
-        worse.stdout.contains("worse") && !worse.stdout.contains("INVALID"),
-        "{worse:?}"
-    );
-    assert!(!worse.stdout.contains("hard to compare"), "{worse:?}");
-    let other = ["--compare", "before", "--runs", "4", "--fail-on"];
-    for (arguments, words) in [
-        (
-            &["product-write", "stdy:p99 > +10%"],
-            "expected one of steady:rate",
-        ),
-        (
-            &["product-read", "p99 > +10%"],
-            "another workload, product-write",
-        ),
-    ] {
-        let arguments = [&arguments[..1], &other, &arguments[1..]].concat();
-        let ended = bench(&folder, &arguments).await;
-        assert_eq!(ended.code, Some(2), "{ended:?}");
-        assert!(ended.stderr.contains(words), "{ended:?}");
-    }
-}
-
-#[tokio::test]
-async fn what_means_nothing_is_not_kept_for_later() {
-    let folder = Folder::new();
-    let few = [
-        "--rate",
-        "5",
-        "--save-baseline",
-        "few",
-        "--duration",
-        "400ms",
-        "--warm-up",
-        "0s",
-    ];
-    let ended = bench(&folder, &few).await;
-    assert_eq!(ended.code, Some(6), "{ended:?}");
-    assert!(ended.stderr.contains("not kept as a baseline"), "{ended:?}");
-    assert_eq!(folder.names(), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn objectives_and_baselines_decide_how_it_ends() {
-    let folder = Folder::new();
-    // Operations that cost so much more than to send them that no machine calls the run invalid.
-    let usual = ["product-write", "--duration", "3s", "--warm-up", "0s"];
-    let run = async |more: &[&str]| bench(&folder, &[&usual[..], more].concat()).await;
-    let kept = run(&["--slo", "steady:p99<1h", "--save-baseline", "before"]).await;
-    assert_eq!(kept.code, Some(0), "{kept:?}");
-    assert!(kept.stdout.contains("√ steady:p99 ≤ "), "{kept:?}");
-    assert_eq!(folder.names(), ["tingkat-bench-before.json"]);
-    let missed = run(&["--slo", "p99<1ns", "--compare", "before"]).await;
-    assert_eq!(missed.code, Some(6), "{missed:?}");
-    assert!(missed.stdout.contains("× p99 ≤ 1 ns"), "{missed:?}");
-    assert!(missed.stdout.contains("too few runs to tell"), "{missed:?}");
-    let files = ["--html", "it.html", "--csv", "it.csv", "--hdr", "it.hgrm"];
-    let written = run(&files).await;
-    assert_eq!(written.code, Some(0), "{written:?}");
-    let html = std::fs::read_to_string(folder.path().join("it.html")).unwrap();
-    assert!(html.starts_with("<!doctype html>") && html.contains("uPlot"));
-    for (file, begin) in [
-        ("it.csv", "subject,run,phase"),
-        ("it.hgrm", "#[Subject: in process"),
-    ] {
-        let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
-        assert!(text.starts_with(begin), "{file}: {text}");
-    }
-}
-
-#[tokio::test]
-async fn mistakes_are_told_before_anything_is_measured() {
-    let folder = Folder::new();
-    for (arguments, words) in [
-        (&["coffee"][..], "expected one of tiers, product-read"),
-        (&["--workload", "none.toml"], "failed to read none.toml"),
-        (&["--duration", "soon"], "expected something like 10s"),
-        (&["--duration", "2h"], "at most an hour"),
-        (&["--rate", "0"], "rate: expected 0.1 to"),
-        (&["--concurrency", "0"], "concurrency: expected 1 to 10000"),
-        (
-            &["--rate", "5", "--concurrency", "5"],
-            "cannot be used with",
-        ),
-        (&["--runs", "0"], "expected 1 to 30"),
-        (&["--slo", "p98<1ms"], "there is no number \"p98\""),
-        (&["--slo", "stedy:p99<1ms"], "expected one of steady"),
-        (&["trace"], "name its file by --trace"),
-        (&["--operations", "0"], "operations: expected at least 1"),
-        (&["sweep", "--allow-forget"], "--url"),
-        (
-            &["sweep", "--url", "http://192.0.2.1:8080"],
-            "--allow-production measures it",
-        ),
-        (&["--fail-on", "p99 > +5%"], "--compare"),
-        (&["--compare", "none"], "there is no none and no such file"),
-        (&["--save-baseline", "../x"], "expected letters, digits"),
-        (&["--trace", "none.trace"], "failed to read none.trace"),
-        (
-            &["--against", "memcached"],
-            "possible values: redis, database",
-        ),
-        (&["--url", "ftp://x", "sweep"], "expected http://host:port"),
-        (&["redis-outage"], "set REDIS_URL"),
-        (
-            &["tiers", "--against", "redis", "--url", "http://x"],
-            "leave one out",
-        ),
-    ] {
-        let ended = bench(&folder, arguments).await;
-        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
-        assert!(ended.stderr.contains(words), "{arguments:?}: {ended:?}");
-    }
-    let production = Program::new(&folder, &["bench"]).with("TINGKAT_ENV", "production");
-    let ended = production.run().await;
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("--allow-production"), "{ended:?}");
-    let nobody = Program::new(&folder, &["bench", "sweep", "--against", "redis"])
-        .with("REDIS_URL", "redis://127.0.0.1:1");
-    let ended = nobody.run().await;
-    assert_eq!(ended.code, Some(5), "{ended:?}");
-    assert_eq!(folder.names(), Vec::<String>::new());
-}
-
-#[tokio::test]
 async fn workloads_are_listed_printed_and_run_from_a_file() {
     let folder = Folder::new();
     let listed = bench(&folder, &["--list"]).await;
@@ -481,16 +409,23 @@ async fn workloads_are_listed_printed_and_run_from_a_file() {
 #[tokio::test]
 async fn the_products_of_a_configured_database_are_not_written_unasked() {
     let database = installed().await;
-    let run = async |more: &[&str]| {
-        let arguments = [&["bench", "product-write", "--json"], &QUICK[..], more].concat();
+    let run_of = async |workload: &str, more: &[&str]| {
+        let arguments = [&["bench", workload, "--json"], &QUICK[..], more].concat();
         let program = Program::new(&Folder::new(), &arguments).with("DATABASE_URL", database.url());
         program.start().ended_within(Duration::from_mins(1)).await
     };
+    let run = async |more: &[&str]| run_of("product-write", more).await;
     let refused = run(&[]).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("--allow-writes"), "{refused:?}");
-    let report = report(&run(&["--allow-writes"]).await);
-    let phase = &phases(&report, 0)[0];
+    let written = report(&run(&["--allow-writes"]).await);
+    let phase = &phases(&written, 0)[0];
     assert!(count(phase, "write", "database", "current") > 0, "{phase}");
     assert_eq!(phase["staleness"]["beyond_bound"], 0, "{phase}");
+    let refused = run_of("import", &[]).await;
+    assert!(refused.stderr.contains("--allow-writes"), "{refused:?}");
+    let imported = report(&run_of("import", &["--allow-writes"]).await);
+    let phase = &phases(&imported, 0)[1];
+    assert_eq!(phase["errors"], 0, "{phase}");
+    assert!(count(phase, "import", "database", "current") > 0, "{phase}");
 }

@@ -12,6 +12,7 @@
 mod abuse;
 mod access;
 mod bench;
+mod bench_judged;
 mod bench_workloads;
 mod changes;
 mod coherence;

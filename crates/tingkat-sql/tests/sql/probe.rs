@@ -77,6 +77,18 @@ async fn answers(database: Database, is_served: bool) {
         (12, 500)
     );
     assert_eq!(scratch[0].member_price, 450);
+    let told = async || {
+        let changes = probe.changes_of(&format!("product:{id}")).await;
+        changes.unwrap()
+    };
+    let before = told().await;
+    let named = [id.to_owned(), "nowhere".to_owned()];
+    let imported = probe.import(&named).await.unwrap();
+    assert_eq!(imported.len(), 1, "{imported:?}");
+    assert_eq!(imported[0].0, id);
+    assert!(told().await > before, "its triggers tell of it");
+    let after = probe.products(&named, 1).await.unwrap();
+    assert_eq!(after[0].stock_quantity, 12, "nothing of it differs");
     let on_sale = probe.products(&[], 100_000).await.unwrap();
     assert!(on_sale.iter().all(|it| it.id != id), "it is on sale");
     assert_eq!(

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Entity, HIGHEST_RATE, LONGEST, MOST_KEYS, MOST_TOGETHER, MOST_UNDER_WAY, Mix, Phase, Workload,
-    WorkloadError,
+    Entity, HIGHEST_RATE, LONGEST, MOST_KEYS, MOST_TOGETHER, MOST_UNDER_WAY, Mix, Objective, Phase,
+    Workload, WorkloadError,
 };
 use crate::bench::span;
 
@@ -47,13 +47,18 @@ impl Workload {
         check_exponent("keys.exponent", self.keys.exponent)?;
         self.mix.check("mix")?;
         if self.entity == Entity::Postcode && self.writes() {
-            return wrong("mix.write: postcodes are not written; expected 0".to_owned());
+            return wrong(
+                "mix: postcodes are not written; expected no `write` and no `import`".to_owned(),
+            );
         }
         let are_together = self.phases.iter().any(|phase| phase.timed_together > 1);
         if are_together && self.writes() {
             // How old an answer was is known only of one that is timed by itself.
             return wrong("timed_together: expected 1 in a workload that writes".to_owned());
         }
+        self.objective.check()?;
+        self.check_names()?;
+        self.check_callers()?;
         for phase in &self.phases {
             phase.check(self.rate, is_rate, is_concurrency)?;
             let asks_otherwise = phase.hot > 0.0 || phase.mix(self).absent > 0.0;
@@ -63,6 +68,82 @@ impl Workload {
                      and no `absent` in its mix",
                     phase.name
                 ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The most keys that one statement writes.
+const MOST_IMPORTED: usize = 10_000;
+
+impl Objective {
+    fn check(&self) -> Result<(), WorkloadError> {
+        let (share, any) = (0.0..=1.0, 0.0..=f64::MAX);
+        // The least that can be, but for answers at once.
+        let (time, loads) = (f64::MIN_POSITIVE..=f64::MAX, 1.0..=f64::MAX);
+        for (name, value, may, words) in [
+            ("hit_ratio", self.hit_ratio, &share, "a share from 0 to 1"),
+            ("error_rate", self.error_rate, &share, "a share from 0 to 1"),
+            ("p99_ms", self.p99_ms, &time, "a time above 0"),
+            ("loads_per_crowd", self.loads_per_crowd, &loads, "1 or more"),
+            ("beyond_bound", self.beyond_bound, &any, "0 or more"),
+        ] {
+            if let Some(value) = value.filter(|it| !may.contains(it)) {
+                let text = format!("objective.{name}: expected {words}, not {value}");
+                return Err(WorkloadError(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Workload {
+    /// Phases are told apart by their names, in the report and beside an earlier one.
+    fn check_names(&self) -> Result<(), WorkloadError> {
+        let mut names: Vec<&str> = self.phases.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).find(|pair| pair.first() == pair.last());
+        match twice.and_then(<[&str]>::first) {
+            Some(name) => Err(WorkloadError(format!(
+                "phase {name:?}: expected another name, as there are two of this one"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing that says how operations follow each other may be without effect.
+    fn check_callers(&self) -> Result<(), WorkloadError> {
+        let all_crowds = self.phases.iter().all(|phase| phase.crowd.is_some());
+        if all_crowds && self.rate.is_some() {
+            return Err(WorkloadError(
+                "rate: crowds come all at once; expected none where every phase is a crowd"
+                    .to_owned(),
+            ));
+        }
+        for phase in &self.phases {
+            let wrong = |text: &str| Err(WorkloadError(format!("phase {:?}: {text}", phase.name)));
+            if phase.concurrency.is_some() && self.rate.is_some() {
+                return wrong(
+                    "concurrency: with a rate there are no callers who wait; expected one of the two",
+                );
+            }
+            let has_its_way = self.rate.is_some()
+                || phase.concurrency.or(phase.crowd).is_some()
+                || phase.mix.is_some()
+                || phase.once
+                || phase.hot > 0.0;
+            if phase.lag && has_its_way {
+                return wrong(
+                    "`lag` writes one key after the other; expected no rate, and none of concurrency, \
+                     crowd, mix, once and hot",
+                );
+            }
+            if phase.concurrency.is_some() && phase.crowd.is_some() {
+                return wrong("concurrency: `crowd` says how many callers there are");
+            }
+            if self.operations < phase.crowd && self.operations.is_some() {
+                return wrong("operations: expected as many as one crowd has callers, or more");
             }
         }
         Ok(())
@@ -80,17 +161,23 @@ fn check_exponent(place: &str, exponent: f64) -> Result<(), WorkloadError> {
 
 impl Mix {
     fn check(&self, place: &str) -> Result<(), WorkloadError> {
-        let shares = [self.read, self.absent, self.batch, self.write];
+        let shares = [self.read, self.absent, self.batch, self.write, self.import];
         let are_shares = shares.iter().all(|it| (0.0..=1e9).contains(it));
         if !are_shares || shares.iter().sum::<f64>() <= 0.0 {
             return Err(WorkloadError(format!(
-                "{place}: expected read, absent, batch and write, of which one at least is above 0"
+                "{place}: expected read, absent, batch, write and import, of which one at least is above 0"
             )));
         }
         if !(1..=100).contains(&self.batch_keys) {
             return Err(WorkloadError(format!(
                 "{place}.batch_keys: expected 1 to 100, not {}",
                 self.batch_keys
+            )));
+        }
+        if !(1..=MOST_IMPORTED).contains(&self.import_keys) {
+            return Err(WorkloadError(format!(
+                "{place}.import_keys: expected 1 to {MOST_IMPORTED}, not {}",
+                self.import_keys
             )));
         }
         Ok(())
