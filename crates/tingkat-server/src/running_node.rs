@@ -51,6 +51,24 @@ impl RunningNode {
         self.ask(Method::POST, path, body.to_string()).await
     }
 
+    /// Sends a JSON body; nothing where the answer is the problem of this code.
+    pub(crate) async fn post_unless(
+        &self,
+        code: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Option<Value>, Failure> {
+        let answer = self.send(Method::POST, path, body.to_string()).await?;
+        let problem = answer.json().ok().filter(|_| !answer.status.is_success());
+        let found = problem
+            .as_ref()
+            .and_then(|problem| problem.get("code")?.as_str());
+        if found == Some(code) {
+            return Ok(None);
+        }
+        read(&answer).map(Some)
+    }
+
     /// Ends what a path stands for.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
         let answer = self.send(Method::DELETE, path, String::new()).await?;

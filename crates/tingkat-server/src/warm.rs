@@ -2,11 +2,13 @@
 //! `serve` needs to do the same by itself is here as well.
 
 mod accesses;
+mod begin;
 mod command;
 mod in_process;
 mod listed;
 mod on_node;
 mod order;
+mod request;
 mod told;
 
 pub(crate) use accesses::Accesses;

@@ -79,4 +79,15 @@ pub trait Popularity: Send + Sync + 'static {
         entity: &'a str,
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Scored>, SourceError>>;
+
+    /// The keys of an entity that stand on the first pages of lists, whatever is popular: those that
+    /// are seen first come first, at most `most`. Nothing unless somebody says otherwise.
+    fn front<'a>(
+        &'a self,
+        entity: &'a str,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, SourceError>> {
+        let _ = (entity, most);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }

@@ -145,6 +145,7 @@ impl Cell for Document {
 }
 
 /// A list or an object, written as JSON text.
+#[derive(Clone)]
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> Cell for Json<T> {

@@ -11,6 +11,7 @@ use tingkat_shop::popularity::Weights;
 use tingkat_shop::{DocumentSource, ProductWriter, Sources};
 
 use crate::error::{CheckError, CheckErrorKind, OpenError, OpenErrorKind, source_error};
+use crate::popularity::Recent;
 use crate::postgres::Postgres;
 use crate::queries::Queries;
 use crate::record::Record;
@@ -68,6 +69,7 @@ pub struct Database {
     is_coherent: bool,
     changes_kept_for: Duration,
     weights: Weights,
+    recent: Arc<Recent>,
 }
 
 /// The rows of a load.
@@ -122,6 +124,7 @@ impl Database {
             is_coherent: config.coherent,
             changes_kept_for: config.changes_kept_for,
             weights: config.weights,
+            recent: Arc::default(),
         })
     }
 
@@ -189,6 +192,15 @@ impl Database {
         }
     }
 
+    /// Whether its change log may end with this process, so that nothing that is written into the remote
+    /// tier now is believed later: that is a file that nobody else had open when this process began.
+    pub fn ends_with_us(&self) -> bool {
+        match &self.dialect {
+            Dialect::Postgres(_) => false,
+            Dialect::Sqlite(sqlite) => self.is_coherent && sqlite.is_alone(),
+        }
+    }
+
     /// Waits for the loads under way and closes the connections; later loads fail.
     pub async fn close(&self) {
         match &self.dialect {
@@ -221,6 +233,11 @@ impl Database {
             is_coherent: false,
             ..self.clone()
         }
+    }
+
+    /// What was counted a moment ago.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Whether loads come with certificates.

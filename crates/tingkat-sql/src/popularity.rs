@@ -1,6 +1,7 @@
 //! What customers want most, counted by the database.
 
-use std::collections::HashMap;
+mod front;
+mod recent;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -12,24 +13,20 @@ use tingkat_shop::All;
 use tingkat_shop::category::{CategoryCount, CategoryTree};
 use tingkat_shop::popularity::{Popularity, Scored};
 use tingkat_shop::postcode::{Postcode, PostcodeIndex};
+use tingkat_shop::product::listing::{Popular, Sorted};
 use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
 use tingkat_shop::state::StateList;
 
-use crate::columns::{Columns as _, columns};
+pub(crate) use self::recent::Recent;
+use crate::columns::{Columns, Json, columns};
 use crate::database::Database;
-use crate::product::ProductRow;
-use crate::record::Record;
 use crate::rows::wrong_column;
 use crate::statement::{
-    CATEGORY_POPULAR, POSTCODE_POPULAR, PRODUCT_LOAD, PRODUCT_POPULAR, STATE_REPRESENTATIVES,
-    Statement,
+    CATEGORY_POPULAR, POSTCODE_POPULAR, PRODUCT_POPULAR, STATE_REPRESENTATIVES, Statement,
 };
 
 /// So many of the most wanted products have their names warmed; those of others are a short statement away.
 const MOST_NAMED: usize = 1_000;
-
-/// Rows of products that are loaded at a time to see their names.
-const PART: usize = 100;
 
 columns! {
     /// A place in a ranking.
@@ -39,6 +36,50 @@ columns! {
     }
 }
 
+columns! {
+    /// A product's place, and what the product is found by.
+    #[derive(Clone)]
+    pub(crate) struct ProductRankRow {
+        key: String,
+        score: i64,
+        sku: String,
+        slug: String,
+        variant_skus: Json<Vec<String>>,
+    }
+}
+
+impl From<RankRow> for Scored {
+    fn from(row: RankRow) -> Self {
+        let RankRow { key, score } = row;
+        let score = points(score);
+        Self { key, score }
+    }
+}
+
+impl ProductRankRow {
+    fn product(self) -> impl Iterator<Item = Scored> {
+        let score = points(self.score);
+        [self.key].into_iter().map(move |key| Scored { key, score })
+    }
+
+    fn skus(self) -> impl Iterator<Item = Scored> {
+        let score = points(self.score);
+        let skus = [self.sku].into_iter().chain(self.variant_skus.0);
+        skus.map(move |key| Scored { key, score })
+    }
+
+    fn slugs(self) -> impl Iterator<Item = Scored> {
+        let score = points(self.score);
+        [self.slug]
+            .into_iter()
+            .map(move |key| Scored { key, score })
+    }
+}
+
+fn points(score: i64) -> u64 {
+    u64::try_from(score).unwrap_or_default()
+}
+
 impl Popularity for Database {
     fn top<'a>(
         &'a self,
@@ -46,45 +87,65 @@ impl Popularity for Database {
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Scored>, SourceError>> {
         async move {
-            let weights = self.weights();
-            match entity {
-                Product::NAME => self.products(most).await,
-                SkuOwner::NAME => self.names(most, ProductRow::skus).await,
-                SlugOwner::NAME => self.names(most, ProductRow::slugs).await,
-                Postcode::NAME => {
-                    let weights = weights.postcode;
-                    let given = json!({
-                        "deliveries": weights.deliveries,
-                        "customers": weights.customers,
-                        "window": micros(weights.window),
-                        "most": most,
-                    });
-                    let found = self.ranked(&POSTCODE_POPULAR, Some(given)).await?;
-                    if !found.is_empty() {
-                        return Ok(found);
-                    }
-                    let mut found = self.ranked(&STATE_REPRESENTATIVES, None).await?;
-                    found.truncate(most);
-                    Ok(found)
+            let named = most.min(MOST_NAMED);
+            let mut found: Vec<Scored> = match entity {
+                Product::NAME => {
+                    let ranking = self.products(most).await?;
+                    ranking
+                        .into_iter()
+                        .flat_map(ProductRankRow::product)
+                        .collect()
                 }
-                CategoryCount::NAME => {
-                    let given = json!({ "most": most });
-                    self.ranked(&CATEGORY_POPULAR, Some(given)).await
+                SkuOwner::NAME => {
+                    let ranking = self.products(named).await?;
+                    ranking.into_iter().flat_map(ProductRankRow::skus).collect()
                 }
+                SlugOwner::NAME => {
+                    let ranking = self.products(named).await?;
+                    ranking
+                        .into_iter()
+                        .flat_map(ProductRankRow::slugs)
+                        .collect()
+                }
+                Sorted::NAME => front::sorted(self).await?,
+                Popular::NAME => front::popular(self).await?,
+                Postcode::NAME => self.postcodes(most).await?,
+                CategoryCount::NAME => self.categories(most).await?,
                 // Of which there is one entry.
-                CategoryTree::NAME | PostcodeIndex::NAME | StateList::NAME => Ok(vec![Scored {
+                CategoryTree::NAME | PostcodeIndex::NAME | StateList::NAME => vec![Scored {
                     key: All.text(),
                     score: 0,
-                }]),
-                _ => Ok(Vec::new()),
-            }
+                }],
+                _ => Vec::new(),
+            };
+            found.truncate(most);
+            Ok(found)
+        }
+        .boxed()
+    }
+
+    fn front<'a>(
+        &'a self,
+        entity: &'a str,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, SourceError>> {
+        async move {
+            let mut keys = match entity {
+                Product::NAME => front::products(self).await?,
+                Postcode::NAME => front::postcodes(self).await?,
+                _ => Vec::new(),
+            };
+            keys.truncate(most);
+            Ok(keys)
         }
         .boxed()
     }
 }
 
 impl Database {
-    async fn products(&self, most: usize) -> Result<Vec<Scored>, SourceError> {
+    /// The ranking of products. It is counted once for whoever asks for the products, for their skus and
+    /// for their slugs one after another.
+    async fn products(&self, most: usize) -> Result<Vec<ProductRankRow>, SourceError> {
         let weights = self.weights().product;
         let given = json!({
             "orders": weights.orders,
@@ -93,35 +154,28 @@ impl Database {
             "window": micros(weights.window),
             "most": most,
         });
-        self.ranked(&PRODUCT_POPULAR, Some(given)).await
+        let counts = self.rows(&PRODUCT_POPULAR, Some(given));
+        self.recent().products(most, counts).await
     }
 
-    /// What the most wanted products are found by. It stands in their rows, which are loaded a part at a time.
-    async fn names(
-        &self,
-        most: usize,
-        of: impl Fn(&ProductRow) -> Vec<String>,
-    ) -> Result<Vec<Scored>, SourceError> {
-        let products = self.products(most.min(MOST_NAMED)).await?;
-        let mut ranking = Vec::with_capacity(products.len());
-        for part in products.chunks(PART) {
-            let ids: Vec<String> = part.iter().map(|product| product.key.clone()).collect();
-            let fetched = self.fetch(&PRODUCT_LOAD, Some(&ids)).await?;
-            // A row that is no product is told when it is loaded to be cached.
-            let rows = fetched.records.iter().map(ProductRow::read);
-            let rows: HashMap<String, ProductRow> = rows
-                .filter_map(Result::ok)
-                .map(|row| (row.id.as_str().to_owned(), row))
-                .collect();
-            for product in part {
-                let names = rows.get(&product.key).map(&of);
-                let score = product.score;
-                let scored = |key| Scored { key, score };
-                ranking.extend(names.into_iter().flatten().map(scored));
-            }
+    async fn postcodes(&self, most: usize) -> Result<Vec<Scored>, SourceError> {
+        let weights = self.weights().postcode;
+        let given = json!({
+            "deliveries": weights.deliveries,
+            "customers": weights.customers,
+            "window": micros(weights.window),
+            "most": most,
+        });
+        let found = self.ranked(&POSTCODE_POPULAR, Some(given)).await?;
+        if !found.is_empty() {
+            return Ok(found);
         }
-        ranking.truncate(most);
-        Ok(ranking)
+        self.ranked(&STATE_REPRESENTATIVES, None).await
+    }
+
+    async fn categories(&self, most: usize) -> Result<Vec<Scored>, SourceError> {
+        let given = json!({ "most": most });
+        self.ranked(&CATEGORY_POPULAR, Some(given)).await
     }
 
     async fn ranked(
@@ -129,18 +183,20 @@ impl Database {
         statement: &Statement,
         given: Option<Value>,
     ) -> Result<Vec<Scored>, SourceError> {
+        let rows: Vec<RankRow> = self.rows(statement, given).await?;
+        Ok(rows.into_iter().map(Scored::from).collect())
+    }
+
+    async fn rows<R: Columns>(
+        &self,
+        statement: &Statement,
+        given: Option<Value>,
+    ) -> Result<Vec<R>, SourceError> {
         let given = given.map(|given| [given.to_string()]);
         let keys = given.as_ref().map(<[String; 1]>::as_slice);
         let fetched = self.fetch(statement, keys).await?;
-        let read = |record: &Record| {
-            let row = RankRow::read(record)?;
-            Ok(Scored {
-                key: row.key,
-                score: u64::try_from(row.score).unwrap_or_default(),
-            })
-        };
-        let scored: Result<Vec<Scored>, _> = fetched.records.iter().map(read).collect();
-        scored.map_err(|error| wrong_column(&statement.file(), &error))
+        let rows: Result<Vec<R>, _> = fetched.records.iter().map(R::read).collect();
+        rows.map_err(|error| wrong_column(&statement.file(), &error))
     }
 }
 

@@ -43,20 +43,6 @@ columns! {
     }
 }
 
-impl ProductRow {
-    /// The skus that the product is found by: its own, and those of its variants.
-    pub(crate) fn skus(&self) -> Vec<String> {
-        let variants = self.variants.0.iter().map(|variant| variant.sku.clone());
-        let own = self.sku.as_str().to_owned();
-        std::iter::once(own).chain(variants).collect()
-    }
-
-    /// The slug that it is found by.
-    pub(crate) fn slugs(&self) -> Vec<String> {
-        vec![self.slug.as_str().to_owned()]
-    }
-}
-
 columns! {
     /// Which product has a sku.
     pub(crate) struct SkuRow {

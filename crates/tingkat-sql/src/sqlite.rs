@@ -133,6 +133,11 @@ impl Sqlite {
         rows(&mut connection, statement, Some(keys)).await
     }
 
+    /// Whether nobody else had the file open when this process began.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.log.is_new()
+    }
+
     pub(crate) async fn close(&self) {
         self.pool.close().await;
         self.log.close().await;

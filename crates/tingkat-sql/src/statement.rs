@@ -5,7 +5,7 @@ use crate::columns::{Column, Columns};
 use crate::error::ColumnError;
 use crate::facts::FactRow;
 use crate::listing::PageRow;
-use crate::popularity::RankRow;
+use crate::popularity::{ProductRankRow, RankRow};
 use crate::postcode::PostcodeRow;
 use crate::product::{ProductRow, SkuRow, SlugRow};
 use crate::record::Record;
@@ -141,7 +141,7 @@ statements! {
     counts {
         PRODUCT_LIST_POPULAR, "product_list_popular", [Keys], PageRow;
         PRODUCT_FACTS, "product_facts", [Keys], FactRow;
-        PRODUCT_POPULAR, "product_popular", [Keys], RankRow;
+        PRODUCT_POPULAR, "product_popular", [Keys], ProductRankRow;
         CATEGORY_POPULAR, "category_popular", [Keys], RankRow;
         POSTCODE_POPULAR, "postcode_popular", [Keys], RankRow;
         STATE_REPRESENTATIVES, "state_representatives", [], RankRow;

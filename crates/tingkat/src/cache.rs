@@ -96,6 +96,8 @@ pub(crate) struct Shared<K: Key, V> {
     accesses: Option<Mutex<Frequent<K>>>,
     /// The source failed as a whole; until then stale values are served without asking it.
     source_retry_at: AtomicU64,
+    /// How much is warmed at a time.
+    portions: warm::Portions,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Cache<K, V> {
@@ -263,6 +265,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             deps,
             stats,
             source_retry_at: AtomicU64::new(0),
+            portions: warm::Portions::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use futures::future::{poll_fn, select};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::guarded::{Access, Budget, Called, Guarded};
+pub(crate) use self::guarded::{Access, Budget, Bulk, Called, Guarded};
 use crate::breaker;
 use crate::certificate::{Incarnation, Knowledge};
 use crate::clock::SystemClock;

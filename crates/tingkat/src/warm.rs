@@ -61,7 +61,7 @@ impl Default for Limits {
 /// How keys are warmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// The memory tier is filled as well, where the entity is kept there.
+    /// The memory tier is filled as well, where the entity is kept there, up to nine tenths.
     pub into_memory: bool,
     /// Nothing is loaded and nothing is written.
     pub only_looks: bool,
@@ -76,7 +76,10 @@ pub enum Warmed {
         is_everywhere: bool,
     },
     /// The remote tier had it.
-    Remote,
+    Remote {
+        /// It belongs into memory as well, which had no room for it.
+        lacks_memory: bool,
+    },
     /// The memory tier had it, and the remote tier took it from there.
     Copied {
         /// As they are written.
@@ -88,8 +91,10 @@ pub enum Warmed {
         bytes: usize,
         /// There is no such thing, which is known now.
         is_absent: bool,
-        /// In every tier where it belongs.
+        /// In the remote tier, if it belongs there.
         is_everywhere: bool,
+        /// It belongs into memory as well, which had no room for it.
+        lacks_memory: bool,
     },
     /// No tier has it, and it was only looked for.
     Cold,
@@ -114,6 +119,8 @@ pub enum Cause {
     NotKept,
     /// It belongs into the remote tier, which did not take it.
     RemoteAway,
+    /// It belongs into memory alone, which is full.
+    MemoryFull,
     /// The node was shut down.
     ShutDown,
 }
@@ -129,6 +136,7 @@ impl Cause {
             Self::NotCurrent => "the node does not know what is current",
             Self::NotKept => "no tier may keep it",
             Self::RemoteAway => "redis did not take it",
+            Self::MemoryFull => "memory is full",
             Self::ShutDown => "the node is stopping",
         }
     }

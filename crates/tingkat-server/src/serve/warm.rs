@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::remembered::Remembered;
-use self::turn::Turn;
+use self::turn::{Turn, Turned};
 use crate::config::{self, Schedule};
 use crate::warm::{Accesses, Keys, Orders};
 
@@ -266,16 +266,31 @@ impl Parts {
         }
     }
 
-    /// Carries out the run that is due, unless another node has.
+    /// Carries out the run that is due: one node loads, and when it is done the others take from Redis what
+    /// their own memory lacks, one after another.
     async fn take_turn(&self, due_ms: u64) {
-        let turn = Turn::take(self.redis.clone(), &self.clock, &self.prefix, due_ms).await;
-        let Some(turn) = turn else {
-            tracing::info!("another node has warmed what this one shares with it");
-            return;
+        let take = async |name: String| {
+            Turn::take(self.redis.clone(), &self.clock, &self.prefix, &name).await
         };
-        let is_done = |report: &Option<Report>| report.as_ref().is_some_and(is_done);
         let run = self.run(Reason::Schedule);
-        let report = turn.keep_during(run, is_done).await;
+        let report = match take(due_ms.to_string()).await {
+            Turned::Ours(turn) => {
+                let is_done = |report: &Option<Report>| report.as_ref().is_some_and(is_done);
+                turn.keep_during(run, is_done).await
+            }
+            Turned::Done => {
+                tracing::info!("another node has warmed redis, this one warms its memory");
+                match take(format!("{due_ms}:memory")).await {
+                    Turned::Ours(turn) => turn.keep_during(run, |_| false).await,
+                    // Redis has nearly all of it: that others do the same now does little harm.
+                    Turned::Done | Turned::TooLong => run.await,
+                }
+            }
+            Turned::TooLong => {
+                tracing::warn!("waited too long for another node to warm, and did not");
+                return;
+            }
+        };
         tell(Reason::Schedule, report.as_ref());
     }
 
@@ -325,6 +340,15 @@ fn tell(reason: Reason, report: Option<&Report>) {
         );
     }
     for entity in &report.entities {
+        let (name, lacking) = (&entity.entity, entity.not_in_memory);
+        if lacking > 0 {
+            tracing::warn!(
+                reason,
+                entity = name,
+                keys = lacking,
+                "memory has no room for all that is wanted: see memory_bytes"
+            );
+        }
         if let Some(stopped) = entity.stopped {
             let why = stopped.name();
             tracing::warn!(reason, entity = entity.entity, "not warmed: {why}");

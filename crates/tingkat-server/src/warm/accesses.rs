@@ -25,17 +25,29 @@ const KIND: u8 = b'A';
 /// Less than this is as good as nothing.
 const LEAST: f64 = 0.01;
 
+/// And so for the other count of it, by which a key that is new is kept until the first one tells.
+const HALF_LIFE_OF_RECENT: Duration = Duration::from_mins(2);
+
 /// How often keys of one entity are looked up.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Account {
     as_of_ms: u64,
-    counts: HashMap<String, f64>,
+    counts: HashMap<String, Count>,
+}
+
+/// How often a key is looked up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Count {
+    /// By what keys are ranked.
+    long: f64,
+    /// Of late.
+    recent: f64,
 }
 
 /// The accounts of all entities, as this node knows them.
 #[derive(Debug)]
 pub(crate) struct Accesses {
-    /// Keys of each entity that are kept.
+    /// Keys of each entity that are told.
     most: usize,
     known: Mutex<BTreeMap<String, Account>>,
 }
@@ -53,10 +65,12 @@ impl Accesses {
     pub(crate) fn top(&self, entity: &str, most: usize) -> Vec<String> {
         let known = self.lock();
         let counts = known.get(entity).map(|account| &account.counts);
-        let mut counts: Vec<(&String, &f64)> = counts.into_iter().flatten().collect();
-        counts.sort_by(|one, two| ranked((one.0, *one.1), (two.0, *two.1)));
+        let counts = counts.into_iter().flatten();
+        let mut counts: Vec<(&String, f64)> =
+            counts.map(|(key, count)| (key, count.long)).collect();
+        counts.sort_by(|one, two| ranked((one.0, one.1), (two.0, two.1)));
         let keys = counts.into_iter().map(|(key, _)| key.clone());
-        keys.take(most).collect()
+        keys.take(most.min(self.most)).collect()
     }
 
     /// Adds what this node's caches saw since the last time, and takes in what other nodes added.
@@ -157,31 +171,44 @@ fn head_of(cell: &Bytes) -> Option<CellHead> {
 }
 
 impl Account {
-    /// Adds look-ups, after what is there has faded.
+    /// Adds look-ups, after what is there has faded. So many keys are kept that are looked up most, and as
+    /// many others that are looked up most of late: what rises would never get in if it had to have
+    /// more in a minute than the others have in hours.
     fn add(&mut self, seen: &[(String, u64)], now_ms: u64, most: usize) {
         let passed = Duration::from_millis(now_ms.saturating_sub(self.as_of_ms));
-        let left = 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        let left_after = |half_life: Duration| {
+            let lives = passed.as_secs_f64() / half_life.as_secs_f64();
+            0.5_f64.powf(lives)
+        };
+        let (left, left_of_recent) = (left_after(HALF_LIFE), left_after(HALF_LIFE_OF_RECENT));
         self.counts.retain(|_, count| {
-            *count *= left;
-            *count >= LEAST
+            count.long *= left;
+            count.recent *= left_of_recent;
+            count.long >= LEAST
         });
         // A clock that goes back does not make others fade twice.
         self.as_of_ms = self.as_of_ms.max(now_ms);
         for (key, times) in seen {
             #[expect(clippy::cast_precision_loss, reason = "a count of a minute")]
             let times = *times as f64;
-            *self.counts.entry(key.clone()).or_default() += times;
+            let count = self.counts.entry(key.clone()).or_default();
+            count.long += times;
+            count.recent += times;
         }
-        if self.counts.len() > most {
-            let mut counts: Vec<(String, f64)> = self.counts.drain().collect();
-            counts.sort_by(|one, two| ranked((&one.0, one.1), (&two.0, two.1)));
-            counts.truncate(most);
-            self.counts.extend(counts);
+        if self.counts.len() > most.saturating_mul(2) {
+            let mut counts: Vec<(String, Count)> = self.counts.drain().collect();
+            counts.sort_by(|one, two| ranked((&one.0, one.1.long), (&two.0, two.1.long)));
+            let mut others = counts.split_off(most.min(counts.len()));
+            others.sort_by(|one, two| ranked((&one.0, one.1.recent), (&two.0, two.1.recent)));
+            others.truncate(most);
+            self.counts.extend(counts.into_iter().chain(others));
         }
     }
 
     fn encode(&self) -> Bytes {
-        let counts: BTreeMap<&String, &f64> = self.counts.iter().collect();
+        let numbers =
+            |(key, count): (&String, &Count)| (key.clone(), json!([count.long, count.recent]));
+        let counts: serde_json::Map<String, Value> = self.counts.iter().map(numbers).collect();
         let text = json!({ "as_of_ms": self.as_of_ms, "counts": counts }).to_string();
         let mut cell = vec![KIND];
         cell.extend(rand::random::<u128>().to_be_bytes());
@@ -194,7 +221,11 @@ impl Account {
         let value: Value = serde_json::from_slice(text).ok()?;
         let counts = value.get("counts")?.as_object()?.iter();
         let counts = counts.filter_map(|(key, count)| {
-            let count = count.as_f64().filter(|it| it.is_finite() && *it > 0.0)?;
+            let number = |place| count.get(place).and_then(Value::as_f64);
+            let count = Count {
+                long: number(0).filter(|it| it.is_finite() && *it > 0.0)?,
+                recent: number(1).filter(|it| it.is_finite() && *it >= 0.0)?,
+            };
             Some((key.clone(), count))
         });
         Some(Self {
@@ -280,7 +311,7 @@ mod tests {
         last.read(&nodes[0].0, &*handle, "t:").await;
         let all = last.lock()["product"].counts.clone();
         assert_eq!(all.len(), 5, "{all:?}");
-        assert!((all["all"] - 4.0).abs() < 0.01, "{all:?}");
+        assert!((all["all"].long - 4.0).abs() < 0.01, "{all:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -332,18 +363,50 @@ mod tests {
         account.add(&seen, 7, 10);
         let mut kept: Vec<&String> = account.counts.keys().collect();
         kept.sort();
-        let first: Vec<&String> = seen.iter().map(|(key, _)| key).take(10).collect();
+        let first: Vec<&String> = seen.iter().map(|(key, _)| key).take(20).collect();
         assert_eq!(kept, first);
         account.add(&[("often".to_owned(), 2)], 7, 10);
-        assert_eq!(account.counts.len(), 10);
-        assert!(account.counts.contains_key("often") && !account.counts.contains_key("k09"));
+        assert_eq!(account.counts.len(), 20);
+        assert!(account.counts.contains_key("often") && !account.counts.contains_key("k19"));
+    }
+
+    /// Twelve hours of look-ups do not keep out what everybody wants since a few minutes, and what nobody
+    /// wants twice does not push out what is wanted.
+    #[test]
+    fn what_rises_gets_in_though_each_minute_of_it_is_less_than_what_others_have() {
+        let (minute, mut now) = (60_000, 0);
+        let old: Vec<(String, u64)> = (0..20).map(|n| (format!("old{n:02}"), 500)).collect();
+        let accesses = Accesses::new(10);
+        let mut account = Account::default();
+        account.add(&old, now, 10);
+        now += 30 * minute;
+        for round in 0..30 {
+            now += minute;
+            let once = (0..50).map(|n| (format!("a once{round:02}{n:02}"), 1));
+            let mut seen: Vec<(String, u64)> = once.collect();
+            seen.push(("new".to_owned(), 30));
+            seen.push(("old00".to_owned(), 30));
+            account.add(&seen, now, 10);
+            assert!(account.counts.len() <= 20);
+        }
+        accesses.lock().insert("product".to_owned(), account);
+        let top = accesses.top("product", 10);
+        assert_eq!(top[..2], ["old00", "new"], "{top:?}");
+        assert!(top[2..].iter().all(|key| key.starts_with("old")), "{top:?}");
     }
 
     #[test]
     fn a_cell_of_anything_else_is_no_account() {
         let account = Account {
             as_of_ms: 7,
-            counts: [("a".to_owned(), 1.5)].into(),
+            counts: [(
+                "a".to_owned(),
+                Count {
+                    long: 1.5,
+                    recent: 0.5,
+                },
+            )]
+            .into(),
         };
         assert_eq!(Account::decode(&account.encode()), Some(account.clone()));
         assert_ne!(account.encode(), account.encode(), "each write is another");

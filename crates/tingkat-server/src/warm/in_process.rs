@@ -8,6 +8,8 @@ use tingkat::ports::Remote;
 use tingkat::warm::{Plan, PlanEntity, Report, Warmer, ordered};
 use tokio_util::sync::CancellationToken;
 
+use super::begin::{Begun, Start};
+
 use super::told::Progress;
 use super::{Accesses, Orders, listed};
 use crate::cli::Warm;
@@ -33,9 +35,14 @@ pub(super) async fn warm(
     let settings = loaded.into_settings()?;
     logging::start(&settings);
     let config = Config::build(settings)?;
-    let (parts, prefix) = Parts::assemble(&config, false).await?;
-    let heard = (progress, interrupts);
-    let outcome = with_parts(arguments, &config, &parts, &prefix, heard).await;
+    let limits = config.warm.limits(arguments);
+    let start = Start::now(Some(limits.timeout), interrupts);
+    // Nothing is lost when one of these is left where it is.
+    let (parts, prefix) = match start.with(Parts::assemble(&config, false)).await? {
+        Begun::Well(assembled) => assembled,
+        Begun::Ended(report) => return Ok(report),
+    };
+    let outcome = with_parts(arguments, &config, &parts, &prefix, (progress, &start)).await;
     parts.close().await;
     outcome
 }
@@ -45,15 +52,17 @@ async fn with_parts(
     config: &Config,
     parts: &Parts,
     prefix: &str,
-    (progress, interrupts): (&Progress, &Interrupts),
+    (progress, start): (&Progress, &Start<'_>),
 ) -> Result<Report, Failure> {
-    let remote = usable_redis(parts).await?;
-    let accesses = Arc::new(Accesses::new(config.warm.accesses));
-    accesses.read(&parts.node, &*remote, prefix).await;
-    let orders = Orders::new(Arc::new(parts.database.clone()), accesses);
+    let entities = match start.with(wanted(arguments, config, parts, prefix)).await? {
+        Begun::Well(entities) => entities,
+        Begun::Ended(report) => return Ok(report),
+    };
+    let mut limits = config.warm.limits(arguments);
+    limits.timeout = start.left().unwrap_or(limits.timeout);
     let plan = Plan {
-        entities: entities(arguments, config, parts, &orders).await?,
-        limits: config.warm.limits(arguments),
+        entities,
+        limits,
         check: if arguments.validate { CHECKED } else { 0 },
         dry_run: arguments.dry_run,
         only_remote: true,
@@ -61,14 +70,35 @@ async fn with_parts(
     let (stop, warmer) = (CancellationToken::new(), Warmer::new(&parts.node));
     let tell = |report: &Report| progress.tell(report);
     let mut run = std::pin::pin!(warmer.run(plan, &stop, tell));
+    let interrupts = start.interrupts();
     tokio::select! {
-        report = &mut run => return Ok(report),
+        report = &mut run => return Ok(start.whole(report)),
         () = interrupts.first() => stop.cancel(),
     }
     tokio::select! {
-        report = &mut run => Ok(report),
+        report = &mut run => Ok(start.whole(report)),
         () = interrupts.second() => Err(Failure::new(Code::Interrupted, "stopped at once")),
     }
+}
+
+/// What is to be warmed, once it is known that it can be.
+async fn wanted(
+    arguments: &Warm,
+    config: &Config,
+    parts: &Parts,
+    prefix: &str,
+) -> Result<Vec<PlanEntity>, Failure> {
+    if parts.database.ends_with_us() && !arguments.dry_run {
+        let line = "no other process has the database file open, and what is warmed now is believed \
+                    by nobody after this command: start the node, and name it by --url, or set \
+                    warm.on_start";
+        return Err(Failure::new(Code::Usage, line));
+    }
+    let remote = usable_redis(parts).await?;
+    let accesses = Arc::new(Accesses::new(config.warm.accesses));
+    accesses.read(&parts.node, &*remote, prefix).await;
+    let orders = Orders::new(Arc::new(parts.database.clone()), accesses);
+    entities(arguments, config, parts, &orders).await
 }
 
 /// Redis, once it can be used.
@@ -101,7 +131,7 @@ async fn entities(
     orders: &Orders,
 ) -> Result<Vec<PlanEntity>, Failure> {
     let caches = parts.node.registry().all();
-    let known: Vec<&str> = caches.iter().map(|cache| cache.name()).collect();
+    let known: Vec<&'static str> = caches.iter().map(|cache| cache.name()).collect();
     if let Some(odd) = arguments
         .entities
         .iter()
@@ -111,17 +141,17 @@ async fn entities(
         let line = format!("--entity {odd}: there is no such entity; there are {known}");
         return Err(Failure::new(Code::Usage, line));
     }
-    let is_entity = |name: &str| {
-        let is_wanted =
-            arguments.entities.is_empty() || arguments.entities.iter().any(|it| it == name);
+    let named = arguments.entities.clone();
+    let is_entity = move |name: &str| {
+        let is_wanted = named.is_empty() || named.iter().any(|it| it == name);
         is_wanted && known.contains(&name)
     };
     let top = arguments.top.unwrap_or(config.warm.top);
-    if let Some(listed) = listed::given(arguments, top, is_entity)? {
+    if let Some(listed) = listed::given(arguments, top, is_entity).await? {
         let named = listed.into_iter().map(|(entity, keys)| PlanEntity {
             entity,
             keys,
-            has_no_order: false,
+            ..PlanEntity::default()
         });
         return Ok(named.collect());
     }

@@ -5,16 +5,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use percent_encoding::percent_decode_str;
-use tingkat::entity::Entity as _;
 use tingkat::warm::Frequent;
-use tingkat_shop::category::CategoryTree;
-use tingkat_shop::postcode::Postcode;
-use tingkat_shop::product::{Product, SkuOwner, SlugOwner};
-use tingkat_shop::state::StateList;
+use tokio::sync::oneshot;
 
 use super::Keys;
 use super::command::name_of;
+use super::request::{asked_for, path_in};
 use crate::cli::Warm;
 use crate::exit::{Code, Failure};
 
@@ -48,26 +44,50 @@ struct Listed {
 /// The keys of the file that the command line names, if it names one. Complains about lines of it that
 /// are none.
 #[expect(clippy::print_stderr, reason = "the result is about the other lines")]
-pub(super) fn given(
+pub(super) async fn given(
     arguments: &Warm,
     most: usize,
-    is_entity: impl Fn(&str) -> bool,
+    is_entity: impl Fn(&str) -> bool + Send + 'static,
 ) -> Result<Option<Keys>, Failure> {
-    let (listed, path) = match (&arguments.from_file, &arguments.from_access_log) {
-        (Some(path), _) => {
-            let entity = match &arguments.entities[..] {
-                [entity] => Some(entity.as_str()),
-                _ => None,
-            };
-            (keys(path, entity, is_entity)?, path)
-        }
-        (None, Some(path)) => (requests(path, most, is_entity)?, path),
+    let (path, is_log) = match (&arguments.from_file, &arguments.from_access_log) {
+        (Some(path), _) => (path.clone(), false),
+        (None, Some(path)) => (path.clone(), true),
         (None, None) => return Ok(None),
     };
-    if let Some(complaint) = listed.complaint(path) {
+    let entity = match &arguments.entities[..] {
+        [entity] => Some(entity.clone()),
+        _ => None,
+    };
+    let listed = aside(move || {
+        let listed = if is_log {
+            requests(&path, most, is_entity)?
+        } else {
+            keys(&path, entity.as_deref(), is_entity)?
+        };
+        let complaint = listed.complaint(&path);
+        Ok((listed.keys, complaint))
+    });
+    let (keys, complaint) = listed.await?;
+    if let Some(complaint) = complaint {
         eprintln!("tingkat: {complaint}");
     }
-    Ok(Some(listed.keys))
+    Ok(Some(keys))
+}
+
+/// Reads in a thread of its own. A pipe may say nothing for ever: nobody waits for the thread, not even
+/// the end of the command, as one would for a thread of the runtime.
+async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (done, outcome) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("read list".to_owned());
+    let started = thread.spawn(move || {
+        // Whoever asked may be gone.
+        let _ = done.send(read());
+    });
+    started.map_err(|error| Failure::unexpected(format!("failed to start a thread: {error}")))?;
+    let broken = |_| Failure::unexpected("the list was not read to its end");
+    outcome.await.map_err(broken)?
 }
 
 /// Reads a list of keys: lines of an entity and a key, or of keys alone where the entity is given.
@@ -236,48 +256,6 @@ fn skip_line(file: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// The path of ours in a line, whatever is around it.
-fn path_in(line: &str) -> Option<&str> {
-    let begin = line.find("/v1/")?;
-    let rest = line.get(begin..)?;
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
-    rest.get(..end.unwrap_or(rest.len()))
-}
-
-/// The entities and keys that a look-up asks for.
-fn asked_for(path: &str) -> Vec<(String, String)> {
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let parts: Vec<&str> = path.trim_end_matches('/').split('/').skip(2).collect();
-    let parameter = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find_map(|(known, value)| (known == name).then_some(value))
-    };
-    let one = |entity: &str, key: &str| vec![(entity.to_owned(), decoded(key))];
-    let many = |entity: &str, keys: &str| {
-        let keys = keys.split(',').filter(|key| !key.is_empty());
-        keys.map(|key| (entity.to_owned(), decoded(key))).collect()
-    };
-    match parts[..] {
-        ["products", id] => one(Product::NAME, id),
-        ["products"] => {
-            let sku = parameter("sku").map(|sku| one(SkuOwner::NAME, sku));
-            let slug = parameter("slug").map(|slug| one(SlugOwner::NAME, slug));
-            let ids = parameter("ids").map(|ids| many(Product::NAME, ids));
-            sku.or(slug).or(ids).unwrap_or_default()
-        }
-        ["postcodes", code] => one(Postcode::NAME, code),
-        ["states"] => one(StateList::NAME, "all"),
-        ["categories", ..] => one(CategoryTree::NAME, "all"),
-        ["x", entity, key] => one(entity, key),
-        ["x", entity] => parameter("keys").map_or_else(Vec::new, |keys| many(entity, keys)),
-        _ => Vec::new(),
-    }
-}
-
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,6 +332,7 @@ segmentation fault
                 "categories: all",
                 "postcode: 50450",
                 "product: 8 7",
+                "product.list: category=7&sort=newest",
                 "product.sku: 85 123A",
                 "product.slug: white-lamp",
                 "shipping_rate: 50"

@@ -1,5 +1,8 @@
 //! On a node that runs: into its memory, and into Redis.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -7,6 +10,7 @@ use tingkat::clock::SystemClock;
 use tingkat::ports::Clock as _;
 use tingkat::warm::{End, EntityReport, Report};
 
+use super::begin::{Begun, Start};
 use super::told::Progress;
 use super::{Keys, listed};
 use crate::cli::{self, Warm};
@@ -17,6 +21,9 @@ use crate::signals::Interrupts;
 
 const PATH: &str = "/v1/warm";
 
+/// The problem of a node where another run goes on.
+const BUSY: &str = "warm_running";
+
 /// How often the node is asked how far it is.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -26,6 +33,9 @@ const MOST_BYTES: usize = 400 << 10;
 
 /// How often a node that does not answer is asked again, each time after a longer pause.
 const ATTEMPTS: u32 = 5;
+
+/// Without a time limit so long is waited for the end of a run that somebody else wanted.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Why a node is not asked on, and what it did so far.
 pub(super) struct Broken {
@@ -54,21 +64,21 @@ pub(super) async fn warm(
     let top = arguments
         .top
         .unwrap_or_else(|| loaded.settings.size("warm.top"));
+    let start = Start::now(arguments.timeout, interrupts);
     let node = RunningNode::find(&service, loaded, surroundings)?;
-    let known = known_entities(&node).await?;
-    let is_entity = |name: &str| {
-        let is_wanted =
-            arguments.entities.is_empty() || arguments.entities.iter().any(|it| it == name);
-        is_wanted && known.iter().any(|it| it == name)
+    let listed = match start.with(listed_keys(&node, arguments, top)).await? {
+        Begun::Well(listed) => listed,
+        Begun::Ended(report) => return Ok(report),
     };
     let mut body = options(arguments);
     let asked = Asked {
         node: &node,
         progress,
-        interrupts,
+        start: &start,
+        bytes: arguments.bytes.filter(|bytes| *bytes > 0),
         look: LOOK,
     };
-    if let Some(keys) = listed::given(arguments, top, is_entity)? {
+    if let Some(keys) = listed {
         return asked.all_parts(&body, parts(keys)).await;
     }
     if !arguments.entities.is_empty() {
@@ -78,6 +88,20 @@ pub(super) async fn warm(
         body.insert("top".to_owned(), json!(top));
     }
     asked.carry_out(body, None).await
+}
+
+/// The keys of the list that is named, if one is.
+async fn listed_keys(
+    node: &RunningNode,
+    arguments: &Warm,
+    top: usize,
+) -> Result<Option<Keys>, Failure> {
+    let (known, named) = (known_entities(node).await?, arguments.entities.clone());
+    let is_entity = move |name: &str| {
+        let is_wanted = named.is_empty() || named.iter().any(|it| it == name);
+        is_wanted && known.iter().any(|it| it == name)
+    };
+    listed::given(arguments, top, is_entity).await
 }
 
 fn add(whole: &mut Option<Report>, report: Report) {
@@ -134,9 +158,7 @@ fn options(arguments: &Warm) -> Map<String, Value> {
     };
     put("concurrency", arguments.concurrency.map(|it| json!(it)));
     put("rate", arguments.rate.map(|it| json!(it)));
-    let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX).max(1);
     put("bytes", arguments.bytes.map(|it| json!(it)));
-    put("timeout_ms", arguments.timeout.map(|it| json!(millis(it))));
     put("validate", arguments.validate.then_some(Value::Bool(true)));
     put("dry_run", arguments.dry_run.then_some(Value::Bool(true)));
     body
@@ -169,7 +191,9 @@ fn parts(keys: Keys) -> Vec<Keys> {
 struct Asked<'a> {
     node: &'a RunningNode,
     progress: &'a Progress,
-    interrupts: &'a Interrupts,
+    start: &'a Start<'a>,
+    /// What all runs together may load, where there is a limit.
+    bytes: Option<u64>,
     /// How often the node is asked how far it is.
     look: Duration,
 }
@@ -188,8 +212,17 @@ impl Asked<'_> {
             if keys.is_empty() {
                 continue;
             }
+            if let Some(end) = self.end(whole.as_ref()) {
+                for keys in [keys].into_iter().chain(parts.by_ref()) {
+                    add(&mut whole, untried(&keys, end));
+                }
+                break;
+            }
             let mut body = options.clone();
             body.insert("keys".to_owned(), json!(keys));
+            if let Some(bytes) = self.bytes_left(whole.as_ref()) {
+                body.insert("bytes".to_owned(), json!(bytes));
+            }
             let (report, failure) = match self.carry_out(body, whole.as_ref()).await {
                 Ok(report) => (report, None),
                 Err(Broken { failure, so_far }) => {
@@ -218,7 +251,50 @@ impl Asked<'_> {
             }
         }
         // A list without a key was refused.
-        whole.ok_or_else(|| Failure::unexpected("nothing was warmed").into())
+        let whole = whole.ok_or_else(|| Failure::unexpected("nothing was warmed"))?;
+        Ok(self.start.whole(whole))
+    }
+
+    /// Why no other run is begun after what was done, if none is.
+    fn end(&self, done: Option<&Report>) -> Option<End> {
+        if self.start.left().is_some_and(|left| left.is_zero()) {
+            Some(End::TimedOut)
+        } else if self.bytes_left(done) == Some(0) {
+            Some(End::BytesReached)
+        } else {
+            None
+        }
+    }
+
+    /// What is left of the bytes after what was done.
+    fn bytes_left(&self, done: Option<&Report>) -> Option<u64> {
+        let entities = done.map(|report| &report.entities).into_iter().flatten();
+        let used = entities.map(|entity| entity.bytes).sum();
+        Some(self.bytes?.saturating_sub(used))
+    }
+
+    /// Begins a run with what is left of the time, after the one that somebody else wanted. Nothing where
+    /// the time ends before.
+    async fn begin(&self, mut body: Map<String, Value>) -> Result<Option<Value>, Failure> {
+        let patience = self.start.left().unwrap_or(PATIENCE);
+        let waits = async {
+            loop {
+                if let Some(left) = self.start.left() {
+                    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
+                    body.insert("timeout_ms".to_owned(), json!(left));
+                }
+                let body = Value::Object(body.clone());
+                let begun = self.node.post_unless(BUSY, PATH, &body).await?;
+                if begun.is_some() {
+                    return Ok(begun);
+                }
+                SystemClock.sleep(self.look).await;
+            }
+        };
+        tokio::select! {
+            begun = waits => begun,
+            () = SystemClock.sleep(patience) => Ok(None),
+        }
     }
 
     /// A run, after what was `before`.
@@ -227,7 +303,22 @@ impl Asked<'_> {
         body: Map<String, Value>,
         before: Option<&Report>,
     ) -> Result<Report, Broken> {
-        let begun = self.node.post(PATH, &Value::Object(body)).await?;
+        let keys = body.get("keys").cloned();
+        let not_begun = |end| {
+            let keys = keys.and_then(|keys| serde_json::from_value(keys).ok());
+            Ok(untried(&keys.unwrap_or_default(), end))
+        };
+        let begun = tokio::select! {
+            begun = self.begin(body) => match begun? {
+                Some(begun) => begun,
+                None if self.start.left().is_some() => return not_begun(End::TimedOut),
+                None => {
+                    let line = "another run goes on at the node; DELETE /v1/warm ends it";
+                    return Err(Failure::new(Code::Usage, line).into());
+                }
+            },
+            () = self.start.interrupts().first() => return not_begun(End::Cancelled),
+        };
         let run = begun.get("run").and_then(Value::as_u64).unwrap_or_default();
         let mut so_far = None;
         let outcome = self.ended_or_stopped(run, before, &mut so_far).await;
@@ -242,7 +333,7 @@ impl Asked<'_> {
     ) -> Result<Report, Failure> {
         tokio::select! {
             report = self.ended(run, before, so_far) => return report,
-            () = self.interrupts.first() => {}
+            () = self.start.interrupts().first() => {}
         }
         let stopping = async {
             self.node.delete(PATH).await?;
@@ -250,7 +341,7 @@ impl Asked<'_> {
         };
         tokio::select! {
             report = stopping => report,
-            () = self.interrupts.second() => Err(Failure::new(Code::Interrupted, "stopped at once; the node may go on")),
+            () = self.start.interrupts().second() => Err(Failure::new(Code::Interrupted, "stopped at once; the node may go on")),
         }
     }
 
@@ -301,135 +392,5 @@ impl Asked<'_> {
             pause = pause.saturating_mul(2);
         }
         self.node.get(PATH).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    const NONE: Value = Value::Null;
-
-    const SHORT: Duration = Duration::from_millis(1);
-
-    /// A node that gives these answers in turn and then none; it hangs up where there is [`NONE`].
-    async fn node(answers: Vec<Value>) -> RunningNode {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let mut answers = VecDeque::from(answers);
-        let task = async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = [0; 4_096];
-                let _ = stream.read(&mut request).await;
-                let Some(body) = answers.pop_front().filter(|it| *it != NONE) else {
-                    continue;
-                };
-                let (body, head) = (body.to_string(), "HTTP/1.1 200 OK\r\nconnection: close");
-                let length = body.len();
-                let answer = format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}");
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
-        };
-        #[expect(clippy::disallowed_methods, reason = "a node of its own")]
-        tokio::spawn(task);
-        RunningNode::at(url)
-    }
-
-    fn keys(names: &[&str]) -> Keys {
-        let names = names.iter().map(|it| (*it).to_owned()).collect();
-        Keys::from([("product".to_owned(), names)])
-    }
-
-    fn begun(run: u64) -> Value {
-        json!({ "run": run })
-    }
-
-    fn shown(place: &str, run: u64, end: End, loaded: usize, left: usize) -> Value {
-        let mut report = untried(&keys(&["a", "b"]), end);
-        report.success = end == End::Completed;
-        let product = &mut report.entities[0];
-        (product.loaded, product.left) = (loaded, left);
-        json!({ place: { "run": run, "report": report } })
-    }
-
-    async fn run(
-        answers: Vec<Value>,
-        parts: &[&[&str]],
-    ) -> Result<Report, (Failure, Option<Report>)> {
-        let (node, progress) = (node(answers).await, Progress::new(false));
-        let parts = parts.iter().map(|names| keys(names)).collect();
-        let asked = Asked {
-            node: &node,
-            progress: &progress,
-            interrupts: &Interrupts::listen().unwrap(),
-            look: SHORT,
-        };
-        let outcome = asked.all_parts(&Map::new(), parts).await;
-        outcome.map_err(|broken| (broken.failure, broken.so_far))
-    }
-
-    #[tokio::test]
-    async fn a_node_that_does_not_answer_now_and_then_is_asked_again() {
-        let answers = vec![
-            begun(1),
-            NONE,
-            NONE,
-            shown("running", 1, End::Running, 1, 1),
-            NONE,
-            shown("last", 1, End::Completed, 2, 0),
-        ];
-        let report = run(answers, &[&["a", "b"]]).await.unwrap();
-        assert!(report.success, "{report:?}");
-    }
-
-    #[tokio::test]
-    async fn what_was_done_before_a_node_went_away_is_told() {
-        let answers = vec![
-            begun(1),
-            shown("last", 1, End::Completed, 2, 0),
-            begun(2),
-            shown("running", 2, End::Running, 1, 1),
-        ];
-        let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
-        let (failure, so_far) = run(answers, &parts).await.unwrap_err();
-        assert_eq!(failure.code(), Code::Unreachable);
-        let product = &so_far.unwrap().entities[0];
-        assert_eq!((product.wanted, product.loaded, product.left), (5, 3, 2));
-    }
-
-    #[tokio::test]
-    async fn a_node_that_takes_nothing_leaves_nothing_to_tell() {
-        let (failure, so_far) = run(vec![], &[&["a"]]).await.unwrap_err();
-        assert_eq!((failure.code(), so_far), (Code::Unreachable, None));
-    }
-
-    /// Somebody stopped it: what was not sent is wanted all the same.
-    #[tokio::test]
-    async fn keys_that_no_node_was_told_of_are_left() {
-        let answers = vec![begun(1), shown("last", 1, End::Cancelled, 1, 1)];
-        let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
-        let report = run(answers, &parts).await.unwrap();
-        assert_eq!((report.end, report.success), (End::Cancelled, false));
-        let product = &report.entities[0];
-        assert_eq!((product.wanted, product.loaded, product.left), (5, 1, 4));
-    }
-
-    #[tokio::test]
-    async fn an_entity_that_was_given_up_is_not_sent_again() {
-        let mut given_up = shown("last", 1, End::Completed, 1, 1);
-        given_up["last"]["report"]["success"] = false.into();
-        given_up["last"]["report"]["entities"][0]["stopped"] = "nothing_there".into();
-        let answers = vec![begun(1), given_up];
-        let parts: [&[&str]; 3] = [&["a", "b"], &["c", "d"], &["e"]];
-        let report = run(answers, &parts).await.unwrap();
-        assert!(!report.success, "{report:?}");
-        let product = &report.entities[0];
-        assert_eq!((product.wanted, product.loaded, product.left), (5, 1, 4));
     }
 }

@@ -1,5 +1,6 @@
 //! Which keys are warmed, and in which order: what memory held when the last node stopped, what is
-//! popular by the store's own data, what customers look up, and what stands for the rest.
+//! popular by the store's own data, what customers look up, what stands on the first pages, and what
+//! stands for the rest.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,9 @@ use super::accesses::Accesses;
 /// How little the place in a ranking matters: κ of reciprocal rank fusion (Cormack, Clarke, Büttcher:
 /// Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods, SIGIR 2009).
 const EASE: f64 = 60.0;
+
+/// Of the places that are left for what is wanted, one in so many is for the first pages.
+const FRONT: usize = 4;
 
 /// Keys by entity.
 pub(crate) type Keys = BTreeMap<String, Vec<String>>;
@@ -41,6 +45,20 @@ impl Orders {
             .remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// What stands on the first pages. Who can not tell warms without it.
+    async fn front(&self, entity: &str, most: usize) -> Vec<String> {
+        let front = self.popularity.front(entity, most).await;
+        front.unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                entity,
+                "it can not be told what stands on the first pages"
+            );
+            Vec::new()
+        })
     }
 
     fn remembered(&self, entity: &str) -> Vec<String> {
@@ -79,17 +97,58 @@ impl Order for Orders {
                 keys.collect::<Vec<String>>()
             };
             let wanted = fused(&[keys(popular), accessed]);
+            let front = self.front(entity, most).await;
             // What the last node held says nothing of what was ordered since.
             let mut remembered = remembered.into_iter();
             let first: Vec<String> = remembered.by_ref().take(most.div_ceil(2)).collect();
-            let all = first.into_iter().chain(wanted);
-            let all = all.chain(remembered).chain(keys(others));
-            let mut seen = HashSet::new();
-            Ok(all
-                .filter(|key| seen.insert(key.clone()))
-                .take(most)
-                .collect())
+            let places = most - first.len();
+            let for_front = if front.is_empty() { 0 } else { places / FRONT };
+            let mut order = Places::new(most);
+            order.fill(first, most);
+            let mut wanted = wanted.into_iter();
+            order.fill(wanted.by_ref(), places - for_front);
+            let mut front = front.into_iter();
+            order.fill(front.by_ref(), for_front);
+            for rest in [
+                wanted.collect(),
+                front.collect(),
+                remembered.collect(),
+                keys(others),
+            ] {
+                order.fill::<Vec<String>>(rest, most);
+            }
+            Ok(order.keys)
         })
+    }
+}
+
+/// Places that are given away, each to another key.
+struct Places {
+    keys: Vec<String>,
+    seen: HashSet<String>,
+    most: usize,
+}
+
+impl Places {
+    fn new(most: usize) -> Self {
+        Self {
+            keys: Vec::new(),
+            seen: HashSet::new(),
+            most,
+        }
+    }
+
+    /// Gives up to `count` more of them to the first of these keys that have none.
+    fn fill<I: IntoIterator<Item = String>>(&mut self, keys: I, count: usize) {
+        let end = self.keys.len().saturating_add(count).min(self.most);
+        let mut keys = keys.into_iter();
+        while self.keys.len() < end
+            && let Some(key) = keys.next()
+        {
+            if self.seen.insert(key.clone()) {
+                self.keys.push(key);
+            }
+        }
     }
 }
 
@@ -172,6 +231,55 @@ mod tests {
         let remembered = vec!["7".to_owned()];
         orders.remember(Keys::from([("basket".to_owned(), remembered)]));
         assert_eq!(orders.top("basket", 10).await.unwrap(), ["7"]);
+    }
+
+    /// A store with a long tail of orders and a front page.
+    struct Shop;
+
+    impl Popularity for Shop {
+        fn top<'a>(
+            &'a self,
+            _entity: &'a str,
+            most: usize,
+        ) -> BoxFuture<'a, Result<Vec<Scored>, SourceError>> {
+            let scored = |n: u64| Scored {
+                key: format!("p{n}"),
+                score: 100 - n,
+            };
+            let top = (0..20).map(scored).take(most).collect();
+            Box::pin(std::future::ready(Ok(top)))
+        }
+
+        fn front<'a>(
+            &'a self,
+            entity: &'a str,
+            most: usize,
+        ) -> BoxFuture<'a, Result<Vec<String>, SourceError>> {
+            let front = match entity {
+                "product" => Ok(["p0", "f1", "f2", "f3"].map(str::to_owned).to_vec()),
+                _ => Err(SourceError::transient("no such page")),
+            };
+            let front = front.map(|keys| keys.into_iter().take(most).collect());
+            Box::pin(std::future::ready(front))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_quarter_of_the_places_is_for_what_stands_on_the_first_pages() {
+        let orders = Orders::new(Arc::new(Shop), Arc::new(Accesses::new(10)));
+        let top = async |entity: &'static str, most| orders.top(entity, most).await.unwrap();
+        assert_eq!(top("product", 8).await.join(" "), "p0 p1 p2 p3 p4 p5 f1 f2");
+        assert_eq!(top("product", 3).await.join(" "), "p0 p1 p2");
+        // Who can not tell what stands there warms without it.
+        assert_eq!(top("states", 4).await.join(" "), "p0 p1 p2 p3");
+        orders.remember(Keys::from([(
+            "product".to_owned(),
+            vec!["m".to_owned(); 1],
+        )]));
+        assert_eq!(
+            top("product", 9).await.join(" "),
+            "m p0 p1 p2 p3 p4 p5 f1 f2"
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let heads = COLUMNS.map(|(head, _)| head.to_owned());
     // What nobody wanted is no news.
     let is_told = |it: &&EntityReport| {
-        it.wanted + it.malformed > 0 || it.stopped.is_some() || report.entities.len() == 1
+        it.wanted + it.malformed > 0
+            || it.stopped.is_some()
+            || it.unranked
+            || report.entities.len() == 1
     };
     let told: Vec<&EntityReport> = report.entities.iter().filter(is_told).collect();
     let rows = told
@@ -133,6 +136,17 @@ fn remarks(report: &EntityReport) -> Vec<String> {
             "{entity}: {keys} keys are in memory alone, redis is not known to have them"
         ));
     }
+    if report.not_in_memory > 0 {
+        let keys = report.not_in_memory;
+        lines.push(format!(
+            "{entity}: {keys} keys are in redis alone, memory has no room for them: see memory_bytes"
+        ));
+    }
+    if report.unranked {
+        lines.push(format!(
+            "{entity}: nobody ranks its keys, and no look-ups of it are known: none is warmed"
+        ));
+    }
     if report.malformed > 0 {
         let shown: Vec<String> = report
             .malformed_examples
@@ -161,7 +175,12 @@ fn verdict(report: &Report) -> String {
         return format!("{left} of {wanted} keys would be loaded.");
     }
     if report.success {
-        return format!("All {wanted} keys are warm, after {seconds:.1} s.");
+        return match report.not_in_memory() {
+            0 => format!("All {wanted} keys are warm, after {seconds:.1} s."),
+            some => format!(
+                "All {wanted} keys are warm, {some} of them in redis alone, after {seconds:.1} s."
+            ),
+        };
     }
     let (failed, end) = (report.failed(), report.end.name());
     format!(

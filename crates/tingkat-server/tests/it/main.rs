@@ -55,5 +55,7 @@ mod tls;
 mod topologies;
 mod truth;
 mod warm;
+mod warm_ends;
+mod warm_front;
 mod wire;
 mod writes;

@@ -6,8 +6,10 @@
 --     window: bigint: for how many microseconds back it counts
 --     most: bigint: how many are wanted
 -- Result: one row per product, in order
---   key    text: its id
---   score  bigint
+--   key           text: its id
+--   score         bigint
+--   sku, slug     text: what it is found by as well
+--   variant_skus  text: JSON [text]: those of its variants
 WITH given AS MATERIALIZED (
   SELECT asked.orders, asked.carts, asked.wishes, asked.most,
     now() - asked."window" * interval '1 microsecond' AS since
@@ -41,15 +43,30 @@ scored AS MATERIALIZED (
   GROUP BY product.id, product.created_at
   HAVING sum(line.points) > 0
 ),
-wanted AS (
+ranked AS (
   SELECT scored.id, scored.created_at, scored.score
   FROM scored
   UNION ALL
   SELECT product.id, product.created_at, 0 AS score
   FROM product
   WHERE product.status = 'active' AND product.featured AND NOT EXISTS (SELECT FROM scored)
+),
+wanted AS MATERIALIZED (
+  SELECT ranked.id, ranked.created_at, ranked.score
+  FROM ranked
+  ORDER BY ranked.score DESC, ranked.created_at DESC, ranked.id COLLATE "C"
+  LIMIT (SELECT given.most FROM given)
 )
-SELECT wanted.id AS key, wanted.score
+SELECT
+  wanted.id AS key,
+  wanted.score,
+  product.sku,
+  product.slug,
+  coalesce((
+    SELECT json_agg(product_variant.sku ORDER BY product_variant.sku COLLATE "C")
+    FROM product_variant
+    WHERE product_variant.product_id = wanted.id
+  ), '[]')::text AS variant_skus
 FROM wanted
+JOIN product ON product.id = wanted.id
 ORDER BY wanted.score DESC, wanted.created_at DESC, wanted.id COLLATE "C"
-LIMIT (SELECT given.most FROM given)

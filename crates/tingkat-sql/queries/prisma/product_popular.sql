@@ -7,8 +7,10 @@
 --     window: bigint: for how many microseconds back it counts
 --     most: bigint: how many are wanted
 -- Result: one row per product, in order
---   key    text: its id
---   score  bigint
+--   key           text: its id
+--   score         bigint
+--   sku, slug     text: what it is found by as well
+--   variant_skus  text: JSON [text]: those of its variants
 WITH given AS MATERIALIZED (
   SELECT asked.orders, asked.carts, asked.wishes, asked.most,
     (now() - asked."window" * interval '1 microsecond') AT TIME ZONE 'UTC' AS since
@@ -42,15 +44,30 @@ scored AS MATERIALIZED (
   GROUP BY products.id, products."createdAt"
   HAVING sum(line.points) > 0
 ),
-wanted AS (
+ranked AS (
   SELECT scored.id, scored.created_at, scored.score
   FROM scored
   UNION ALL
   SELECT products.id, products."createdAt", 0 AS score
   FROM products
   WHERE products.status::text = 'ACTIVE' AND products.featured AND NOT EXISTS (SELECT FROM scored)
+),
+wanted AS MATERIALIZED (
+  SELECT ranked.id, ranked.created_at, ranked.score
+  FROM ranked
+  ORDER BY ranked.score DESC, ranked.created_at DESC, ranked.id COLLATE "C"
+  LIMIT (SELECT given.most FROM given)
 )
-SELECT wanted.id AS key, wanted.score
+SELECT
+  wanted.id::text AS key,
+  wanted.score,
+  products.sku::text AS sku,
+  products.slug::text AS slug,
+  coalesce((
+    SELECT json_agg(product_variants.sku ORDER BY product_variants.sku COLLATE "C")
+    FROM product_variants
+    WHERE product_variants."productId" = wanted.id
+  ), '[]')::text AS variant_skus
 FROM wanted
+JOIN products ON products.id = wanted.id
 ORDER BY wanted.score DESC, wanted.created_at DESC, wanted.id COLLATE "C"
-LIMIT (SELECT given.most FROM given)

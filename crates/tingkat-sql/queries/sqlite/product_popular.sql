@@ -6,8 +6,10 @@
 --     window: integer: for how many microseconds back it counts
 --     most: integer: how many are wanted
 -- Result: one row per product, in order
---   key    text: its id
---   score  integer
+--   key           text: its id
+--   score         integer
+--   sku, slug     text: what it is found by as well
+--   variant_skus  text: JSON [text]: those of its variants
 WITH given AS MATERIALIZED (
   SELECT
     parameter.value ->> 'orders' AS orders,
@@ -38,15 +40,30 @@ scored AS MATERIALIZED (
   GROUP BY product.id
   HAVING sum(line.points) > 0
 ),
-wanted AS (
+ranked AS (
   SELECT scored.id, scored.created_at, scored.score
   FROM scored
   UNION ALL
   SELECT product.id, product.created_at, 0 AS score
   FROM product
   WHERE product.status = 'active' AND product.featured AND NOT EXISTS (SELECT 1 FROM scored)
+),
+wanted AS MATERIALIZED (
+  SELECT ranked.id, ranked.created_at, ranked.score
+  FROM ranked
+  ORDER BY ranked.score DESC, ranked.created_at DESC, ranked.id
+  LIMIT (SELECT given.most FROM given)
 )
-SELECT wanted.id AS key, wanted.score
+SELECT
+  wanted.id AS key,
+  wanted.score,
+  product.sku,
+  product.slug,
+  (
+    SELECT json_group_array(product_variant.sku ORDER BY product_variant.sku)
+    FROM product_variant
+    WHERE product_variant.product_id = wanted.id
+  ) AS variant_skus
 FROM wanted
+JOIN product ON product.id = wanted.id
 ORDER BY wanted.score DESC, wanted.created_at DESC, wanted.id
-LIMIT (SELECT given.most FROM given)

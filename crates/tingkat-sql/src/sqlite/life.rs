@@ -22,6 +22,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Life {
     name: String,
+    /// Nobody else had the file open.
+    is_new: bool,
     /// Locked as long as it is there.
     sidecar: Mutex<Option<File>>,
 }
@@ -35,8 +37,9 @@ impl Life {
         let sidecar = sidecar(path);
         let joined = tokio::time::timeout(LOCKED_WITHIN, join(&sidecar, &name)).await;
         match joined.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok((file, name)) => Self {
-                name,
+            Ok((file, joined)) => Self {
+                is_new: joined == name,
+                name: joined,
                 sidecar: Mutex::new(Some(file)),
             },
             Err(error) => {
@@ -47,6 +50,7 @@ impl Life {
                 );
                 Self {
                     name,
+                    is_new: true,
                     sidecar: Mutex::new(None),
                 }
             }
@@ -56,6 +60,11 @@ impl Life {
     /// What no other life of the file is called.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it began with this process: then it may end with it.
+    pub(super) const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Lets go of it; to be called when all connections are closed.

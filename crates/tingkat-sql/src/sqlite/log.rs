@@ -97,6 +97,11 @@ impl Log {
         self.life.end();
     }
 
+    /// Whether nobody else had the file open when this process began.
+    pub(super) const fn is_new(&self) -> bool {
+        self.life.is_new()
+    }
+
     /// Ids compare within one life of one file, as long as no backup was restored into it: that
     /// moves the version of its schema.
     fn standing(&self, row: &SqliteRow) -> Result<Standing, sqlx::Error> {

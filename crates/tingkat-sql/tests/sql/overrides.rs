@@ -89,7 +89,8 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "product_popular.sql",
-        "SELECT '' AS key, 0::bigint AS score WHERE '' = ANY ($1::text[])",
+        "SELECT '' AS key, 0::bigint AS score, '' AS sku, '' AS slug, '[]' AS variant_skus
+         WHERE '' = ANY ($1::text[])",
     ),
     (
         "category_popular.sql",

@@ -109,8 +109,16 @@ async fn products_rank_by_what_is_bought_wished_for_and_in_carts_within_the_wind
 async fn slugs_and_skus_rank_as_the_products_that_have_them() {
     let demo = Demo::generate(1958, DAY);
     let of = |id: &str| demo.products.iter().find(|row| row.id == id).unwrap();
-    let products = top(Weights::default(), "", "product", 250).await;
-    let slugs = top(Weights::default(), "", "product.slug", 250).await;
+    // The demo store's day is long ago.
+    let ever = Weights {
+        product: ProductWeights {
+            window: Duration::MAX,
+            ..ProductWeights::default()
+        },
+        ..Weights::default()
+    };
+    let products = top(ever, "", "product", 250).await;
+    let slugs = top(ever, "", "product.slug", 250).await;
     let expected: Vec<Scored> = products
         .iter()
         .map(|product| Scored {
@@ -120,7 +128,7 @@ async fn slugs_and_skus_rank_as_the_products_that_have_them() {
         .collect();
     assert_eq!(slugs.len(), 250);
     assert_eq!(slugs, expected);
-    let skus = top(Weights::default(), "", "product.sku", 10_000).await;
+    let skus = top(ever, "", "product.sku", 10_000).await;
     let place = |sku: &str| skus.iter().position(|scored| scored.key == sku);
     let own: Vec<usize> = products
         .iter()
@@ -133,8 +141,58 @@ async fn slugs_and_skus_rank_as_the_products_that_have_them() {
         assert!(place(&variant.sku).unwrap() < own[1], "{}", variant.sku);
     }
     assert!(variants.iter().any(|row| place(&row.sku).is_some()));
-    let few = top(Weights::default(), "", "product.sku", 7).await;
+    let few = top(ever, "", "product.sku", 7).await;
     assert_eq!(few, skus[..7]);
+}
+
+/// The pages that the shop is opened with, and what stands on them.
+#[tokio::test]
+async fn the_first_pages_come_before_those_of_categories() {
+    let demo = Demo::generate(1958, DAY);
+    let pages = top(Weights::default(), "", "product.list", 1_000).await;
+    let pages: Vec<&str> = pages.iter().map(|it| it.key.as_str()).collect();
+    assert_eq!(pages[..2], ["sort=newest", "featured=true&sort=newest"]);
+    let tops = demo.categories.iter().filter(|row| row.parent_id.is_none());
+    let tops: BTreeSet<String> = tops
+        .map(|row| format!("category={}&sort=newest", row.id))
+        .collect();
+    let found: BTreeSet<String> = pages[6..6 + tops.len()]
+        .iter()
+        .map(|it| (*it).to_owned())
+        .collect();
+    assert_eq!(found, tops);
+    let popular = top(Weights::default(), "", "product.popular", 3).await;
+    assert_eq!(popular[0].key, "sort=popularity");
+    assert_eq!(popular.len(), 3);
+
+    let embedded = Embedded::new().await;
+    let url = tingkat_sql::Url::sqlite(embedded.path());
+    let database = Database::open(&url, &config()).await.unwrap();
+    let products = database.front("product", 1_000).await.unwrap();
+    let mut newest: Vec<_> = demo
+        .products
+        .iter()
+        .filter(|row| row.status == "active")
+        .collect();
+    newest.sort_by_key(|row| (-row.created_at, row.id.clone()));
+    for row in &newest[..20] {
+        assert!(products.contains(&row.id), "{}", row.id);
+    }
+    let distinct: BTreeSet<&String> = products.iter().collect();
+    assert_eq!(distinct.len(), products.len());
+    assert_eq!(database.front("product", 7).await.unwrap(), products[..7]);
+    let codes = database.front("postcode", 10_000).await.unwrap();
+    for state in &demo.states {
+        let of_state = demo
+            .postcodes
+            .iter()
+            .filter(|row| row.state_code == state.code);
+        let of_state: BTreeSet<&str> = of_state.map(|row| row.code.as_str()).collect();
+        for code in of_state.into_iter().take(20) {
+            assert!(codes.iter().any(|it| it == code), "{code}");
+        }
+    }
+    assert!(database.front("states", 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -212,7 +270,18 @@ async fn categories_rank_by_their_products_on_sale() {
     for link in &demo.product_categories {
         *scores.entry(link.category_id.clone()).or_default() += 1;
     }
-    let expected = ranked(scores, |_| 0);
+    let mut expected = ranked(scores, |_| 0);
+    let ranked: BTreeSet<&str> = expected.iter().map(|it| it.key.as_str()).collect();
+    let all = demo.categories.iter().map(|row| row.id.as_str());
+    // The menu counts those as well that have no products themselves.
+    let mut others: Vec<&str> = all.filter(|id| !ranked.contains(id)).collect();
+    others.sort_unstable();
+    let others = others.into_iter().map(|id| Scored {
+        key: id.to_owned(),
+        score: 0,
+    });
+    let others: Vec<Scored> = others.collect();
+    expected.extend(others);
     assert_eq!(
         top(Weights::default(), "", "category.products", 1_000).await,
         expected

@@ -141,7 +141,7 @@ async fn found(database: &Database, days: &Days, keys: Vec<String>) -> Hits {
         entities: vec![PlanEntity {
             entity: "product".to_owned(),
             keys,
-            has_no_order: false,
+            ..PlanEntity::default()
         }],
         limits: Limits::default(),
         check: 20,

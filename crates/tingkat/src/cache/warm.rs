@@ -1,10 +1,15 @@
 //! Loads ahead of demand: keys by the part, behind customers; nothing of it counts as a look-up.
 
+mod portions;
+mod remote;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
+
+pub(crate) use self::portions::Portions;
+use self::remote::Written;
 
 use super::fill::{Entry, Opened};
 use super::landing::Landing;
@@ -17,13 +22,13 @@ use crate::error::{GetError, GetErrorKind};
 use crate::flight::{Leader, Role, Waiter};
 use crate::key::Key;
 use crate::memory::Slot;
-use crate::node::Access;
 use crate::policy::{Placement, Policy};
 use crate::ports::{Tick, Wanted};
 use crate::warm::{Cause, Warmed, Way};
 
-/// What one pipelined write carries at most, so that it stays within the budget of a request.
-const MOST_WRITTEN: usize = 256 << 10;
+/// The share of the memory tier that warming fills, in percent: what customers ask for meanwhile
+/// shall not push out what was warmed.
+const FILL: u64 = 90;
 
 /// How often it is looked for what others are about to write, and how long after the last time.
 const LOOKS: u32 = 5;
@@ -36,14 +41,6 @@ struct Sent<K: Key, V> {
     known: Option<Arc<Slot<V>>>,
     answer: oneshot::Receiver<Result<Answered<V>, GetError>>,
     may_write: bool,
-}
-
-/// A cell on its way to the remote tier.
-struct Written {
-    place: usize,
-    name: String,
-    cell: Bytes,
-    life: Duration,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
@@ -129,6 +126,34 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
             }
         }
         self.look_again(waited).await;
+        self.look_at_memory();
+    }
+
+    /// Counts what memory shall have and has not. It may have been there for a while: what comes in
+    /// later takes its place.
+    fn look_at_memory(&mut self) {
+        if !self.fills_memory() {
+            return;
+        }
+        for (place, key) in self.keys.iter().enumerate() {
+            let is_in_memory = self.fresh_in_memory(key).is_some();
+            if let Some(Warmed::Remote { lacks_memory } | Warmed::Loaded { lacks_memory, .. }) =
+                self.outcomes.get_mut(place)
+            {
+                *lacks_memory = !is_in_memory;
+            }
+        }
+    }
+
+    /// Whether memory is to have what is warmed.
+    fn fills_memory(&self) -> bool {
+        self.way.into_memory && !self.way.only_looks && self.attempt.policy.placement.in_memory()
+    }
+
+    /// Whether memory may have one more, or has it in an older state.
+    fn has_room(&self, key: &K) -> bool {
+        let (memory, policy) = (&self.shared.memory, &self.attempt.policy);
+        memory.bytes() < policy.memory_bytes / 100 * FILL || memory.look(key, |_| ()).is_some()
     }
 
     /// Others write what they loaded after they have told it, and may be refused: it is looked
@@ -205,7 +230,7 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
                 *outcome = Warmed::Memory { is_everywhere };
             }
             Warmed::Memory { .. }
-            | Warmed::Remote
+            | Warmed::Remote { .. }
             | Warmed::Copied { .. }
             | Warmed::Loaded { .. }
             | Warmed::Cold
@@ -221,33 +246,10 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
         (is_fresh && self.shared.serves(key, &slot)).then_some(slot)
     }
 
-    /// Asks the remote tier for keys at once.
-    async fn find(&self, keys: &[&K]) -> Vec<Finding<V>> {
-        let (shared, policy) = (self.shared, &self.attempt.policy);
-        let unknown = || keys.iter().map(|_| Finding::Unknown).collect();
-        let Some(remote) = shared.usable_remote(policy) else {
-            return unknown();
-        };
-        let names: Vec<String> = keys.iter().map(|key| shared.space.cell(*key)).collect();
-        let (read_as, budget) = (shared.read_as(), remote.budget());
-        let cells = remote
-            .call(&shared.node, &budget, Access::Read, |remote| {
-                remote.get_many(&names)
-            })
-            .await;
-        let Some(cells) = cells.filter(|cells| cells.len() == keys.len()) else {
-            shared.stats.remote_failures.add(1);
-            return unknown();
-        };
-        let found = keys.iter().zip(cells);
-        found
-            .map(|(key, cell)| shared.read_cell(key, policy, cell, read_as.as_ref()))
-            .collect()
-    }
-
     /// The remote tier has it.
     fn found(&mut self, place: usize, key: &K, opened: &Opened<V>, is_in_memory: bool) {
-        if self.way.into_memory && !self.way.only_looks && !is_in_memory {
+        if self.fills_memory() && !is_in_memory && self.has_room(key) {
+            // What came of it is seen in the end.
             self.shared.keep(key, &self.attempt.policy, opened);
         }
         let outcome = if is_in_memory {
@@ -255,7 +257,9 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
                 is_everywhere: true,
             }
         } else {
-            Warmed::Remote
+            Warmed::Remote {
+                lacks_memory: false,
+            }
         };
         self.set(place, outcome);
     }
@@ -316,14 +320,9 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
     /// Queues a load, or joins the one that is under way.
     fn send(&mut self, place: usize, key: &K, may_write: bool) {
         let (shared, policy) = (self.shared, Arc::clone(&self.attempt.policy));
-        let keeps_here = self.way.into_memory && policy.placement.in_memory();
+        let keeps_here = self.fills_memory() && self.has_room(key);
         if !may_write && !keeps_here {
-            let cause = if self.has_remote() {
-                Cause::RemoteAway
-            } else {
-                Cause::NotKept
-            };
-            return self.set(place, Warmed::Failed(cause));
+            return self.set(place, Warmed::Failed(self.why_nowhere()));
         }
         let oldest = shared.oldest_to_join(&self.attempt);
         let leader = match shared.flights.join_or_lead(key, oldest) {
@@ -367,6 +366,17 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
         }
     }
 
+    /// Why what is in no tier is in none.
+    fn why_nowhere(&self) -> Cause {
+        if self.has_remote() {
+            Cause::RemoteAway
+        } else if self.fills_memory() {
+            Cause::MemoryFull
+        } else {
+            Cause::NotKept
+        }
+    }
+
     fn fail(&mut self, place: usize, leader: Leader<K, Landing<V>>, error: GetError) {
         self.set(place, Warmed::Failed(Cause::of(&error)));
         leader.complete(Landing::failed(error, None, Priority::Background));
@@ -382,8 +392,9 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
             may_write,
         } = load;
         let (shared, key) = (self.shared, leader.key().clone());
+        let placement = self.placement(&key, may_write);
         let policy = Policy {
-            placement: self.placement(may_write),
+            placement,
             ..(*self.attempt.policy).clone()
         };
         let answered = answer.await;
@@ -409,7 +420,10 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
                 bytes,
                 is_absent,
                 is_everywhere: filled.cell.is_some() || !self.has_remote(),
+                lacks_memory: false,
             }
+        } else if placement == Placement::Nowhere {
+            Warmed::Failed(self.why_nowhere())
         } else {
             Warmed::Failed(Cause::NotKept)
         };
@@ -424,45 +438,16 @@ impl<K: Key, V: Send + Sync + 'static> Part<'_, K, V> {
         }
     }
 
-    /// Where loads go: memory alone while the remote tier is away, and not into memory that is full.
-    fn placement(&self, may_write: bool) -> Placement {
-        match self.attempt.policy.placement {
-            Placement::Both if !may_write => Placement::Memory,
-            Placement::Both if !self.way.into_memory => Placement::Remote,
-            placement @ (Placement::Both
-            | Placement::Memory
-            | Placement::Remote
-            | Placement::Nowhere) => placement,
-        }
-    }
-
-    /// Writes what was loaded, plainly: the lives of leases are not worth a round trip per key here.
-    async fn write(&mut self) {
-        let Some(remote) = &self.shared.node.0.remote else {
-            return;
-        };
-        let mut written = std::mem::take(&mut self.written).into_iter().peekable();
-        while written.peek().is_some() {
-            let (mut places, mut cells, mut bytes) = (Vec::new(), Vec::new(), 0);
-            while let Some(next) = written.next_if(|_| bytes < MOST_WRITTEN) {
-                bytes += next.cell.len();
-                places.push(next.place);
-                cells.push((next.name, next.cell, next.life));
-            }
-            let (count, budget) = (places.len() as u64, remote.budget());
-            let set = remote
-                .call(&self.shared.node, &budget, Access::Write, |remote| {
-                    remote.set_many(cells)
-                })
-                .await;
-            if set.is_some() {
-                self.shared.stats.fills.add(count);
-                continue;
-            }
-            self.shared.stats.remote_failures.add(1);
-            for place in places {
-                self.was_not_taken(place);
-            }
+    /// Where a load goes: memory alone while the remote tier is away, and not into memory that is full.
+    fn placement(&self, key: &K, may_write: bool) -> Placement {
+        let placement = self.attempt.policy.placement;
+        let in_memory = self.fills_memory() && self.has_room(key);
+        let in_remote = placement.in_remote() && may_write;
+        match (in_memory, in_remote) {
+            (true, true) => Placement::Both,
+            (true, false) => Placement::Memory,
+            (false, true) => Placement::Remote,
+            (false, false) => Placement::Nowhere,
         }
     }
 }
@@ -474,12 +459,15 @@ fn outcome_of<V>(landing: Option<Landing<V>>) -> Warmed {
             Tier::Memory => Warmed::Memory {
                 is_everywhere: true,
             },
-            Tier::Remote => Warmed::Remote,
+            Tier::Remote => Warmed::Remote {
+                lacks_memory: false,
+            },
             // It fills the remote tier itself, or tries to.
             Tier::Source => Warmed::Loaded {
                 bytes: 0,
                 is_absent: landed.value.is_none(),
                 is_everywhere: true,
+                lacks_memory: false,
             },
         },
         Some(Ok(_)) => Warmed::Failed(Cause::NotKept),

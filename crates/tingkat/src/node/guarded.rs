@@ -128,6 +128,15 @@ pub(crate) enum Called<T> {
     },
 }
 
+/// What became of a call that carries much.
+pub(crate) enum Bulk<T> {
+    Answered(T),
+    /// There was no answer in time.
+    Late,
+    /// It was refused, or not made.
+    Failed,
+}
+
 impl Guarded {
     pub(super) fn new(remote: Arc<dyn Remote>, budget: Duration, config: &breaker::Config) -> Self {
         Self {
@@ -249,6 +258,41 @@ impl Guarded {
         match self.take_in(node, access, now, took, answer) {
             Some(value) => Called::Answered(value, took),
             None => Called::Failed { took, may_have_run },
+        }
+    }
+
+    /// Calls the tier with more than a customer does at a time. That it takes long, or too long, says
+    /// nothing of what customers meet: the breakers that they share hear of refusals alone.
+    pub(crate) async fn call_in_bulk<'a, T>(
+        &'a self,
+        node: &Node,
+        access: Access,
+        call: impl FnOnce(&'a dyn Remote) -> BoxFuture<'a, Result<T, RemoteError>>,
+    ) -> Bulk<T> {
+        if !self.allows_reads() || (access == Access::Write && !self.writes.allows()) {
+            return Bulk::Failed;
+        }
+        let asking = call(&*self.remote);
+        let answer = if self.remote.patience().is_some() {
+            Some(asking.await)
+        } else {
+            node.within(self.budget, asking).await
+        };
+        let failure = match &answer {
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(error.kind()),
+            None => Some(RemoteErrorKind::Timeout),
+        };
+        self.count(access, failure);
+        match answer {
+            Some(Ok(value)) => Bulk::Answered(value),
+            Some(Err(error)) if error.kind() != RemoteErrorKind::Timeout => {
+                let now = node.0.clock.now();
+                let failed: Result<T, RemoteError> = Err(error);
+                self.take_in(node, access, now, Duration::ZERO, Some(failed));
+                Bulk::Failed
+            }
+            Some(Err(_)) | None => Bulk::Late,
         }
     }
 

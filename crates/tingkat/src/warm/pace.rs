@@ -31,6 +31,7 @@ pub(super) struct Pace {
     failures: u32,
     /// Keys in a row that the source does not know.
     absent: usize,
+    is_full: bool,
 }
 
 impl Pace {
@@ -44,6 +45,7 @@ impl Pace {
             pause: Duration::ZERO,
             failures: 0,
             absent: 0,
+            is_full: false,
         }
     }
 
@@ -71,6 +73,16 @@ impl Pace {
     /// Whether nothing was there for so long that nothing will be.
     pub(super) const fn is_in_vain(&self) -> bool {
         self.absent >= MOST_ABSENT
+    }
+
+    /// There is no room for what comes next.
+    pub(super) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// What was loaded found no room.
+    pub(super) const fn fill(&mut self) {
+        self.is_full = true;
     }
 
     /// Of a part, so many keys are there, and so many are known not to be.

@@ -54,8 +54,9 @@ impl End {
 pub struct Report {
     /// How it stands or ended.
     pub end: End,
-    /// Every key that is wanted is in every tier where it belongs, nothing is left, and nothing
-    /// that was checked differs. Of a run that only looked: that all are warm.
+    /// Every key that is wanted is in redis, or in memory if it belongs there alone, nothing is left, and
+    /// nothing that was checked differs. Keys that memory had no room for are told and are no failure: it
+    /// has the most wanted. Of a run that only looked: that all are warm.
     pub success: bool,
     /// Nothing was loaded: it was only looked what is warm.
     pub dry_run: bool,
@@ -72,6 +73,9 @@ pub struct EntityReport {
     pub entity: String,
     /// Keys to be warm, each once.
     pub wanted: usize,
+    /// Nobody ranks its keys, so that none is wanted: no activity counts for it, and no look-ups are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unranked: bool,
     /// Keys that were named again.
     pub duplicates: usize,
     /// Texts that are no keys of the entity.
@@ -87,6 +91,8 @@ pub struct EntityReport {
     pub absent: usize,
     /// Keys that the memory tier has and redis, where they belong as well, is not known to have.
     pub not_in_redis: usize,
+    /// Keys that redis has and the memory of this node, where they belong as well, had no room for.
+    pub not_in_memory: usize,
     /// Keys that are in no tier, by reason.
     pub failed: Vec<FailureCount>,
     /// Keys that were not tried.
@@ -207,6 +213,14 @@ impl Report {
     pub fn failed(&self) -> usize {
         self.entities.iter().map(EntityReport::failures).sum()
     }
+
+    /// Keys that memory had no room for.
+    pub fn not_in_memory(&self) -> usize {
+        self.entities
+            .iter()
+            .map(|entity| entity.not_in_memory)
+            .sum()
+    }
 }
 
 impl EntityReport {
@@ -257,7 +271,10 @@ impl EntityReport {
                     self.already_warm.memory += 1;
                     self.not_in_redis += usize::from(!is_everywhere);
                 }
-                Warmed::Remote => self.already_warm.redis += 1,
+                Warmed::Remote { lacks_memory } => {
+                    self.already_warm.redis += 1;
+                    self.not_in_memory += usize::from(lacks_memory);
+                }
                 Warmed::Copied { bytes } => {
                     self.already_warm.memory += 1;
                     self.bytes += bytes as u64;
@@ -266,11 +283,13 @@ impl EntityReport {
                     bytes,
                     is_absent,
                     is_everywhere,
+                    lacks_memory,
                 } => {
                     self.loaded += 1;
                     self.bytes += bytes as u64;
                     self.absent += usize::from(is_absent);
                     self.not_in_redis += usize::from(!is_everywhere);
+                    self.not_in_memory += usize::from(lacks_memory);
                 }
                 Warmed::Cold => self.left += 1,
                 Warmed::Failed(cause) => *failures.entry(cause).or_default() += 1,
@@ -305,6 +324,7 @@ impl EntityReport {
         self.loaded += other.loaded;
         self.absent += other.absent;
         self.not_in_redis += other.not_in_redis;
+        self.not_in_memory += other.not_in_memory;
         for failed in &other.failed {
             self.add_failures(&failed.reason, failed.keys);
         }

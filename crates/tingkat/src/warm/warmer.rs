@@ -23,10 +23,6 @@ use crate::registry::AnyCache;
 /// Keys in a part, at most.
 const PART: usize = 200;
 
-/// The share of the memory tier that warming fills, in percent: what customers ask for meanwhile
-/// shall not push out what was warmed.
-const FILL: u64 = 90;
-
 /// What is to be warmed, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -52,6 +48,8 @@ pub struct PlanEntity {
     pub keys: Vec<String>,
     /// It could not be told which keys are wanted.
     pub has_no_order: bool,
+    /// Nobody ranks its keys.
+    pub is_unranked: bool,
 }
 
 /// Has keys in the tiers before anybody asks for them.
@@ -152,6 +150,8 @@ struct Asked {
     there: usize,
     /// The source knows no such thing.
     absent: usize,
+    /// Memory, where it belongs alone, has no room for it.
+    full: usize,
 }
 
 impl Asked {
@@ -169,6 +169,7 @@ impl Asked {
                     asked.loaded += 1;
                     asked.there += 1;
                 }
+                Warmed::Failed(Cause::MemoryFull) => asked.full += 1,
                 Warmed::Failed(
                     Cause::Overloaded
                     | Cause::Deadline
@@ -176,7 +177,9 @@ impl Asked {
                     | Cause::NotCurrent
                     | Cause::RemoteAway,
                 ) => asked.in_vain += 1,
-                Warmed::Memory { .. } | Warmed::Remote | Warmed::Copied { .. } => asked.there += 1,
+                Warmed::Memory { .. } | Warmed::Remote { .. } | Warmed::Copied { .. } => {
+                    asked.there += 1;
+                }
                 Warmed::Failed(Cause::Malformed | Cause::ShutDown) | Warmed::Cold => {}
             }
         }
@@ -199,6 +202,9 @@ impl Run<'_> {
         }
         if wanted.has_no_order {
             self.stopped(index, Stopped::NoOrder);
+        }
+        if wanted.is_unranked {
+            self.edit(index, |entity| entity.unranked = true);
         }
         let warm = self.parts(index, &cache, keys).await;
         if !warm.is_empty() {
@@ -257,21 +263,16 @@ impl Run<'_> {
         let mut sample = Sample::new(if self.only_looks { 0 } else { self.check });
         let mut under_way: UnderWay = FuturesUnordered::new();
         let mut keys = keys.into_iter().peekable();
-        let goes_on = |pace: &Pace| !pace.is_hopeless() && !pace.is_in_vain();
+        let goes_on = |pace: &Pace| !pace.is_hopeless() && !pace.is_in_vain() && !pace.is_full();
         while keys.peek().is_some() && self.end().is_none() && goes_on(&pace) {
             if under_way.len() >= pace.allowed() {
                 let next = self.next(index, &mut under_way, &mut pace, &mut sample);
                 either(next, self.over()).await;
                 continue;
             }
-            let has_room = cache.bytes() < policy.memory_bytes / 100 * FILL;
-            if !has_room && !policy.placement.in_remote() {
-                self.stopped(index, Stopped::MemoryFull);
-                break;
-            }
             let part: Vec<String> = keys.by_ref().take(size).collect();
             let way = Way {
-                into_memory: has_room && !self.only_remote,
+                into_memory: !self.only_remote,
                 only_looks: self.only_looks,
             };
             if let Some(permit) = self.turn(&**cache, part.len(), &mut pace).await {
@@ -293,6 +294,8 @@ impl Run<'_> {
             self.stopped(index, Stopped::Failing);
         } else if pace.is_in_vain() {
             self.stopped(index, Stopped::NothingThere);
+        } else if pace.is_full() {
+            self.stopped(index, Stopped::MemoryFull);
         }
         sample.keys
     }
@@ -378,6 +381,9 @@ impl Run<'_> {
         };
         let asked = Asked::of(&done.outcomes);
         pace.found(asked.there, asked.absent);
+        if asked.full > 0 {
+            pace.fill();
+        }
         self.rate
             .give_back(done.keys.len() - asked.loaded.min(done.keys.len()));
         // A few keys that the source can not load say nothing about the others.

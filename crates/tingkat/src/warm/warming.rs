@@ -202,7 +202,7 @@ impl Inner {
             let named = keys.iter().map(|(entity, keys)| PlanEntity {
                 entity: entity.clone(),
                 keys: keys.clone(),
-                has_no_order: false,
+                ..PlanEntity::default()
             });
             return named.collect();
         }
@@ -235,9 +235,11 @@ pub async fn ordered(
             let error = error as &dyn std::error::Error;
             tracing::warn!(error, entity, "it can not be told which keys are wanted");
         }
+        let keys = counted.unwrap_or_default();
         plan.push(PlanEntity {
             entity,
-            keys: counted.unwrap_or_default(),
+            is_unranked: keys.is_empty() && !has_no_order,
+            keys,
             has_no_order,
         });
     }

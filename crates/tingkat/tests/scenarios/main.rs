@@ -44,5 +44,6 @@ mod n_queue;
 mod n_refusals;
 mod n_warm;
 mod n_warm_limits;
+mod n_warm_link;
 mod n_warm_report;
 mod n_warming;

@@ -15,7 +15,7 @@ pub(crate) fn plan_of(keys: &[String]) -> Plan {
     let entity = PlanEntity {
         entity: ENTITY.to_owned(),
         keys: keys.to_vec(),
-        has_no_order: false,
+        ..PlanEntity::default()
     };
     Plan {
         entities: vec![entity],
@@ -208,8 +208,29 @@ async fn memory_that_is_full_is_not_filled_again_and_again() {
     };
     let shop = stage.node_with(policy.clone()).await;
     let report = warm(&shop, plan_of(&keys)).await;
-    assert!(report.success, "{report:?}");
+    assert!(report.success, "redis has the rest: {report:?}");
     assert_eq!(stage.redis.cells().len(), 1_000);
+    let lacking = report.entities[0].not_in_memory;
+    let in_memory = keys
+        .iter()
+        .filter(|key| shop.cache.peek(key).is_some())
+        .count();
+    assert!(in_memory > 150, "{in_memory}");
+    assert!(
+        lacking.abs_diff(1_000 - in_memory) < 50,
+        "{lacking}, {in_memory}"
+    );
+    let filled = shop.node.registry().find(ENTITY).unwrap().bytes();
+    assert!(filled < 92_000, "nine tenths and no part more: {filled}");
+    // Who comes later takes from Redis what fits, and says what does not.
+    let next = stage.node_with(policy.clone()).await;
+    let told = warm(&next, plan_of(&keys)).await;
+    assert!(told.success, "{told:?}");
+    assert_eq!(told.entities[0].already_warm.redis, 1_000, "{told:?}");
+    assert!(
+        told.entities[0].not_in_memory.abs_diff(lacking) < 50,
+        "{told:?}"
+    );
     let held = keys
         .iter()
         .take(100)
@@ -221,10 +242,21 @@ async fn memory_that_is_full_is_not_filled_again_and_again() {
         placement: Placement::Memory,
         ..policy
     };
-    let other = stage.node_with(in_memory).await;
+    let other = stage.node_with(in_memory.clone()).await;
     let report = warm(&other, plan_of(&keys)).await;
     let entity = &report.entities[0];
     assert_eq!(entity.stopped, Some(Stopped::MemoryFull));
+    assert!(!report.success && entity.left > 500, "{entity:?}");
+    // With nowhere else to go it is the same.
+    let both = Policy {
+        placement: Placement::Both,
+        ..in_memory
+    };
+    let alone = stage.plan().policy(both).without_redis().open().await;
+    let report = warm(&alone, plan_of(&keys)).await;
+    let entity = &report.entities[0];
+    assert_eq!(entity.stopped, Some(Stopped::MemoryFull));
+    assert_eq!(entity.failed[0].reason, "memory is full");
     assert!(!report.success && entity.left > 500, "{entity:?}");
 }
 

@@ -99,6 +99,19 @@ async fn an_entity_whose_order_is_not_known_is_no_success_and_hinders_no_other()
     assert_eq!(stopped, "no_order");
 }
 
+/// Nobody counts what is wanted of it: that is no failure, and it is told.
+#[tokio::test(start_paused = true)]
+async fn an_entity_that_nobody_ranks_is_told_as_such() {
+    let stage = Stage::new();
+    let shop = stage.node().await;
+    let warming = Warming::new(&shop.node, Arc::new(Known(Vec::new())));
+    let (_, outcome) = warming.start(Reason::Start, wish(10)).unwrap();
+    let report = outcome.await.unwrap();
+    assert!(report.success && report.entities[0].unranked, "{report:?}");
+    let told = serde_json::to_value(&report.entities[0]).unwrap();
+    assert_eq!(told["unranked"], true);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_can_be_stopped_and_makes_room_for_the_next() {
     let stage = Stage::new();

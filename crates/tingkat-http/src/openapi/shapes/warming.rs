@@ -80,7 +80,7 @@ enum WarmingReason {
 #[derive(ToSchema)]
 struct WarmingReport {
     end: WarmingEnd,
-    /// Every key is where it belongs, and nothing that was compared differs.
+    /// Every key is in Redis, or in memory if it belongs there alone, and nothing that was compared differs.
     success: bool,
     dry_run: bool,
     seconds: f64,
@@ -105,6 +105,9 @@ enum WarmingEnd {
 struct WarmingEntity {
     entity: String,
     wanted: u64,
+    /// Nobody ranks its keys, and no look-ups are known. Left out otherwise.
+    #[schema(required = false)]
+    unranked: bool,
     duplicates: u64,
     malformed: u64,
     /// Left out if there are none.
@@ -114,6 +117,8 @@ struct WarmingEntity {
     loaded: u64,
     absent: u64,
     not_in_redis: u64,
+    /// Keys that Redis has and memory had no room for.
+    not_in_memory: u64,
     failed: Vec<WarmingFailure>,
     left: u64,
     /// Left out unless it was left before its end.

@@ -33,20 +33,28 @@ pub(super) struct Turn {
     clock: Arc<dyn Clock>,
 }
 
+/// What came of waiting for a turn.
+pub(super) enum Turned {
+    Ours(Turn),
+    /// Another node has carried the run out.
+    Done,
+    /// Another node has its turn, and does not come to an end.
+    TooLong,
+}
+
 impl Turn {
-    /// Takes the turn of the run that is due at this time; nothing where another node has carried it
-    /// out.
+    /// Takes the turn of what is called so, after another node that has it.
     pub(super) async fn take(
         remote: Option<Arc<impl Remote>>,
         clock: &Arc<dyn Clock>,
         prefix: &str,
-        due_ms: u64,
-    ) -> Option<Self> {
+        name: &str,
+    ) -> Turned {
         let clock = Arc::clone(clock);
         let Some(remote) = remote else {
-            return Some(Self { held: None, clock });
+            return Turned::Ours(Self { held: None, clock });
         };
-        let (remote, name) = (remote as Arc<dyn Remote>, format!("{prefix}w:run:{due_ms}"));
+        let (remote, name) = (remote as Arc<dyn Remote>, format!("{prefix}w:run:{name}"));
         let started = clock.now();
         let lease = head(LEASE);
         loop {
@@ -54,16 +62,18 @@ impl Turn {
             match remote.set_if_absent(&name, cell, LIFE).await {
                 Ok(true) => {
                     let held = Some((remote, name, lease));
-                    return Some(Self { held, clock });
+                    return Turned::Ours(Self { held, clock });
                 }
                 Ok(false) => {}
                 // Nobody can tell: better twice than not at all.
-                Err(_) => return Some(Self { held: None, clock }),
+                Err(_) => return Turned::Ours(Self { held: None, clock }),
             }
             let cell = remote.get(&name).await.ok().flatten();
-            let is_done = cell.is_some_and(|cell| cell.first() == Some(&DONE));
-            if is_done || clock.now().since(started) >= PATIENCE {
-                return None;
+            if cell.is_some_and(|cell| cell.first() == Some(&DONE)) {
+                return Turned::Done;
+            }
+            if clock.now().since(started) >= PATIENCE {
+                return Turned::TooLong;
             }
             clock.sleep(LOOK).await;
         }
@@ -125,9 +135,31 @@ mod tests {
 
     use super::*;
 
-    async fn take(redis: &Arc<RedisHandle>, due: u64) -> Option<Turn> {
+    async fn turned(redis: &Arc<RedisHandle>, due: u64) -> Turned {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
-        Turn::take(Some(Arc::clone(redis)), &clock, "t:", due).await
+        Turn::take(Some(Arc::clone(redis)), &clock, "t:", &due.to_string()).await
+    }
+
+    /// Nothing where another node has carried it out.
+    async fn take(redis: &Arc<RedisHandle>, due: u64) -> Option<Turn> {
+        match turned(redis, due).await {
+            Turned::Ours(turn) => Some(turn),
+            Turned::Done => None,
+            Turned::TooLong => panic!("nobody waits for so long here"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_never_ends_is_not_waited_for_as_if_it_had() {
+        let redis = FakeRedis::new();
+        let (one, two) = (Arc::new(redis.handle()), Arc::new(redis.handle()));
+        let turn = take(&one, 7).await.unwrap();
+        let never = turn.keep_during(pending::<()>(), |()| true);
+        let other = tokio::select! {
+            other = turned(&two, 7) => other,
+            () = never => panic!("it never ends"),
+        };
+        assert!(matches!(other, Turned::TooLong));
     }
 
     #[tokio::test(start_paused = true)]
@@ -194,7 +226,10 @@ mod tests {
         away.writes.set(Mood::Failing);
         assert!(take(&away, 7).await.is_some());
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
-        let turn = Turn::take(None::<Arc<RedisHandle>>, &clock, "t:", 7).await;
-        assert_eq!(turn.unwrap().keep_during(async { 3 }, |_| true).await, 3);
+        let turn = Turn::take(None::<Arc<RedisHandle>>, &clock, "t:", "7").await;
+        let Turned::Ours(turn) = turn else {
+            panic!("nobody else can have it")
+        };
+        assert_eq!(turn.keep_during(async { 3 }, |_| true).await, 3);
     }
 }
