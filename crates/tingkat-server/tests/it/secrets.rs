@@ -247,6 +247,50 @@ fn owned((before, after): (&str, &str)) -> (String, String) {
     (before.to_owned(), after.to_owned())
 }
 
+/// What each of these says, whatever is configured.
+const COMMANDS: &[&[&str]] = &[
+    &["config", "check"],
+    &["config", "check", "--json"],
+    &["config", "show", "--origin"],
+    &["config", "show", "--json"],
+    &["config", "explain", "redis.url"],
+    &["config", "explain", "source.url", "--json"],
+    &["config", "explain", "redis.password"],
+    &["config", "explain", "redis.password", "--json"],
+    &["config", "explain", "redis.key_prefix", "--json"],
+    &["config", "explain", "server.tokens", "--json"],
+    &["config", "explain", "redis.sentinel.password", "--json"],
+    &["config", "init"],
+    &["config", "init", "--json"],
+    &["config", "schema"],
+    &["config", "schema", "--json"],
+    &["schema", "compact", "--json"],
+    &["schema", "check"],
+    &["schema", "check", "--json"],
+    &["schema", "install", "--dry-run", "--json"],
+    &["schema", "uninstall", "--json"],
+    &["forget", "product", "7"],
+    &["inspect", "product", "7", "--json"],
+    &["health", "--json"],
+    &["healthcheck"],
+    &["warm", "--json"],
+    &["warm", "--help"],
+    &["inspect", "--help"],
+    &["health", "--help"],
+    &["config", "explain", "server.tls.key"],
+    // Where nobody listens: what is judged and measured is in the test below.
+    &["verify", "--wait", "0s", "--json", "http://127.0.0.1:1"],
+    &["verify", "--wait", "0s", "http://shop:hunter2@127.0.0.1:1"],
+    &["bench", "postcode", "--json", "--url", "http://127.0.0.1:1"],
+    &["bench", "postcode", "--url", "http://u:hunter2@127.0.0.1:1"],
+    &[
+        "bench",
+        "postcode",
+        "--url",
+        "https://u:hunter2@127.0.0.1:1",
+    ],
+];
+
 #[tokio::test]
 async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
     let variables: &[&[(&str, &str)]] = &[
@@ -295,48 +339,6 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
             ("TINGKAT_TOKEN_FILE", "secret"),
         ],
     ];
-    let commands: &[&[&str]] = &[
-        &["config", "check"],
-        &["config", "check", "--json"],
-        &["config", "show", "--origin"],
-        &["config", "show", "--json"],
-        &["config", "explain", "redis.url"],
-        &["config", "explain", "source.url", "--json"],
-        &["config", "explain", "redis.password"],
-        &["config", "explain", "redis.password", "--json"],
-        &["config", "explain", "redis.key_prefix", "--json"],
-        &["config", "explain", "server.tokens", "--json"],
-        &["config", "explain", "redis.sentinel.password", "--json"],
-        &["config", "init"],
-        &["config", "init", "--json"],
-        &["config", "schema"],
-        &["config", "schema", "--json"],
-        &["schema", "compact", "--json"],
-        &["schema", "check"],
-        &["schema", "check", "--json"],
-        &["schema", "install", "--dry-run", "--json"],
-        &["schema", "uninstall", "--json"],
-        &["forget", "product", "7"],
-        &["inspect", "product", "7", "--json"],
-        &["health", "--json"],
-        &["healthcheck"],
-        &["warm", "--json"],
-        &["warm", "--help"],
-        &["inspect", "--help"],
-        &["health", "--help"],
-        &["config", "explain", "server.tls.key"],
-        // Where nobody listens: what is judged and measured is in the test below.
-        &["verify", "--wait", "0s", "--json", "http://127.0.0.1:1"],
-        &["verify", "--wait", "0s", "http://shop:hunter2@127.0.0.1:1"],
-        &["bench", "postcode", "--json", "--url", "http://127.0.0.1:1"],
-        &["bench", "postcode", "--url", "http://u:hunter2@127.0.0.1:1"],
-        &[
-            "bench",
-            "postcode",
-            "--url",
-            "https://u:hunter2@127.0.0.1:1",
-        ],
-    ];
     let folder = Folder::new();
     fs::write(folder.path().join("secret"), "hunter2").unwrap();
     fs::write(
@@ -347,7 +349,7 @@ async fn no_command_repeats_a_secret_whether_it_is_right_or_wrong() {
     fs::write(folder.path().join("url"), "rediss://:hunter2@one,two").unwrap();
     let mut fingerprints = 0;
     for set in variables {
-        for command in commands {
+        for command in COMMANDS {
             let program = Program::new(&folder, command);
             let program = set
                 .iter()

@@ -126,8 +126,8 @@ fn in_production_a_plain_server_of_this_machine_names_no_others() {
     use tingkat_redis::Mode;
     assert_eq!(mode("redis://127.0.0.1", &[]), Mode::Standalone);
     assert_eq!(mode("rediss://shop:x@cache", &[]), Mode::Auto);
-    let waiver = "embedded-database,tokens-unset,redis-without-tls,redis-without-password";
-    let waived = [("TINGKAT__ALLOW", waiver)];
+    let rules = "embedded-database,tokens-unset,redis-without-tls,redis-without-password";
+    let waived = [("TINGKAT__ALLOW", rules)];
     assert_eq!(mode("redis://127.0.0.1", &waived), Mode::Auto);
     let cluster = [waived[0], ("TINGKAT__REDIS__MODE", "cluster")];
     assert_eq!(mode("redis://127.0.0.1", &cluster), Mode::Cluster);
