@@ -29,7 +29,7 @@ pub use gauges::{Gauge, gauges};
 pub use look::{Canary, Data, Entity, Look, MasterSeen, Objective, Redis, Sentinels};
 pub use monitor::Monitor;
 pub use readiness::{
-    DataState, Observed, Readiness, RedisState, SourceState, Status, WarmState, Withheld,
+    DataState, Observed, Readiness, RedisState, SourceState, StandIn, Status, WarmState, Withheld,
 };
 pub use report::{Report, Said};
 pub use required::Neighbour;

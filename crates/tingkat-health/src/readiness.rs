@@ -1,8 +1,9 @@
 //! Whether a node should be sent requests.
 //!
 //! A dependency that all nodes share may not take all of them out at once. Redis down is ready, and
-//! so is a database that went down after it was up: the tiers still answer. Not ready is only the
-//! node that can not answer anything, and the one that is about to leave.
+//! so is a database that does not answer, if the node has once seen it or Redis may stand in: the
+//! tiers still answer. Not ready is only the node that can not answer anything, and the one that is
+//! about to leave.
 
 use serde::Serialize;
 
@@ -135,6 +136,17 @@ impl WarmState {
     }
 }
 
+/// Who may answer for a database that the node has never seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StandIn {
+    /// Nobody: nothing stale may be served, or the database answers and refuses us.
+    #[default]
+    Nobody,
+    /// Redis: the database does not answer, and of some entity what is there may be served meanwhile,
+    /// marked as stale.
+    Redis,
+}
+
 /// All that the verdict depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -142,6 +154,8 @@ pub struct Observed {
     pub source: SourceState,
     /// Whether the database has answered at least once since the node started.
     pub source_was_ever_up: bool,
+    /// Who may answer if it never has.
+    pub stand_in: StandIn,
     /// Redis.
     pub redis: RedisState,
     /// The change log.
@@ -244,7 +258,9 @@ impl Readiness {
             reasons.push("the tiers are being warmed: /v1/warm tells how far it is".to_owned());
         }
 
-        let can_answer = observed.source_was_ever_up || observed.source == SourceState::Up;
+        let can_answer = observed.source_was_ever_up
+            || observed.source == SourceState::Up
+            || redis_stands_in(observed);
         let status = if observed.draining {
             Status::Draining
         } else if !can_answer || lacks_required || is_warming {
@@ -269,10 +285,20 @@ fn source_reason(observed: &Observed) -> Option<String> {
         SourceState::Down { why, .. } if was_up => Some(format!(
             "the database is down, answers come from the cache: {why}"
         )),
+        SourceState::Down { why, .. } if redis_stands_in(observed) => Some(format!(
+            "the database has never been reached, answers come from redis: {why}"
+        )),
         SourceState::Down { why, .. } => {
             Some(format!("the database has never been reached: {why}"))
         }
     }
+}
+
+/// Whether a node that has never seen its database may answer with what others have left in Redis.
+const fn redis_stands_in(observed: &Observed) -> bool {
+    let is_usable = matches!(observed.redis, RedisState::Up | RedisState::Limited { .. });
+    let is_down = matches!(observed.source, SourceState::Down { .. });
+    is_down && is_usable && matches!(observed.stand_in, StandIn::Redis)
 }
 
 fn redis_reason(redis: &RedisState) -> Option<String> {
@@ -383,6 +409,40 @@ mod tests {
             assert_eq!(readiness.status, status, "{observed:?}");
             assert_eq!(readiness.reasons, reasons, "{observed:?}");
         }
+    }
+
+    #[test]
+    fn a_node_that_starts_in_an_outage_takes_requests_if_redis_may_stand_in() {
+        let limited = RedisState::Limited {
+            why: "a part of it is away".into(),
+        };
+        let (connecting, off) = (RedisState::Connecting, RedisState::Off);
+        for (redis, stand_in, status) in [
+            (RedisState::Up, StandIn::Redis, Status::Degraded),
+            (limited, StandIn::Redis, Status::Degraded),
+            (RedisState::Up, StandIn::Nobody, Status::NotReady),
+            (redis_down(), StandIn::Redis, Status::NotReady),
+            (connecting, StandIn::Redis, Status::NotReady),
+            (off, StandIn::Redis, Status::NotReady),
+        ] {
+            let observed = Observed {
+                source: source_down(),
+                stand_in,
+                redis,
+                ..Observed::default()
+            };
+            let readiness = Readiness::of(&observed);
+            assert_eq!(readiness.status, status, "{observed:?}");
+            let says_so = readiness.reasons[0].contains("answers come from redis");
+            assert_eq!(says_so, status == Status::Degraded, "{readiness:?}");
+        }
+        // It is not known yet that there is an outage.
+        let unknown = Observed {
+            stand_in: StandIn::Redis,
+            redis: RedisState::Up,
+            ..Observed::default()
+        };
+        assert_eq!(Readiness::of(&unknown).status, Status::NotReady);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tingkat::error::SourceError;
 use tingkat::ports::{Batch, Loaded, Source, Wanted};
 use tingkat::warm::{Order, Warming, Wish};
 use tingkat::{Key, Node};
-use tingkat_health::{DataState, Observed, RedisState, SourceState, WarmState};
+use tingkat_health::{DataState, Observed, RedisState, SourceState, StandIn, WarmState};
 use tingkat_http::{
     App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Routes, Tokens, face,
 };
@@ -150,6 +150,7 @@ pub(crate) fn service_with(change: impl FnOnce(&mut App)) -> impl Routes + Sync 
     let (_, readiness) = watch::channel(Observed {
         source: SourceState::Up,
         source_was_ever_up: true,
+        stand_in: StandIn::Nobody,
         redis: RedisState::Off,
         data: DataState::Whole,
         feed_is_adrift: false,

@@ -263,6 +263,8 @@ impl Desk {
 
     async fn ask(&self, routes: Hits, request: Request) -> Response {
         let uri = request.uri().clone();
+        // What forgets or warms may be asked for again; what changes a product by so many may not.
+        let writes = request.method() == Method::PATCH;
         let answer = AssertUnwindSafe(routes.oneshot(request)).catch_unwind();
         match tokio::time::timeout(self.limits.request_timeout, answer).await {
             Ok(Ok(Ok(response))) => response,
@@ -274,11 +276,13 @@ impl Desk {
             }
             Err(_) => {
                 let seconds = self.limits.request_timeout.as_secs_f64();
-                Problem::new(
-                    Code::RequestTimeout,
-                    format!("the request was given up after {seconds} s"),
-                )
-                .into_response()
+                let (code, rest) = if writes {
+                    (Code::WriteUnsure, ", and the write goes on")
+                } else {
+                    (Code::RequestTimeout, "")
+                };
+                let detail = format!("the request was given up after {seconds} s{rest}");
+                Problem::new(code, detail).into_response()
             }
         }
     }

@@ -1,9 +1,10 @@
 //! What the cache costs on top of the client: `cargo bench -p tingkat-redis --bench hits`.
 //!
 //! Hits of the redis tier beside a bare GET and the same decode, `get_many` of 100 beside a bare
-//! MGET, and both over a cluster beside the client's own cluster connection. Bare and not take turns
-//! in one run, and each ratio is the median of its rounds. Starts servers of its own. Words behind
-//! `--` choose the figures that have one of them in their names.
+//! MGET, and both over a cluster beside the client's own cluster connection. The bare client has its
+//! own settings; where a name says so, it turns `TCP_NODELAY` on as the tier does. Bare and not take
+//! turns in one run, and each ratio is the median of its rounds. Starts servers of its own. Words
+//! behind `--` choose the figures that have one of them in their names.
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
@@ -18,10 +19,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::join_all;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::{
-    AsyncCommands as _, AsyncConnectionConfig, IntoConnectionInfo as _, aio::ConnectionLike,
-};
+use redis::{AsyncCommands as _, AsyncConnectionConfig, IntoConnectionInfo};
 use tingkat::clock::SystemClock;
 use tingkat::codec::{Codec as _, MessagePack};
 use tingkat::envelope::Envelope;
@@ -71,12 +71,8 @@ fn main() {
 async fn standalone(turn: Duration) {
     let server = tingkat_testkit::Redis::start().await.expect("a server");
     let url = server.url();
-    let client = redis::Client::open(as_the_tier_does(&url)).expect("a URL");
-    let waits = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-    let bare = client
-        .get_multiplexed_async_connection_with_config(&waits)
-        .await
-        .expect("a connection");
+    let bare = connection(url.as_str()).await;
+    let nodelay = connection(with_nodelay(&url)).await;
     let direct = cache(&url, Placement::Remote).await;
     fill(&direct).await;
     let tier = tier(&url).await;
@@ -98,22 +94,13 @@ async fn standalone(turn: Duration) {
     .await;
     let both = cache(&url, Placement::Both).await;
 
-    hits(
-        "a hit, 64 callers, placement redis",
-        Some(Limit::AtLeast(0.9)),
-        &bare,
-        &direct,
-        crowd,
-    )
-    .await;
-    hits(
-        "a hit, 64 callers, placement both",
-        Some(Limit::AtLeast(0.85)),
-        &bare,
-        &both,
-        crowd,
-    )
-    .await;
+    for (placement, cache, least) in [("redis", &direct, 0.9), ("both", &both, 0.85)] {
+        let what = format!("a hit, 64 callers, placement {placement}");
+        let least = Some(Limit::AtLeast(least));
+        hits(&what, least, &bare, cache, crowd).await;
+        let what = format!("{what}, nodelay");
+        hits(&what, None, &nodelay, cache, crowd).await;
+    }
     for (what, callers) in [
         ("a hit, 8 callers, placement redis", 8),
         ("a hit, a lone caller, placement redis", 1),
@@ -122,6 +109,8 @@ async fn standalone(turn: Duration) {
     }
     let most = Some(Limit::AtMost(1.3));
     many("get_many of 100, cost", most, &bare, &direct, turn).await;
+    let what = "get_many of 100, cost, nodelay";
+    many(what, None, &nodelay, &direct, turn).await;
 }
 
 /// Whether a figure is wanted.
@@ -151,17 +140,20 @@ async fn cluster(turn: Duration) {
     many(many_of_it, None, &bare, &direct, turn).await;
 }
 
-/// Where the bare client connects to, with the settings of the tier: by default the client lets the
+/// A connection of the bare client, whose settings are its own but for its patience.
+async fn connection(to: impl IntoConnectionInfo) -> MultiplexedConnection {
+    let client = redis::Client::open(to).expect("a URL");
+    let waits = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let connecting = client.get_multiplexed_async_connection_with_config(&waits);
+    connecting.await.expect("a connection")
+}
+
+/// The same server, with the one setting in which the client differs from the tier: it lets the
 /// kernel hold commands back until earlier ones are acknowledged. That makes larger packets, so on
 /// one machine more answers a second, and on a network slow ones.
-fn as_the_tier_does(url: &str) -> redis::ConnectionInfo {
+fn with_nodelay(url: &str) -> redis::ConnectionInfo {
     let info = url.into_connection_info().expect("a URL");
-    let protocol = info
-        .redis_settings()
-        .clone()
-        .set_protocol(redis::ProtocolVersion::RESP3);
-    let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-    info.set_redis_settings(protocol).set_tcp_settings(tcp)
+    info.set_tcp_settings(redis::io::tcp::TcpSettings::default().set_nodelay(true))
 }
 
 /// A tier that is connected.

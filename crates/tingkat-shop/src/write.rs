@@ -251,12 +251,23 @@ impl ProductWrites {
     }
 
     /// Writes what the patch names. A read on this node that begins after the return shows it, and
-    /// one on another node that brings the token does.
+    /// one on another node that brings the token does. Once it has begun it runs to its end: if the
+    /// caller goes away, what was written is made known all the same.
     ///
     /// # Errors
     /// When nothing was written, and [`WriteErrorKind::Unsure`] when that is not known.
     pub async fn write(&self, id: &ProductId, patch: &ProductPatch) -> Result<Saved, WriteError> {
         patch.check()?;
+        let (writes, id, patch) = (self.clone(), id.clone(), *patch);
+        let writing = async move { writes.write_through(&id, &patch).await };
+        self.node.carry_through(writing).await
+    }
+
+    async fn write_through(
+        &self,
+        id: &ProductId,
+        patch: &ProductPatch,
+    ) -> Result<Saved, WriteError> {
         let saved = self.writer.write(id, patch).await?;
         match saved.written {
             Some(written) => self.node.committed(written, &saved.changes),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use crate::database::Database;
-use crate::error::{CheckError, CheckErrorKind};
+use crate::error::{CheckError, CheckErrorKind, sqlstate};
 use crate::postgres::{Postgres, Trouble, literal};
 use crate::statement::{LOADS, Parameter, Statement};
 
@@ -53,6 +53,9 @@ pub struct TriggerReport {
     pub watched: Vec<String>,
     /// Tables that lack an enabled trigger: what they change may go unnoticed.
     pub missing: Vec<String>,
+    /// Load statements that the database can not plan, each with its file and the reason. What they
+    /// read is not known; no load by them succeeds either.
+    pub unplanned: Vec<String>,
 }
 
 impl Database {
@@ -89,6 +92,8 @@ impl Database {
             let tables = triggers.missing.join(", ");
             problems.push(format!("no enabled triggers on {tables}"));
         }
+        let unplanned = triggers.unplanned.into_iter();
+        problems.extend(unplanned.map(|it| format!("it is not known what is read by {it}")));
         Ok(if problems.is_empty() {
             Coherence::Whole
         } else {
@@ -96,10 +101,11 @@ impl Database {
         })
     }
 
-    /// Whether each table that the load statements read, through whatever views, has its triggers.
+    /// Whether each table that the load statements read, through whatever views, has its triggers. A
+    /// statement that can not be planned keeps no other from being judged.
     ///
     /// # Errors
-    /// When the database does not answer, or can not plan one of the statements.
+    /// When the database does not answer.
     pub async fn check_triggers(&self) -> Result<TriggerReport, CheckError> {
         if let Some(sqlite) = self.sqlite() {
             return sqlite.check_triggers().await.map_err(CheckError::of);
@@ -107,16 +113,27 @@ impl Database {
         let Some(postgres) = self.postgres() else {
             return Ok(TriggerReport::default());
         };
-        let mut relations = BTreeSet::new();
+        let (mut relations, mut unplanned) = (BTreeSet::new(), Vec::new());
         let own: Vec<Statement> = self.queries().loads().collect();
         for statement in LOADS.iter().chain(&own) {
-            let plan = plan(postgres, statement, self.queries().sql(statement)).await;
-            let plan = plan
-                .map_err(|error| CheckError::of(error).in_file(&self.queries().file(statement)))?;
-            collect_relations(&plan, &mut relations);
+            match plan(postgres, statement, self.queries().sql(statement)).await {
+                Ok(plan) => collect_relations(&plan, &mut relations),
+                Err(error) => {
+                    let file = self.queries().file(statement);
+                    let why = is_of_statement(&error).then(|| error.as_database_error());
+                    let Some(why) = why.flatten() else {
+                        return Err(CheckError::of(error).in_file(&file));
+                    };
+                    unplanned.push(format!("{file}: {}", why.message()));
+                }
+            }
         }
         let report = watched(postgres, relations).await;
-        report.map_err(CheckError::of)
+        let report = report.map_err(CheckError::of)?;
+        Ok(TriggerReport {
+            unplanned,
+            ..report
+        })
     }
 
     /// Whether a table has not all triggers.
@@ -175,6 +192,14 @@ async fn plan(postgres: &Postgres, statement: &Statement, sql: &str) -> Result<V
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let text = row.try_get_raw(0)?.as_str().map_err(sqlx::Error::Decode)?;
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Whether the statement is at fault, so that it fails until somebody mends it or the schema: by the
+/// classes of PostgreSQL's codes, a value that its type can not have, something that is not supported,
+/// an error that a function raised, and a name or a right that there is not.
+fn is_of_statement(error: &sqlx::Error) -> bool {
+    let code = sqlstate(error).unwrap_or_default();
+    matches!(code.get(..2), Some("22" | "0A" | "P0" | "42"))
 }
 
 /// Every relation that a plan names, with its schema.

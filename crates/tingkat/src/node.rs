@@ -130,6 +130,22 @@ impl Node {
         select(waited, self.0.clock.sleep(deadline)).await;
     }
 
+    /// Runs what must not be given up half way to its end, even if the caller goes away, and gives its
+    /// result. [`shut_down`](Self::shut_down) waits for it. A panic is the caller's.
+    pub async fn carry_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        match self.0.tasks.spawn(work).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and nobody is asked for the result any more.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
     /// Runs a future to its end, whoever waits for it.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.tasks.spawn(task);

@@ -67,7 +67,11 @@ pub(super) const PROGRAMS: &[Program] = &[
         not_quick: None,
         title: "The redis tier",
         about: "Beside the bare client over one connection, with the same decoding; bare and not take \
-                turns.",
+                turns. Rows that are judged have the client with its own settings: it leaves \
+                TCP_NODELAY off, so the kernel holds commands back until earlier ones are \
+                acknowledged and sends fewer packets. On one machine that is more answers a second. \
+                The tier turns TCP_NODELAY on, because on a network the same costs time; rows with \
+                \"nodelay\" in them have the bare client do so too.",
     },
     Program {
         name: "http",
@@ -145,8 +149,10 @@ pub(super) const PROGRAMS: &[Program] = &[
         arguments: &["figures::delay::how_long_a_commit_takes_to_be_seen"],
         not_quick: Some("it takes a minute"),
         title: "From a commit to the first answer that shows it",
-        about: "Two real nodes over PostgreSQL and Redis, polling every 100 ms; 200 commits each, at \
-                every moment between two polls.",
+        about: "Two real nodes over PostgreSQL and Redis, polling every 100 ms; 200 commits each, after \
+                pauses by chance of up to two intervals, so that they meet every moment between two \
+                polls alike. Without hints Redis is away, and the node that is asked has its own \
+                polls alone.",
     },
     Program {
         name: "triggers",

@@ -38,6 +38,16 @@ const EVERY: &[Code] = &[
     Code::Internal,
 ];
 
+/// What a write may get: one that is given up is not told so, because nobody knows what it did.
+const WRITE: &[Code] = &[
+    Code::UriMalformed,
+    Code::UriTooLong,
+    Code::BodyTooLarge,
+    Code::RateLimited,
+    Code::Overloaded,
+    Code::Internal,
+];
+
 /// What a probe may get: it is refused for nothing that others ask.
 const PROBE: &[Code] = &[
     Code::UriMalformed,

@@ -200,13 +200,13 @@ codes! {
         "The answer is not cached, and loading it took longer than the hard deadline."
     WriteUnsure "write_unsure" GATEWAY_TIMEOUT
         "Nobody knows whether it was written"
-        "The connection to the database was lost while it wrote. Read the product again before you repeat the write."
+        "The connection to the database was lost while it wrote, or the write took longer than a request may. Read the product again before you repeat the write."
     NotCached "not_cached" GATEWAY_TIMEOUT
         "Nothing is cached"
         "The request has `Cache-Control: only-if-cached`, and no tier holds the answer. Ask without it to have it loaded."
     RequestTimeout "request_timeout" GATEWAY_TIMEOUT
         "The request took too long"
-        "The server gave the request up. Asking again is safe."
+        "The server gave the request up. Asking again is safe: a write is answered with `write_unsure` instead."
     WriteRefused "write_refused" INTERNAL_SERVER_ERROR
         "The database refuses the write"
         "The server's user lacks a right, or a rule of the table is broken. The log of the server says which. Nothing was written."

@@ -1,10 +1,14 @@
 //! Writes through the service.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
+use futures::FutureExt as _;
 use insta::assert_snapshot;
 use tingkat_shop::money::Currency;
 use tingkat_shop::write::WriteErrorKind;
+use tingkat_testkit::eventually;
 
 use crate::store::{Mood, Store, header_of, shown, text};
 use crate::tracked::Shared;
@@ -221,4 +225,38 @@ async fn a_write_that_can_not_be_read_back_is_done_all_the_same() {
     store.database.set(Mood::Answers);
     let body = store.body("/v1/products/3").await;
     assert!(body.contains("\"stock_quantity\":4"), "{body}");
+}
+
+/// Whether the product has this stock, by and by.
+async fn has_stock(store: &Store, stock: i64) -> bool {
+    let wanted = format!("\"stock_quantity\":{stock}");
+    let has_it = eventually(Duration::from_secs(10), async || {
+        store.body("/v1/products/3").await.contains(&wanted)
+    });
+    has_it.await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_outlasts_its_request_is_unsure_and_is_done_once() {
+    let shared = Shared::new();
+    let store = shared.store();
+    shared.holds_writes.send_replace(true);
+    let answer = patch(&store, r#"{"stock_delta":2}"#).await;
+    assert!(header_of(&answer, &header::RETRY_AFTER).is_empty());
+    assert_snapshot!(text(answer).await, @r#"{"type":"/problems#write_unsure","title":"Nobody knows whether it was written","status":504,"detail":"the request was given up after 15 s, and the write goes on","code":"write_unsure"}"#);
+    assert!(has_stock(&store, 0).await);
+    shared.holds_writes.send_replace(false);
+    assert!(has_stock(&store, 2).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_client_goes_away_is_done_all_the_same() {
+    let shared = Shared::new();
+    let store = shared.store();
+    assert!(has_stock(&store, 0).await);
+    shared.holds_writes.send_replace(true);
+    let asked = patch(&store, r#"{"stock_delta":2}"#).now_or_never();
+    assert!(asked.is_none());
+    shared.holds_writes.send_replace(false);
+    assert!(has_stock(&store, 2).await);
 }

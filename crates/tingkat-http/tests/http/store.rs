@@ -16,7 +16,7 @@ use tingkat::node::Builder;
 use tingkat::ports::{Batch, Clock, Found, Loaded, Source, Tick, Wanted};
 use tingkat::warm::{Order, Warming, Wish};
 use tingkat::{Key, Node};
-use tingkat_health::{DataState, Observed, RedisState, Report, SourceState, WarmState};
+use tingkat_health::{DataState, Observed, RedisState, Report, SourceState, StandIn, WarmState};
 use tingkat_http::{App, Changes, Edge, Face, Heartbeat, Keeps, Limits, Metrics, Tokens, router};
 use tingkat_shop::All;
 use tingkat_shop::body::Kept;
@@ -250,6 +250,7 @@ impl Store {
             warm: WarmState::Off,
             source: SourceState::Up,
             source_was_ever_up: true,
+            stand_in: StandIn::Nobody,
             redis: RedisState::Off,
             data: DataState::Whole,
             feed_is_adrift: false,

@@ -14,6 +14,7 @@ use tingkat_shop::write::{
     ProductPatch, ProductWriter, ProductWrites, Saved, StockChange, WriteError, WriteErrorKind,
 };
 use tingkat_testkit::fakes::{FakeDatabase, LogHandle};
+use tokio::sync::watch;
 
 use crate::store::{Store, Switch, Table, products, sources};
 
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     products: Arc<Table<ProductId, Product>>,
     switch: Arc<Switch>,
     pub(crate) refuses: Arc<Mutex<Option<WriteErrorKind>>>,
+    /// Whether writes wait.
+    pub(crate) holds_writes: Arc<watch::Sender<bool>>,
 }
 
 impl Shared {
@@ -38,6 +41,7 @@ impl Shared {
             products: Table::new(&switch, rows),
             switch,
             refuses: Arc::default(),
+            holds_writes: Arc::default(),
         }
     }
 
@@ -107,6 +111,8 @@ impl ProductWriter for Shared {
         patch: &'a ProductPatch,
     ) -> BoxFuture<'a, Result<Saved, WriteError>> {
         Box::pin(async move {
+            let mut held = self.holds_writes.subscribe();
+            held.wait_for(|is_held| !is_held).await.unwrap();
             if let Some(kind) = *self.refuses.lock().unwrap() {
                 return Err(WriteError::new(kind));
             }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tingkat::Node;
 use tingkat::ports::Clock;
-use tingkat_health::{Observed, RedisState, SourceState, Withheld};
+use tingkat_health::{Observed, RedisState, SourceState, StandIn, Withheld};
 use tingkat_redis::{Redis, State};
-use tingkat_sql::Database;
+use tingkat_sql::{CheckErrorKind, Database};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -172,6 +172,15 @@ impl Neighbours {
     async fn watch_database(self, sender: Arc<watch::Sender<Observed>>, stop: CancellationToken) {
         while let Some(checked) = stop.run_until_cancelled(self.database.check()).await {
             let is_up = checked.is_ok();
+            // One that refuses us is a mistake of the configuration, which no outage excuses.
+            let is_silent = checked
+                .as_ref()
+                .is_err_and(|error| error.kind() == CheckErrorKind::Unreachable);
+            let stand_in = if is_silent && allows_stale(&self.node) {
+                StandIn::Redis
+            } else {
+                StandIn::Nobody
+            };
             let before = sender.borrow().source.clone();
             let now = match (checked, &before) {
                 (Ok(()), _) => SourceState::Up,
@@ -189,6 +198,7 @@ impl Neighbours {
             sender.send_modify(|observed| {
                 observed.source_was_ever_up |= is_up;
                 observed.source = now;
+                observed.stand_in = stand_in;
                 observed.feed_is_adrift = feed_is_adrift;
             });
             let pause = if is_up { INTERVAL } else { INTERVAL / 2 };
@@ -209,6 +219,14 @@ impl Neighbours {
             age.is_none_or(|age| age > feed.bound)
         })
     }
+}
+
+/// Whether of some entity what Redis has may be served while nobody knows whether it is current.
+fn allows_stale(node: &Node) -> bool {
+    node.registry().all().iter().any(|cache| {
+        let policy = cache.policy();
+        policy.placement.in_remote() && !policy.strict && !policy.stale_for.is_zero()
+    })
 }
 
 fn log_change(before: &SourceState, now: &SourceState) {
@@ -232,9 +250,9 @@ fn log_change(before: &SourceState, now: &SourceState) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use tingkat::Cache;
     use tingkat::ports::Loaded;
     use tingkat::privacy::{Names, OnPrivate};
+    use tingkat::{Cache, Placement, Policy};
     use tingkat_testkit::fakes::FakeRedis;
 
     use super::*;
@@ -263,6 +281,38 @@ mod tests {
         cache.get(&"c".to_owned()).await.unwrap();
         assert!(count_withheld(&mut known, &node));
         assert_eq!(known.iter().map(|it| it.values).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn one_entity_that_may_be_stale_is_enough_and_it_has_to_be_in_redis() {
+        let usual = Policy::default();
+        let strict = Policy {
+            strict: true,
+            ..usual.clone()
+        };
+        let brief = Policy {
+            stale_for: Duration::ZERO,
+            ..usual.clone()
+        };
+        let alone = Policy {
+            placement: Placement::Memory,
+            ..usual.clone()
+        };
+        for (policies, expected) in [
+            (vec![], false),
+            (vec![&usual], true),
+            (vec![&strict, &brief, &alone], false),
+            (vec![&strict, &usual], true),
+        ] {
+            let node = Node::builder().build();
+            let cache = |policy: &Policy| {
+                let load = |_| async { Ok(Loaded::value(String::new())) };
+                let cache = Cache::<String, String>::builder("parcel").node(&node);
+                cache.policy(policy.clone()).load(load).build()
+            };
+            let _caches: Vec<_> = policies.into_iter().map(cache).collect();
+            assert_eq!(allows_stale(&node), expected);
+        }
     }
 
     fn notes(name: &str) -> BTreeMap<String, String> {

@@ -73,27 +73,40 @@ impl Store {
     /// Lets loads of products be slowed down: what they read last is a view that can sleep. Their
     /// snapshot is taken before.
     pub(crate) async fn can_be_slow(&self) {
-        self.sql(
+        self.can_be_slow_at("product_image").await;
+    }
+
+    /// The same for all statements that read this table.
+    pub(crate) async fn can_be_slow_at(&self, table: &str) {
+        self.sql(&format!(
             "BEGIN;
-             CREATE TABLE slowness (seconds double precision NOT NULL);
-             INSERT INTO slowness VALUES (0);
-             ALTER TABLE product_image RENAME TO product_image_kept;
-             CREATE FUNCTION slow_images() RETURNS SETOF product_image_kept LANGUAGE plpgsql AS $$
+             CREATE TABLE slowness (seconds double precision NOT NULL, statement text NOT NULL);
+             INSERT INTO slowness VALUES (0, '');
+             ALTER TABLE {table} RENAME TO {table}_kept;
+             CREATE FUNCTION slow_rows() RETURNS SETOF {table}_kept LANGUAGE plpgsql AS $$
              BEGIN
-               PERFORM pg_sleep(seconds) FROM slowness WHERE seconds > 0;
-               RETURN QUERY SELECT * FROM product_image_kept;
+               PERFORM pg_sleep(seconds) FROM slowness
+                 WHERE seconds > 0 AND strpos(current_query(), statement) > 0;
+               RETURN QUERY SELECT * FROM {table}_kept;
              END $$;
-             CREATE VIEW product_image AS SELECT * FROM slow_images();
-             COMMIT;",
-        )
+             CREATE VIEW {table} AS SELECT * FROM slow_rows();
+             COMMIT;"
+        ))
         .await;
     }
 
     /// From now on a load takes this much longer.
     pub(crate) async fn is_slow(&self, by: Duration) {
+        self.is_slow_for("", by).await;
+    }
+
+    /// The same for statements with this text in them, and for no others.
+    pub(crate) async fn is_slow_for(&self, statement: &str, by: Duration) {
         let seconds = by.as_secs_f64();
-        self.sql(&format!("UPDATE slowness SET seconds = {seconds}"))
-            .await;
+        self.sql(&format!(
+            "UPDATE slowness SET seconds = {seconds}, statement = '{statement}'"
+        ))
+        .await;
     }
 
     /// What every row of the workload is.

@@ -181,3 +181,31 @@ async fn a_feed_that_could_not_keep_its_bound_is_refused() {
         assert!(name == "TINGKAT_ENV" || !ended.stderr.contains("hunter2"));
     }
 }
+
+#[tokio::test]
+async fn a_statement_that_can_not_be_planned_ends_neither_the_check_nor_compaction() {
+    let database = installed().await;
+    let node = serve(&database.url(), &[]).listening().await;
+    is(&node, "whole").await;
+    let break_both = "ALTER TABLE state RENAME TO territory;
+        ALTER TABLE product_image DISABLE TRIGGER ALL; DELETE FROM tingkat.tick";
+    database.psql(break_both).await.unwrap();
+    let reasons = async || node.readiness().await.1["reasons"].to_string();
+    let are_told = eventually(PATIENCE, async || {
+        let reasons = reasons().await;
+        let unplanned = reasons.contains("state_list.sql") && reasons.contains("does not exist");
+        unplanned && reasons.contains("no enabled triggers on product_image")
+    });
+    let are_told = are_told.await.is_ok();
+    assert!(are_told, "{}", reasons().await);
+    eventually(PATIENCE, async || {
+        let ticks = database.psql("SELECT count(*) FROM tingkat.tick").await;
+        ticks.unwrap() != "0"
+    })
+    .await
+    .unwrap();
+    let mend =
+        "ALTER TABLE territory RENAME TO state; ALTER TABLE product_image ENABLE TRIGGER ALL";
+    database.psql(mend).await.unwrap();
+    is(&node, "whole").await;
+}

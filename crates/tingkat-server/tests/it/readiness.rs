@@ -15,6 +15,20 @@ use crate::truth::postcodes;
 /// A secret that nobody may see.
 const SECRET: &str = "hunter2";
 
+/// All that the service has of its own, as variables name it.
+const ENTITIES: [&str; 10] = [
+    "PRODUCT",
+    "PRODUCT_SKU",
+    "PRODUCT_SLUG",
+    "PRODUCT_LIST",
+    "PRODUCT_POPULAR",
+    "CATEGORIES",
+    "CATEGORY_PRODUCTS",
+    "POSTCODE",
+    "POSTCODES",
+    "STATES",
+];
+
 /// No look-up waits longer for a database that does not answer.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(12);
 
@@ -140,6 +154,51 @@ async fn what_was_answered_once_is_answered_on_when_the_database_dies() {
     server.restart().await.unwrap();
     is_ready(&node).await;
     unasked.check(&node.get(&unasked.path).await).unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_starts_in_an_outage_answers_from_redis_and_takes_requests() {
+    let (server, redis) = tokio::join!(Postgres::start(), Redis::start());
+    let (server, redis) = (server.unwrap(), redis.unwrap());
+    let url = server.url("postgres");
+    must_install(&url).await;
+    let serve = || {
+        let program = Program::serve(&Folder::new()).with("DATABASE_URL", &url);
+        program.with("REDIS_URL", redis.url())
+    };
+    let first = serve().listening().await;
+    is_ready(&first).await;
+    let question = Question::postcode(&postcodes()[0]);
+    question.check(&first.get(&question.path).await).unwrap();
+    eventually(PATIENCE, async || {
+        let keys = redis.cmd(&["KEYS", "*c:postcode.*"]).await.unwrap();
+        !keys.items().is_empty()
+    })
+    .await
+    .unwrap();
+    server.kill_immediate().await.unwrap();
+
+    let second = serve().listening().await;
+    second.sees("redis", "up").await;
+    second.sees("source", "down").await;
+    let (status, body) = second.readiness().await;
+    assert_eq!(
+        (status, &body["status"]),
+        (200, &Value::from("degraded")),
+        "{body}"
+    );
+    let answer = second.get(&question.path).await;
+    question.check(&answer).unwrap();
+    let told = answer.header("cache-status").unwrap();
+    assert!(told.contains("detail=stale"), "{told}");
+
+    // Who may show nothing that is stale can answer nothing.
+    let strict = ENTITIES.iter().fold(serve(), |program, entity| {
+        program.with(&format!("TINGKAT__ENTITY__{entity}__STRICT"), "true")
+    });
+    let strict = strict.listening().await;
+    strict.sees("redis", "up").await;
+    is_not_ready(&strict, "the database has never been reached").await;
 }
 
 #[tokio::test]

@@ -90,6 +90,11 @@ impl Database {
         let mut watched: BTreeMap<(String, String), Watched> = BTreeMap::new();
         let mut silent = Vec::new();
         let report = self.check_triggers().await?;
+        if !report.unplanned.is_empty() {
+            let statements = report.unplanned.join("; ");
+            let message = format!("the database can not plan {statements}");
+            return Err(CheckError::new(CheckErrorKind::Refused, message));
+        }
         for read in report.watched.iter().chain(&report.missing) {
             let (schema, name) = parts(read);
             let preset = queries.preset_tables().find(|table| table.name == name);

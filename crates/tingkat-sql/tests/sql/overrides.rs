@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use tingkat_shop::product::Product;
 use tingkat_shop::{Money, ProductPatch};
 use tingkat_sql::{
-    CheckErrorKind, Coherence, Complaint, Database, InstallErrorKind, Preset, Queries, Verdict,
-    install_changes, uninstall_changes,
+    Coherence, Complaint, Database, InstallErrorKind, Preset, Queries, Verdict, install_changes,
+    uninstall_changes,
 };
 
 use crate::changes::written;
@@ -412,15 +412,33 @@ async fn who_may_only_read_finds_it_out_and_an_enum_is_named() {
 }
 
 #[tokio::test]
-async fn a_statement_that_can_not_be_planned_is_named() {
-    let (store, _folder) = store(&but(
-        "state_list.sql",
-        "SELECT code, name, zone FROM zustaende",
-    ))
-    .await;
-    let error = store.database.check_triggers().await.unwrap_err();
-    assert_eq!(error.kind(), CheckErrorKind::Refused);
-    assert!(error.to_string().contains("state_list.sql: "), "{error}");
+async fn a_statement_that_can_not_be_planned_is_named_and_hides_no_other() {
+    let (store, _folder) = store(FILES).await;
+    install_changes(&store.database).await.unwrap();
+    store
+        .server
+        .psql("ALTER TABLE bild RENAME datei TO foto")
+        .await
+        .unwrap();
+    let disable = r#"ALTER TABLE "Artikel" DISABLE TRIGGER ALL"#;
+    store.server.psql(disable).await.unwrap();
+    let report = store.database.check_triggers().await.unwrap();
+    assert_eq!(report.missing, ["\"Artikel\""]);
+    let told = report.unplanned.join("\n");
+    assert!(told.contains("product_load.sql: "), "{told}");
+    assert!(told.contains("column \"datei\" does not exist"), "{told}");
+    let Coherence::Incomplete(problems) = store.database.coherence().await.unwrap() else {
+        panic!("it is whole");
+    };
+    let told = problems.join("\n");
+    assert!(
+        told.contains("Artikel") && told.contains("product_load.sql: "),
+        "{told}"
+    );
+    // What is not known can not be installed either.
+    let error = install_changes(&store.database).await.unwrap_err();
+    assert_eq!(error.kind(), InstallErrorKind::Refused);
+    assert!(error.to_string().contains("product_load.sql: "), "{error}");
 }
 
 /// What docs/your-own-tables.md shows, from the files that it shows.

@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 
-use super::{BATCH, BODY, EVERY, LOOK_UP, NO_QUERY, NOT_MODIFIED, QUERY, TOKEN, example, found};
+use super::{
+    BATCH, BODY, EVERY, LOOK_UP, NO_QUERY, NOT_MODIFIED, QUERY, TOKEN, WRITE, example, found,
+};
 use crate::openapi::header_field;
 use crate::openapi::operation::{Access, Answer, Body, Content, Group, Operation, Verb};
 use crate::openapi::parameter::{self as one};
@@ -183,7 +185,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             },
         ],
         problems: &[
-            EVERY,
+            WRITE,
             NO_QUERY,
             TOKEN,
             BODY,

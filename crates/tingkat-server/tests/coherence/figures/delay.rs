@@ -6,6 +6,8 @@ use serde_json::json;
 use tingkat_lab::{Method, Target};
 use tingkat_testkit::figures::{self, Limit};
 
+use crate::chance::Chance;
+use crate::environment::seed;
 use crate::history::{How, now};
 use crate::node::Node;
 use crate::readers;
@@ -15,8 +17,13 @@ use crate::store::{SPARE, id};
 /// Commits of each kind.
 const COMMITS: usize = 200;
 
-/// Between two commits, so that they meet every moment between two polls.
-const PAUSE: Duration = Duration::from_millis(37);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Between two commits at most. Each waits for the poll that showed the one before it, so only a
+/// pause by chance, over whole intervals, has them meet every moment between two polls alike.
+const PAUSE: Duration = POLL.saturating_mul(2);
+
+const TABLE: &str = "commit to visible on another node";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a figure"]
@@ -24,7 +31,7 @@ async fn how_long_a_commit_takes_to_be_seen() {
     let scene = Scene::begin(Plan {
         nodes: 2,
         bound: Duration::from_secs(1),
-        poll: Duration::from_millis(100),
+        poll: POLL,
         writers: 0,
         readers_of_each: 0,
         ..Plan::new("delay")
@@ -36,14 +43,22 @@ async fn how_long_a_commit_takes_to_be_seen() {
     let [writer, reader] = scene.nodes.as_slice() else {
         panic!("two nodes")
     };
-    // Nothing announces these, so that they are seen by the poll alone.
-    let delays = by_psql(&scene, reader).await;
-    println!("{}", delays.told("psql", Some(60.0), 130.0));
-    let delays = by_node(writer, reader).await;
-    println!("{}", delays.told("a node, hints", None, 15.0));
+    let mut chance = Chance::of(seed(), 0);
+    // The node whose poll sees them first announces them to the other.
+    by_psql(&scene, reader, &mut chance)
+        .await
+        .are_told("psql, announced by the node that sees it first");
+    by_node(writer, reader, &mut chance)
+        .await
+        .are_judged("a node, hints", None, 15.0);
+    // From here on nothing announces anything: a commit is seen by the reader's own poll alone.
     scene.redis.kill();
-    let delays = by_node(writer, reader).await;
-    println!("{}", delays.told("a node, no hints", Some(60.0), 130.0));
+    by_psql(&scene, reader, &mut chance)
+        .await
+        .are_judged("psql, no hints", Some(60.0), 130.0);
+    by_node(writer, reader, &mut chance)
+        .await
+        .are_judged("a node, no hints", Some(60.0), 130.0);
 }
 
 /// From the commit to the first answer that shows it, the shortest first.
@@ -60,21 +75,29 @@ impl Delays {
         self.0.get(index).copied().unwrap_or_default().as_secs_f64() * 1_000.0
     }
 
-    /// In words, and noted beside what they shall be at most, in milliseconds.
-    fn told(&self, who: &str, p50: Option<f64>, p99: f64) -> String {
-        let [half, most] = [50, 99].map(|share| self.ms_at(share));
-        let commits = self.0.len();
-        let what = format!("commit to visible on another node, written by {who}");
+    /// Prints and notes them.
+    #[expect(clippy::print_stdout, reason = "a figure is for people")]
+    fn are_told(&self, who: &str) {
+        let [half, most] = [50, 99].map(|share| format!("{:.1} ms", self.ms_at(share)));
+        println!("{who}: p50 {half}, p99 {most} of {} commits", self.0.len());
+        figures::row(TABLE, who, &[("p50", half), ("p99", most)]);
+    }
+
+    /// The same, beside what they shall be at most, in milliseconds.
+    fn are_judged(&self, who: &str, p50: Option<f64>, p99: f64) {
+        self.are_told(who);
+        let what = format!("{TABLE}, written by {who}");
         if let Some(p50) = p50 {
-            figures::target(&format!("{what}, p50"), half, "ms", Limit::AtMost(p50));
+            let limit = Limit::AtMost(p50);
+            figures::target(&format!("{what}, p50"), self.ms_at(50), "ms", limit);
         }
-        figures::target(&format!("{what}, p99"), most, "ms", Limit::AtMost(p99));
-        format!("{who:<18} p50 {half:.1} ms, p99 {most:.1} ms of {commits} commits")
+        let limit = Limit::AtMost(p99);
+        figures::target(&format!("{what}, p99"), self.ms_at(99), "ms", limit);
     }
 }
 
-/// Commits of somebody else, which no hint announces.
-async fn by_psql(scene: &Scene, reader: &Node) -> Delays {
+/// Commits of somebody else, who announces nothing.
+async fn by_psql(scene: &Scene, reader: &Node, chance: &mut Chance) -> Delays {
     let mut session = scene.store.session();
     let mut delays = Vec::new();
     for _ in 0..COMMITS {
@@ -85,19 +108,19 @@ async fn by_psql(scene: &Scene, reader: &Node) -> Delays {
         );
         let stock = session.run(&update).await.unwrap().parse().unwrap();
         delays.push(until_seen(reader, stock).await);
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(chance.up_to(PAUSE)).await;
     }
     Delays::of(delays)
 }
 
 /// Commits that a node makes for a customer.
-async fn by_node(writer: &Node, reader: &Node) -> Delays {
+async fn by_node(writer: &Node, reader: &Node, chance: &mut Chance) -> Delays {
     let target = writer.target().unwrap();
     let mut delays = Vec::new();
     for _ in 0..COMMITS {
         let stock = add_one(&target).await;
         delays.push(until_seen(reader, stock).await);
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(chance.up_to(PAUSE)).await;
     }
     Delays::of(delays)
 }

@@ -21,26 +21,26 @@ const CAP: u64 = 8;
 
 const BUDGET: Duration = Duration::from_secs(5);
 
+/// So much longer a load takes.
+const SLOW: Duration = Duration::from_millis(300);
+
 /// What is wanted of a product: its id, sku and slug.
 type Names = [String; 3];
+
+/// Each of them, and what the statement has in it that loads by it.
+const WAYS: [(usize, &str); 3] = [
+    (0, "product.id = ANY"),
+    (1, "product.sku = ANY"),
+    (2, "product.slug = ANY"),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_cold_keys_are_few_statements_by_id_by_sku_and_by_slug() {
     let (store, redis) = tokio::join!(Store::start(Postgres::config()), Redis::start());
     let redis = redis.unwrap();
     let database = store.primary().url(DATABASE);
-    let names = store
-        .sql(&format!(
-            "SELECT id, sku, slug FROM product ORDER BY id::bigint LIMIT {WANTED}"
-        ))
-        .await;
-    let names: Vec<Names> = names.lines().map(names_of).collect();
-    assert_eq!(names.len(), WANTED);
-    for (way, statement) in [
-        (0, "product.id = ANY"),
-        (1, "product.sku = ANY"),
-        (2, "product.slug = ANY"),
-    ] {
+    let names = names(&store).await;
+    for (way, statement) in WAYS {
         // Nobody has anything yet.
         let prefix = format!("cold:{way}:");
         let node = Inside::start(&database, &redis.url(), &prefix, BUDGET).await;
@@ -64,31 +64,48 @@ async fn a_thousand_cold_keys_never_load_more_than_the_cap_at_a_time() {
     let (store, redis) = tokio::join!(Store::start(Postgres::config()), Redis::start());
     let redis = redis.unwrap();
     let database = store.primary().url(DATABASE);
-    store.can_be_slow().await;
-    store.is_slow(Duration::from_millis(300)).await;
-    let node = Inside::start(&database, &redis.url(), "cap:", BUDGET).await;
-    node.is_anchored().await;
-    node.has_redis().await;
-    let ids: Vec<Names> = (1..=WANTED)
-        .map(|id| [id.to_string(), String::new(), String::new()])
-        .collect();
-    let most = Cell::new(0);
-    let mut session = store.session();
-    let watching = async {
-        loop {
-            let running =
-                session.run("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep';");
-            let running = running.await.unwrap().parse::<u64>().unwrap();
-            most.set(most.get().max(running));
+    let names = names(&store).await;
+    store.can_be_slow_at("product").await;
+    for (way, statement) in WAYS {
+        // What was found is then loaded by id, which has a cap of its own.
+        store.is_slow_for(statement, SLOW).await;
+        let prefix = format!("cap:{way}:");
+        let node = Inside::start(&database, &redis.url(), &prefix, BUDGET).await;
+        node.is_anchored().await;
+        node.has_redis().await;
+        let most = Cell::new(0);
+        let mut session = store.session();
+        let watching = async {
+            loop {
+                let running = session
+                    .run("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep';");
+                let running = running.await.unwrap().parse::<u64>().unwrap();
+                most.set(most.get().max(running));
+            }
+        };
+        tokio::select! {
+            () = watching => {}
+            () = ask_all(&node, &names, way) => {}
         }
-    };
-    tokio::select! {
-        () = watching => {}
-        () = ask_all(&node, &ids, 0) => {}
+        let most = most.get();
+        assert!(
+            (2..=CAP).contains(&most),
+            "{statement}: {most} loads at a time"
+        );
+        node.stop().await;
     }
-    let most = most.get();
-    assert!((1..=CAP).contains(&most), "{most} loads at a time");
-    node.stop().await;
+}
+
+/// Those of all that are wanted.
+async fn names(store: &Store) -> Vec<Names> {
+    let names = store
+        .sql(&format!(
+            "SELECT id, sku, slug FROM product ORDER BY id::bigint LIMIT {WANTED}"
+        ))
+        .await;
+    let names: Vec<Names> = names.lines().map(names_of).collect();
+    assert_eq!(names.len(), WANTED);
+    names
 }
 
 /// Asks for each product once, all at the same time.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
+use crate::node::Node;
 use crate::readers;
 use crate::scene::{Plan, Scene};
 use crate::store::KEYS;
@@ -44,16 +47,21 @@ async fn reads_of_what_does_not_change_run_no_sql_and_the_idle_feed_little() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_stock_refuses_its_product_and_no_other() {
+async fn a_changed_stock_refuses_its_product_and_neither_another_nor_a_listing() {
     let scene = Scene::begin(Plan {
         nodes: 2,
         writers: 0,
         ..Plan::new("one stock changed")
     })
     .await;
+    let category = "SELECT category_id FROM product_category WHERE product_id = '3' LIMIT 1";
+    let category = scene.store.sql(category).await;
     for node in &scene.nodes {
         readers::read_all(node).await;
+        assert_eq!(listed(node, &category).await, [Some(3); LISTINGS]);
     }
+    let before = scene.store.calls_of(OF_LISTINGS).await;
+    assert!(before > 0, "the statement is no more known by its text");
     scene.store.count_anew().await;
     let change = "UPDATE product SET stock_quantity = stock_quantity + 1 WHERE id = '3'";
     scene.store.sql(change).await;
@@ -64,7 +72,35 @@ async fn a_changed_stock_refuses_its_product_and_no_other() {
             reads.iter().filter(|read| read.outcome.is_ok()).count(),
             KEYS
         );
+        // What they enumerate stayed, and they show the product as it is.
+        assert_eq!(listed(node, &category).await, [Some(4); LISTINGS]);
     }
     // Of two nodes one asked the source; the readers had asked for everything all the time.
     assert_eq!(scene.store.rows_loaded().await, 1);
+    assert_eq!(scene.store.calls_of(OF_LISTINGS).await, 0);
+}
+
+/// Ways to ask for the products of a category.
+const LISTINGS: usize = 2;
+
+/// Only the statements of listings have this in them.
+const OF_LISTINGS: &str = "wanted AS MATERIALIZED";
+
+/// The stock of product 3 as each listing of its category shows it.
+async fn listed(node: &Node, category: &str) -> [Option<i64>; LISTINGS] {
+    let target = node.target().unwrap();
+    let mut stocks = [None; LISTINGS];
+    let paths = [
+        format!("/v1/categories/{category}/products?limit=100"),
+        format!("/v1/products?category={category}&sort=price&limit=100"),
+    ];
+    for (path, stock) in paths.iter().zip(&mut stocks) {
+        let answer = target.get(path).await.unwrap();
+        assert!(answer.status.is_success(), "{path}: {}", answer.text());
+        let page = answer.json().unwrap();
+        let mut items = page.get("items").and_then(Json::as_array).unwrap().iter();
+        let item = items.find(|item| item.get("id").and_then(Json::as_str) == Some("3"));
+        *stock = item.and_then(|item| item.get("stock_quantity")?.as_i64());
+    }
+    stocks
 }
