@@ -6,7 +6,7 @@ mod program;
 mod switches;
 
 use crate::root::root;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use chance::Chance;
 use clap::Args;
 use program::{Outcome, Program};
@@ -14,10 +14,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::time::{Duration, Instant};
 
+/// The run whose source panics: no source of the program as it is does, so it has another one.
+const PANICS: &str = "runs::panics::the_source_panics";
+
 /// What to run, and for how long.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How long; the run under way is finished
+    /// How long at least; every run is made once, and the one under way is finished
     #[arg(long, default_value_t = 60, value_name = "N")]
     minutes: u64,
     /// The seed of the order and of every run
@@ -49,18 +52,20 @@ pub(crate) fn run(options: &Options, path: &OsStr) -> Result<()> {
     } else {
         "runs::"
     };
-    let runs: Vec<String> = program.tests(prefix)?.into_iter().filter(wanted).collect();
+    let mut runs: Vec<String> = program.tests(prefix)?.into_iter().filter(wanted).collect();
+    let mut programs = vec![program];
+    if !options.figures && wanted(&PANICS.to_owned()) {
+        runs.push(PANICS.to_owned());
+        programs.push(Program::build(switches::BUILD, path)?.nodes(options.nodes));
+    }
     if runs.is_empty() {
         bail!("no run has that name");
     }
-    let soak = Soak {
-        program,
-        deadline: now() + Duration::from_secs(options.minutes * 60),
-    };
+    let soak = Soak(programs);
     if options.figures {
         return soak.once(&runs);
     }
-    soak.last(runs, options.seed)?;
+    soak.last(runs, options.seed, options.minutes)?;
     println!(
         "each with {} nodes, but for those that say how many they need",
         options.nodes
@@ -74,11 +79,12 @@ pub(crate) fn print_left_out(path: &OsStr) -> Result<()> {
     let left_out = program.left_out("runs::")?;
     println!(
         "fault suite: {} runs were left to `cargo xtask soak`:",
-        left_out.len()
+        left_out.len() + 1
     );
     for name in left_out {
         println!("  {}", shown(&name));
     }
+    println!("  {}, in a program that is built for it", shown(PANICS));
     println!("fault suite: the runs had three nodes; `cargo xtask soak` gives them five.");
     println!(
         "fault suite: no rule was switched off to see its absence noticed; \
@@ -88,35 +94,25 @@ pub(crate) fn print_left_out(path: &OsStr) -> Result<()> {
     Ok(())
 }
 
-struct Soak {
-    program: Program,
-    deadline: Instant,
-}
+/// The program as it is, and the one whose source can be told to panic.
+struct Soak(Vec<Program>);
 
 impl Soak {
-    /// Goes through all runs again and again until the time is over.
-    fn last(&self, mut runs: Vec<String>, seed: u64) -> Result<()> {
-        let mut chance = Chance::of(seed);
-        let mut table = Vec::new();
-        let mut never: Vec<String> = runs.clone();
-        'soak: for round in 0.. {
-            chance.shuffle(&mut runs);
-            for name in &runs {
-                if now() >= self.deadline {
-                    break 'soak;
-                }
-                let seed = seed + round;
-                let outcome = self.program.run(name, seed, None)?;
-                never.retain(|left| left != name);
+    /// Goes through all runs again and again until the time is over, but once at least.
+    fn last(&self, runs: Vec<String>, seed: u64, minutes: u64) -> Result<()> {
+        let deadline = now() + Duration::from_secs(minutes * 60);
+        let table = rounds(
+            runs,
+            seed,
+            || now() >= deadline,
+            |name, seed| {
+                let outcome = self.run(name, seed)?;
                 println!("{}", outcome.line());
                 keep_if_broken(&outcome)?;
-                table.push(outcome);
-            }
-        }
+                Ok(outcome)
+            },
+        )?;
         println!("\n{}", totals(&table));
-        for name in &never {
-            println!("not run, for want of time: {}", shown(name));
-        }
         let broken = table.iter().filter(|outcome| !outcome.is_good).count();
         if broken > 0 {
             bail!("{broken} of {} runs broke the promise", table.len());
@@ -127,7 +123,7 @@ impl Soak {
     /// Each once, in its order, with all that it prints.
     fn once(&self, runs: &[String]) -> Result<()> {
         for name in runs {
-            let outcome = self.program.run(name, 1, None)?;
+            let outcome = self.run(name, 1)?;
             println!("{}\n{}", shown(name), outcome.printed());
             keep_if_broken(&outcome)?;
             if !outcome.is_good {
@@ -136,6 +132,39 @@ impl Soak {
         }
         Ok(())
     }
+
+    /// A run in the program that has it.
+    fn run(&self, name: &str, seed: u64) -> Result<Outcome> {
+        let program = if name == PANICS {
+            self.0.last()
+        } else {
+            self.0.first()
+        };
+        let program = program.context("there is no program")?;
+        program.run(name, seed, None)
+    }
+}
+
+/// Makes all runs in another order with each round, and stops between two of them once it is late. All
+/// are made once however late it is: a run that was never made has shown nothing.
+fn rounds(
+    mut runs: Vec<String>,
+    seed: u64,
+    is_late: impl Fn() -> bool,
+    mut run: impl FnMut(&str, u64) -> Result<Outcome>,
+) -> Result<Vec<Outcome>> {
+    let mut chance = Chance::of(seed);
+    let mut table = Vec::new();
+    for round in 0.. {
+        chance.shuffle(&mut runs);
+        for name in &runs {
+            if round > 0 && is_late() {
+                return Ok(table);
+            }
+            table.push(run(name, seed + round)?);
+        }
+    }
+    Ok(table)
 }
 
 /// Puts the whole output of a failed run into a file, and says where.
@@ -191,6 +220,33 @@ mod tests {
             is_good,
             output: String::new(),
         }
+    }
+
+    #[test]
+    fn every_run_is_made_once_however_late_it_is_and_then_until_it_is_late() {
+        let runs = || ["a", "b", "c"].map(str::to_owned).to_vec();
+        let names = |table: Vec<Outcome>| {
+            let mut names: Vec<(String, u64)> =
+                table.into_iter().map(|it| (it.name, it.seed)).collect();
+            names.sort();
+            names
+        };
+        let run = |name: &str, seed| {
+            Ok(Outcome {
+                seed,
+                ..outcome(name, true)
+            })
+        };
+        let once = rounds(runs(), 7, || true, run).unwrap();
+        assert_eq!(names(once), ["a", "b", "c"].map(|it| (it.to_owned(), 7)));
+        let asked = std::cell::Cell::new(0);
+        let is_late = || {
+            asked.set(asked.get() + 1);
+            asked.get() == 5
+        };
+        let table = names(rounds(runs(), 7, is_late, run).unwrap());
+        assert_eq!(table.len(), 7);
+        assert_eq!(table.iter().filter(|(_, seed)| *seed == 9).count(), 1);
     }
 
     #[test]

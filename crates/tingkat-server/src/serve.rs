@@ -4,6 +4,8 @@ mod doors;
 mod favourites;
 mod guard;
 mod health;
+#[cfg(feature = "broken-rules")]
+mod panicking;
 mod probe;
 mod reload;
 mod report;
@@ -190,6 +192,8 @@ impl Parts {
         let privacy = &config.privacy;
         let on_private = |entity: &str| privacy.on_private(entity);
         let sources = database.sources();
+        #[cfg(feature = "broken-rules")]
+        let sources = panicking::can_panic(sources);
         let shop = Shop::with_policies(&node, sources, policy, &privacy.names, on_private);
         let documents = database.documents();
         let documents = Documents::new(&node, documents, policy, &privacy.names, on_private);

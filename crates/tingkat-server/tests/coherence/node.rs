@@ -20,6 +20,10 @@ const READER_PATIENCE: Duration = Duration::from_secs(12);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tingkat");
 
+/// While its working directory has this file, the source of a node that was built for it panics.
+#[cfg(feature = "broken-rules")]
+const SOURCE_PANICS: &str = "the-source-panics";
+
 /// A node, which may be down.
 pub(crate) struct Node {
     pub(crate) index: usize,
@@ -123,6 +127,18 @@ impl Node {
     /// Lets it go on.
     pub(crate) fn go_on(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// From now on every load of products panics, if the program was built for that.
+    #[cfg(feature = "broken-rules")]
+    pub(crate) fn source_panics(&self) {
+        File::create(self.folder.path().join(SOURCE_PANICS)).unwrap();
+    }
+
+    /// No load does any more.
+    #[cfg(feature = "broken-rules")]
+    pub(crate) fn source_is_well(&self) {
+        fs::remove_file(self.folder.path().join(SOURCE_PANICS)).unwrap();
     }
 
     /// Everything that it has logged.

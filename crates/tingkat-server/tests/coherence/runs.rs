@@ -6,6 +6,8 @@ mod calm;
 mod cluster;
 mod log;
 mod nodes;
+#[cfg(feature = "broken-rules")]
+mod panics;
 mod polls;
 mod postgres;
 mod postgres_bulk;

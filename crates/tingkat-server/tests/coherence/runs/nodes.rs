@@ -1,13 +1,22 @@
 //! Nodes die, stand still, or start when nothing is there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tingkat_faults::Direction;
+use tokio::task::JoinSet;
 
-use crate::history::Harm;
+use crate::history::{Harm, How, Read};
+use crate::node::Node;
 use crate::readers;
 use crate::scene::{Plan, Scene};
 use crate::store::KEYS;
+
+/// Between two requests to a node that stands still.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Keys that are written several times a second.
+const WANTED_MOST: usize = 8;
 
 /// A node that is cut off for longer than the bound answers with marks: many more than these.
 const MARKS: usize = 20;
@@ -19,10 +28,16 @@ async fn a_node_is_stopped_and_goes_on() {
     let fault = scene.fault("node 0 is stopped", Harm::Node, Some(0));
     node.pause();
     scene
-        .goes_on(scene.plan.bound + Duration::from_secs(2))
+        .goes_on(scene.plan.bound + Duration::from_millis(500))
         .await;
+    // These wait in its sockets. They are few and come late, so that it gets to them before it hears of
+    // what others wrote more than a bound ago.
+    let rest = Duration::from_millis(1_500);
+    let asked = ask_on(node, rest);
+    scene.goes_on(rest).await;
     node.go_on();
     scene.is_over(fault);
+    scene.record(asked.join_all().await);
     scene.is_busy().await;
     // Again, for less than a lease: it comes back to loads that others have overtaken.
     let fault = scene.fault("node 0 is stopped for a moment", Harm::Node, Some(0));
@@ -32,6 +47,22 @@ async fn a_node_is_stopped_and_goes_on() {
     scene.is_over(fault);
     scene.is_busy().await;
     scene.finish().await.must_be_kept();
+}
+
+/// Asks a node for what is written most, again and again for so long, whether it answers or not.
+fn ask_on(node: &Arc<Node>, duration: Duration) -> JoinSet<Read> {
+    let mut asking = JoinSet::new();
+    let times = u32::try_from(duration.as_millis() / PACE.as_millis()).unwrap();
+    for number in 0..times {
+        let node = Arc::clone(node);
+        asking.spawn(async move {
+            tokio::time::sleep(PACE * number).await;
+            let target = node.target().unwrap();
+            let key = usize::try_from(number).unwrap() % WANTED_MOST;
+            readers::ask(&target, node.index, key, How::Usual).await
+        });
+    }
+    asking
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +97,14 @@ async fn a_node_starts_while_the_database_is_away() {
     node.kill();
     node.start().await;
     scene.is_over(restart);
-    // All that others have loaded is to be had.
+    // All that others have loaded is to be had, so it takes requests.
+    node.is_ready().await;
+    let answer = node.target().unwrap().get("/readyz").await.unwrap();
+    let body = answer.json().unwrap();
+    assert_eq!(
+        (&body["status"], &body["source"]),
+        (&"degraded".into(), &"down".into())
+    );
     scene.record(readers::read_all(node).await);
     // What it fails to load, others do not fail to load.
     let other = scene.nodes.last().unwrap();

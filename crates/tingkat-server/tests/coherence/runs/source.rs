@@ -1,7 +1,6 @@
 //! The database answers, but takes its time, or not to the end.
 //!
-//! A source that panics is none of these runs: none of the program's own does, whatever the database
-//! says. The engine's tests have one, in `scenarios` and, with the checker of its own, in `simulation`.
+//! A source that panics is not among these: it has a program of its own, in `panics`.
 
 use std::sync::Arc;
 use std::time::Duration;
