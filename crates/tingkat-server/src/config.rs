@@ -47,6 +47,7 @@ use tingkat_sql::{Queries, Url};
 
 use crate::exit::Failure;
 
+pub(crate) use contents::Contents;
 pub(crate) use edge::is_concerned as concerns_the_edge;
 pub(crate) use health::{Health, with_limits};
 pub(crate) use keys::Key;

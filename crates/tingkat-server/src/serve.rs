@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Serve;
-use crate::config::{Config, Health, Policies, Secrets};
+use crate::config::{Config, Contents, Health, Policies, Secrets};
 use crate::exit::Failure;
 use crate::panics;
 use crate::serve::warm::Stove;
@@ -70,6 +70,7 @@ pub(crate) async fn run(arguments: &Serve, config: Config, reload: Reload) -> Re
     report::started(&doors, &config, &prefix);
     let reloader = reload::Reloader {
         reload,
+        contents: Contents::of(&config.settings),
         started: config.settings,
         tokens: tokens.clone(),
         edge: config.edge.clone(),

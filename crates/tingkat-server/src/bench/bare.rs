@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use super::keys::Keys;
 use super::place::Place;
-use super::ready::{absent_code, absent_id, import};
+use super::ready::{absent_code, absent_id, import, written};
 use crate::cli::bench::Wanted;
 use crate::exit::Failure;
 
@@ -203,20 +203,11 @@ impl Bare {
     }
 
     pub(super) async fn write(&self, place: usize) -> Outcome {
-        let Keys::Products { ids, .. } = &*self.keys else {
-            return Outcome::error();
-        };
-        let Some(id) = ids.get(place) else {
+        let Some(id) = self.keys.product(place) else {
             return Outcome::error();
         };
         // It changes nothing but the version.
-        match self.writer.write(id, &ProductPatch::adjust_stock(0)).await {
-            Ok(saved) => Outcome {
-                version: Some(saved.version),
-                ..Outcome::new(Tier::Database, State::Current)
-            },
-            Err(_) => Outcome::error(),
-        }
+        written(self.writer.write(id, &ProductPatch::adjust_stock(0)).await)
     }
 
     async fn products(&self, ids: Vec<ProductId>) -> Result<Vec<Option<Value>>, NoAnswer> {

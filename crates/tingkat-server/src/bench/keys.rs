@@ -70,6 +70,14 @@ impl Keys {
         }
     }
 
+    /// The product at a place.
+    pub(super) fn product(&self, place: usize) -> Option<&ProductId> {
+        match self {
+            Self::Products { ids, .. } => ids.get(place),
+            Self::Postcodes(_) => None,
+        }
+    }
+
     /// The place of the product with this sku.
     pub(super) fn place_of(&self, sku: &str) -> Option<usize> {
         match self {

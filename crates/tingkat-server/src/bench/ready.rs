@@ -14,7 +14,7 @@ use tingkat_lab::bench::{
 };
 use tingkat_shop::postcode::{Code, Postcode};
 use tingkat_shop::product::{Product, ProductId};
-use tingkat_shop::{ProductPatch, ProductWrites, Shop};
+use tingkat_shop::{ProductPatch, ProductWrites, Saved, Shop, WriteError};
 use tingkat_sql::Probe;
 
 use super::keys::Keys;
@@ -108,20 +108,11 @@ impl Ready {
     }
 
     async fn write(&self, place: usize) -> Outcome {
-        let Keys::Products { ids, .. } = &*self.keys else {
-            return Outcome::error();
-        };
-        let Some(id) = ids.get(place) else {
+        let Some(id) = self.keys.product(place) else {
             return Outcome::error();
         };
         // It changes nothing but the version.
-        match self.writes.write(id, &ProductPatch::adjust_stock(0)).await {
-            Ok(saved) => Outcome {
-                version: Some(saved.version),
-                ..Outcome::new(Tier::Database, State::Current)
-            },
-            Err(_) => Outcome::error(),
-        }
+        written(self.writes.write(id, &ProductPatch::adjust_stock(0)).await)
     }
 }
 
@@ -186,6 +177,14 @@ impl Session for Ready {
             })
         })
     }
+}
+
+/// What came of a write.
+pub(super) fn written(saved: Result<Saved, WriteError>) -> Outcome {
+    saved.map_or(Outcome::error(), |saved| Outcome {
+        version: Some(saved.version),
+        ..Outcome::new(Tier::Database, State::Current)
+    })
 }
 
 /// Writes products by one statement, past every cache, as an import does.

@@ -18,10 +18,11 @@ const DATABASE: &str = "source.url";
 
 /// A digest of what is there, by key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Contents(BTreeMap<&'static str, [u8; 32]>);
+pub(crate) struct Contents(BTreeMap<&'static str, [u8; 32]>);
 
 impl Contents {
-    pub(super) fn of(settings: &Settings) -> Self {
+    /// What is there now.
+    pub(crate) fn of(settings: &Settings) -> Self {
         let named = FILES.into_iter().filter_map(|key| {
             let path = PathBuf::from(settings.text(key)?);
             Some((key, vec![path]))
@@ -38,12 +39,10 @@ impl Contents {
         )
     }
 
-    /// Whether what a key names is there in both, and not the same.
-    pub(super) fn differs_in(&self, other: &Self, key: &str) -> bool {
-        match (self.0.get(key), other.0.get(key)) {
-            (Some(one), Some(two)) => one != two,
-            (None | Some(_), None) | (None, Some(_)) => false,
-        }
+    /// The keys that name files in both, in which something else stands.
+    pub(crate) fn differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        let named = self.0.iter();
+        named.filter_map(|(key, digest)| (other.0.get(key)? != digest).then_some(*key))
     }
 }
 

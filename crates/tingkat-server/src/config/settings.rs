@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::contents::Contents;
 use super::document::Document;
 use super::keys::{self, ENTITIES, Key, Known, Own};
 use super::kind::{Raw, Value};
@@ -68,8 +67,6 @@ pub(crate) struct Settings {
     layers: HashMap<&'static str, Vec<Setting>>,
     /// Entities that the operator names.
     own: Vec<&'static Own>,
-    /// What is in the files that are named, as of now.
-    contents: Contents,
 }
 
 impl Settings {
@@ -111,7 +108,6 @@ impl Settings {
         for (path, raw, origin) in set {
             settings.put(&path, &raw, origin, problems);
         }
-        settings.contents = Contents::of(&settings);
         settings
     }
 
@@ -245,13 +241,12 @@ impl Settings {
         self.get(path).map(|setting| &setting.value)
     }
 
-    /// The keys whose values differ, or that name files in which something else stands.
+    /// The keys whose values differ.
     pub(crate) fn differences(&self, other: &Self) -> Vec<&'static Key> {
         let differs = |path: &str| match (self.get(path), other.get(path)) {
             (Some(one), Some(two)) => !one.value.says(&two.value),
             (one, two) => one.is_some() != two.is_some(),
         };
-        let differs = |path: &str| differs(path) || self.contents.differs_in(&other.contents, path);
         let gone = other.own.iter().filter(|own| {
             let name = own.known.name;
             self.own.iter().all(|it| it.known.name != name)

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::report;
 use crate::config::{
-    CERTIFICATE, Config, Flags, Health, Key, Policies, Secrets, Settings, Surroundings,
+    CERTIFICATE, Config, Contents, Flags, Health, Key, Policies, Secrets, Settings, Surroundings,
     concerns_the_edge, concerns_tls, load,
 };
 use crate::exit::Failure;
@@ -26,6 +26,8 @@ pub(super) struct Reloader {
     pub(super) reload: Reload,
     /// What the service was started with.
     pub(super) started: Settings,
+    /// And what was in the files that it names.
+    pub(super) contents: Contents,
     pub(super) tokens: Tokens,
     pub(super) edge: Edge,
     pub(super) tls: Option<Tls>,
@@ -67,13 +69,19 @@ impl Reloader {
             .filter(|key| reloads(key))
             .map(|key| key.path.as_str())
             .collect();
-        let waiting: Vec<&str> = config
+        let mut waiting: Vec<&str> = config
             .settings
             .differences(&self.started)
             .into_iter()
             .filter(|key| !reloads(key))
             .map(|key| key.path.as_str())
             .collect();
+        let contents = Contents::of(&config.settings);
+        for path in contents.differences(&self.contents) {
+            if !waiting.contains(&path) {
+                waiting.push(path);
+            }
+        }
         if changed.contains(&"log.level") {
             self.reload.level.set(&config.settings);
         }

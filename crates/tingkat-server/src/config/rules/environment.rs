@@ -204,9 +204,8 @@ fn cache(settings: &Settings) -> Vec<Problem> {
         broken.push(told);
     }
     // What stands alone on this machine needs neither; what names others is not known to.
-    let is_alone = sentinels.is_none() && !redis::names_others(settings);
     let is_here = is_local(&address.to_string());
-    if is_alone && is_here {
+    if is_here && !redis::names_others(settings) {
         return broken;
     }
     let reaches = if is_here && sentinels.is_none() {

@@ -4,7 +4,7 @@ use super::Case;
 use crate::config::keys::{self, Key};
 use crate::config::kind::Kind;
 use crate::config::policies::Policies;
-use crate::config::{Health, concerns_the_edge};
+use crate::config::{Contents, Health, concerns_the_edge};
 
 /// A right value of this kind that differs from the default.
 fn another(kind: Kind, default: &str) -> String {
@@ -142,8 +142,8 @@ fn what_is_in_a_file_that_is_named_differs_as_a_value_does() {
     let differences = |one: &Case, two: &Case| -> Vec<String> {
         let (one, two) = (one.load(), two.load());
         assert!(one.problems.is_empty(), "{:?}", one.problems);
-        let differences = one.settings.differences(&two.settings);
-        differences.iter().map(|key| key.path.clone()).collect()
+        let (one, two) = (Contents::of(&one.settings), Contents::of(&two.settings));
+        one.differences(&two).map(str::to_owned).collect()
     };
     let (one, two) = (authority("/other"), authority("/other"));
     assert_eq!(differences(&one, &one.clone()), [""; 0]);
