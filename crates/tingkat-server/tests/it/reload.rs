@@ -3,7 +3,7 @@
 use std::fs;
 
 use rustix::process::Signal;
-use tingkat_testkit::eventually;
+use tingkat_testkit::{Certificates, eventually};
 
 use crate::program::{Folder, Node, PATIENCE, Program};
 use crate::wire::{TOKENS, patch};
@@ -209,5 +209,29 @@ async fn the_level_of_the_log_changes_under_way() {
     fs::write(&file, "log.level = \"info\"").unwrap();
     node.process.signal(Signal::HUP);
     node.says("the configuration was read again: log.level, entity.product.mode")
+        .await;
+}
+
+/// A certificate that was renewed under the same name is taken in by a restart alone, and somebody has to know.
+#[tokio::test]
+async fn what_stands_in_a_named_file_and_needs_a_restart_is_named() {
+    let folder = Folder::new();
+    let ca = folder.path().join("ca.pem");
+    let renewed = || {
+        let certificates = Certificates::generate().unwrap();
+        fs::copy(certificates.authority(), &ca).unwrap();
+    };
+    renewed();
+    let program = Program::serve(&folder)
+        .with("REDIS_URL", "rediss://localhost:1")
+        .with("TINGKAT__REDIS__TLS__CA", &ca);
+    let mut node = program.listening().await;
+    node.process.signal(Signal::HUP);
+    node.says("the configuration was read again: nothing to change")
+        .await;
+    assert!(!node.process.log().contains("need a restart"));
+    renewed();
+    node.process.signal(Signal::HUP);
+    node.says("these differ and need a restart: redis.tls.ca\n")
         .await;
 }
